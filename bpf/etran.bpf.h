@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a BPF transport is written against: the context of its programs, struct etran_ops and the
+ * kfuncs of etran.ko. The module's own view of the same types is module/etran_ops.h; BTF relocates
+ * field offsets at load, so a program keeps working when the module adds fields.
+ *
+ * Programs see packets from the IP header on. The module adds and strips the Ethernet header,
+ * resolves next hops and neighbours, fills in the IPv4 total length and header checksum.
+ */
+#ifndef _ETRAN_BPF_H
+#define _ETRAN_BPF_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <linux/etran.h>
+
+/* Room for headers, on egress and gen in front of the payload, on ingress from the IP header on. */
+#define ETRAN_HDR_LEN	256
+
+/*
+ * Verdicts.
+ *                egress                          ingress                      gen
+ * ETRAN_DROP     ends the frame                  ends the packet              stop, nothing more
+ * ETRAN_TX       send                            -                            send, call again
+ * ETRAN_HOLD     keep, unsent (after hold)       -                            -
+ * ETRAN_PASS     -                               to the kernel's own stack    -
+ * ETRAN_CONSUME  -                               used up, all is well         skip, call again
+ * ETRAN_DELIVER  -                               bpf_etran_deliver() did it   -
+ * ETRAN_RETAIN   flag on ETRAN_TX: send a copy, keep the frame (after bpf_etran_hold())
+ * Everything else counts as bad_verdict and drops.
+ */
+enum etran_verdict {
+	ETRAN_DROP,
+	ETRAN_TX,
+	ETRAN_HOLD,
+	ETRAN_PASS,
+	ETRAN_CONSUME,
+	ETRAN_DELIVER,
+	ETRAN_RETAIN = 0x100,
+};
+
+struct etran_hdr {
+	__u8 b[ETRAN_HDR_LEN];
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/**
+ * struct etran_pkt - context of egress, ingress and gen
+ * @len: ingress: length of the IP packet, bytes, checked against the frame. Otherwise 0.
+ * @payload_len: egress, and gen after bpf_etran_load(): bytes of payload behind the headers
+ * @hdr_off: egress, gen; writable: where the IP header begins in struct etran_hdr, at least 16
+ * @hdr_len: egress, gen; writable: bytes of all headers, IP header included. With a payload,
+ *	     @hdr_off + @hdr_len must be ETRAN_HDR_LEN, so that both are contiguous.
+ * @link: id of the link device. gen: writable, where to send; bpf_etran_load() sets it.
+ * @endpoint: egress: id of the sending endpoint, checked. Otherwise 0.
+ * @cookie: gen after bpf_etran_load(): what the program gave to bpf_etran_hold()
+ * @req: egress: the module's copy of the application's request record. Content not checked.
+ */
+struct etran_pkt {
+	__u32 len;
+	__u32 payload_len;
+	__u16 hdr_off;
+	__u16 hdr_len;
+	__u32 link;
+	__u32 endpoint;
+	__u64 cookie;
+	struct etran_req req;
+};
+
+/**
+ * struct etran_endpoint - context of endpoint_open, endpoint_bind and endpoint_close
+ * @id: the endpoint's id; never reused while anything refers to it
+ * @link: id of the link device
+ * @addr: local IPv4 address, network byte order, 0 for any; writable in open and bind
+ * @port: host byte order; in: asked for (0: choose one); writable in open and bind: what it got
+ * @arg: the transport's own; in: from the library, out: to the library; writable in open and bind
+ */
+struct etran_endpoint {
+	__u32 id;
+	__u32 link;
+	__be32 addr;
+	__u16 port;
+	__u64 arg[4];
+};
+
+/**
+ * struct etran_ops - a transport. struct_ops type of etran.ko, attached by a BPF link.
+ *
+ * Give it as SEC(".struct_ops.link") struct etran_ops NAME = { ... }.
+ */
+struct etran_ops {
+	/**
+	 * @egress: an application submitted a frame (mandatory)
+	 * @pkt: the frame; @pkt->req says what is asked, the payload lies behind the headers
+	 * @hdr: build the headers here, IP first, ending at ETRAN_HDR_LEN; set hdr_off, hdr_len
+	 *
+	 * IP fields to set: version/ihl 0x45, tos, ttl, protocol, daddr; saddr 0 takes the
+	 * preferred source of the route. The module fills tot_len, id, frag_off and check.
+	 * Return: ETRAN_TX, ETRAN_TX | ETRAN_RETAIN, ETRAN_HOLD or ETRAN_DROP.
+	 * Context: bottom halves off, in the sender's system call; not two at once for one AF_XDP
+	 * socket, but concurrent with everything else.
+	 */
+	__u32 (*egress)(struct etran_pkt *pkt, struct etran_hdr *hdr);
+	/**
+	 * @ingress: a packet of this IP protocol arrived (mandatory)
+	 * @pkt: the packet
+	 * @hdr: its first 256 bytes from the IP header on; behind @pkt->len they are undefined.
+	 *	 No IP options, no fragments (the module drops those).
+	 *
+	 * Return: ETRAN_DELIVER, ETRAN_CONSUME, ETRAN_DROP or ETRAN_PASS.
+	 * Context: softirq (NAPI), any CPU, several at once.
+	 */
+	__u32 (*ingress)(struct etran_pkt *pkt, struct etran_hdr *hdr);
+	/**
+	 * @gen: make a packet that no application sends now (optional)
+	 * @pkt: an empty packet; bpf_etran_load() gives it the payload of a held frame
+	 * @hdr: as in egress; set @pkt->link too unless bpf_etran_load() did
+	 *
+	 * Called again and again from a NAPI poll that bpf_etran_gen_kick() scheduled, until it
+	 * returns ETRAN_DROP or the budget is used up (then it is called again in the next poll).
+	 * Return: ETRAN_TX, ETRAN_CONSUME or ETRAN_DROP.
+	 * Context: softirq, any CPU, several at once.
+	 */
+	__u32 (*gen)(struct etran_pkt *pkt, struct etran_hdr *hdr);
+	/**
+	 * @endpoint_open: an application opens an endpoint (optional)
+	 * Return: 0, or a negative errno that its system call gets.
+	 * Context: process, bottom halves off.
+	 */
+	__s32 (*endpoint_open)(struct etran_endpoint *ep);
+	/**
+	 * @endpoint_bind: an application wants another address or port (optional)
+	 * Return: 0, or a negative errno.
+	 * Context: process, bottom halves off.
+	 */
+	__s32 (*endpoint_bind)(struct etran_endpoint *ep);
+	/**
+	 * @endpoint_close: the last descriptor of an endpoint was closed (optional)
+	 *
+	 * Nothing can be delivered to it from here on. Frames of it that the program holds stay
+	 * valid and can be sent until it releases them, which it must do in bounded time.
+	 * Context: process, bottom halves off.
+	 */
+	void (*endpoint_close)(struct etran_endpoint *ep);
+	/**
+	 * @init: before the transport is attached (optional, may be sleepable)
+	 * Return: 0, or a negative errno that refuses the attachment.
+	 */
+	__s32 (*init)(void);
+	/**
+	 * @exit: after it was detached: no other program of it runs any more (optional, may be
+	 * sleepable). Held frames have been released.
+	 */
+	void (*exit)(void);
+
+	/** @version: ETRAN_OPS_VERSION */
+	__u32 version;
+	/** @flags: 0 */
+	__u32 flags;
+	/** @ip_proto: IP protocol number that this transport handles; one transport each */
+	__u8 ip_proto;
+	/** @name: letters, digits, '-' and '_'; how etranctl and applications call it */
+	char name[ETRAN_NAME_LEN];
+};
+
+#pragma clang attribute pop
+
+/**
+ * bpf_etran_slice - pointer to bytes of the packet beyond struct etran_hdr
+ * @pkt: egress, gen: offset 0 is where the payload begins; ingress: the IP header
+ * @off: bytes
+ * @rdwr_buf_size: how many, a constant
+ * Return: pointer, NULL when not all of it lies within the packet.
+ */
+extern __u8 *bpf_etran_slice(struct etran_pkt *pkt, __u32 off, const __u32 rdwr_buf_size) __ksym;
+
+/**
+ * bpf_etran_hold - egress: take this frame by handle
+ * @pkt: the frame
+ * @prev: handle of a frame of the same socket that this one follows, or 0. See bpf_etran_next().
+ * @cookie: kept with the frame, not 0; comes back from bpf_etran_cookie() and bpf_etran_load()
+ *
+ * The frame stays in the application's UMEM and is the transport's until bpf_etran_release(). Call
+ * it before the handle is stored where another CPU can find it, then return ETRAN_HOLD or
+ * ETRAN_TX | ETRAN_RETAIN. With another verdict the module releases the frame again.
+ * Return: handle, never 0 on success; 0 when @prev is stale or @pkt is not a frame on egress.
+ */
+extern __u64 bpf_etran_hold(struct etran_pkt *pkt, __u64 prev, __u64 cookie) __ksym;
+
+/**
+ * bpf_etran_load - gen: give this packet the payload of a held frame
+ * @pkt: an empty packet
+ * @handle: from bpf_etran_hold()
+ *
+ * Copies; sets payload_len, cookie and link of @pkt. The frame stays held.
+ * Return: 0, -ESTALE (no such frame any more), -EINVAL (not in gen, or called twice).
+ */
+extern int bpf_etran_load(struct etran_pkt *pkt, __u64 handle) __ksym;
+
+/**
+ * bpf_etran_next - the held frame that was linked behind this one
+ * Return: handle, 0 when there is none (yet) or @handle is stale.
+ */
+extern __u64 bpf_etran_next(__u64 handle) __ksym;
+
+/**
+ * bpf_etran_cookie - cookie of a held frame
+ * Return: the cookie, 0 when @handle is stale.
+ */
+extern __u64 bpf_etran_cookie(__u64 handle) __ksym;
+
+/**
+ * bpf_etran_release - give a held frame back to its application
+ * Return: 0, -ESTALE.
+ */
+extern int bpf_etran_release(__u64 handle) __ksym;
+
+/**
+ * bpf_etran_release_chain - release a frame and all that were linked behind it
+ * @handle: the first
+ * Return: how many were released; -ESTALE when @handle itself is stale.
+ */
+extern int bpf_etran_release_chain(__u64 handle) __ksym;
+
+/**
+ * bpf_etran_deliver - ingress: give payload of this packet to an application
+ * @pkt: the packet
+ * @endpoint: id of the receiving endpoint
+ * @rec: receive record; the module writes its endpoint field
+ * @rec__sz: sizeof(*rec)
+ * @off: where the payload begins, bytes from the IP header
+ * @len: bytes of payload, 0 for none
+ *
+ * Copies into a buffer of the application and wakes it. Do not call with a bpf_spin_lock held.
+ * Return: 0; -ENOENT (no such endpoint, or closed), -ENOBUFS (it gave no buffer, or does not
+ * read: not delivered, the packet may be treated as lost), -EMSGSIZE (larger than its buffers),
+ * -EINVAL (@off, @len beyond the packet), -ENETDOWN (its device is gone).
+ */
+extern int bpf_etran_deliver(struct etran_pkt *pkt, __u32 endpoint, struct etran_rec *rec,
+			     __u32 rec__sz, __u32 off, __u32 len) __ksym;
+
+/**
+ * bpf_etran_notify - give an application a receive record without payload
+ * As bpf_etran_deliver(), callable from every program of the transport and from its timers.
+ */
+extern int bpf_etran_notify(__u32 endpoint, struct etran_rec *rec, __u32 rec__sz) __ksym;
+
+/**
+ * bpf_etran_gen_kick - have gen called soon, on this CPU
+ *
+ * From ingress: after the receive poll that runs now, so one burst of packets costs one kick.
+ * Callable from every program of the transport and from its timers.
+ */
+extern void bpf_etran_gen_kick(void) __ksym;
+
+/**
+ * bpf_etran_route - is there a way to this destination?
+ * @link: id of the link device
+ * @daddr: IPv4 address, network byte order
+ * Return: 0 (also while its neighbour is still being asked for), -ENETUNREACH or -EHOSTUNREACH,
+ * -EINVAL (the route leads elsewhere than over this link's lower device, or to this host itself).
+ */
+extern int bpf_etran_route(__u32 link, __be32 daddr) __ksym;
+
+/**
+ * bpf_etran_rx - XDP: hand a received frame to the transports
+ * Return: XDP action: XDP_PASS for what no transport claims.
+ */
+extern int bpf_etran_rx(struct xdp_md *ctx) __ksym;
+
+#endif /* _ETRAN_BPF_H */

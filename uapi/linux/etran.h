@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR BSD-2-Clause */
+/*
+ * etran: extensible kernel transport - interface between etran.ko and user space.
+ *
+ * A program reaches a transport in four steps:
+ *
+ *   1. open("/dev/etran") and ask with ETRAN_IOC_LINK for a link device and a free queue of it;
+ *   2. make an AF_XDP socket, register a UMEM (aligned chunks), bind it with XDP_ZEROCOPY to that
+ *      queue;
+ *   3. ETRAN_IOC_ENDPOINT_OPEN with the transport's name and the AF_XDP socket: the answer is a new
+ *      file descriptor, the endpoint. It can be polled, duplicated and passed on; its last close
+ *      ends what the transport knows of it;
+ *   4. mmap() the endpoint read-only: struct etran_status, then one byte a UMEM chunk.
+ *
+ * Data moves through the AF_XDP rings. Each TX descriptor names one frame in the UMEM: a struct
+ * etran_req, then at most one packet's payload, no header. Each RX descriptor names a struct
+ * etran_rec, then payload. All fields are in host byte order unless their type says otherwise.
+ *
+ * A completion says that the kernel has read the descriptor, not that the chunk may be reused: a
+ * transport may keep the frame until its peer has acknowledged it. The byte of the chunk in the
+ * status mapping tells: non-zero while kept. A descriptor whose chunk is still kept is dropped.
+ */
+#ifndef _UAPI_LINUX_ETRAN_H
+#define _UAPI_LINUX_ETRAN_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+/* Version of this file: raised when a structure below changes its meaning. */
+#define ETRAN_ABI_VERSION	1
+/* Version of struct etran_ops; a BPF object states the one that it was built for. */
+#define ETRAN_OPS_VERSION	1
+
+#define ETRAN_NAME_LEN		16
+#define ETRAN_IFNAME_LEN	16
+#define ETRAN_REC_DATA		56
+
+/**
+ * struct etran_req - request record: the first bytes of each transmitted frame
+ * @endpoint: id of an endpoint that is attached to this AF_XDP socket
+ * @op: the transport's operation
+ * @reserved: zero
+ * @data: the transport's own part, for example struct homa_req
+ *
+ * The kernel works on its own copy. A frame shorter than this is dropped (req_short), one for an
+ * endpoint of another socket too (req_endpoint).
+ */
+struct etran_req {
+	__u32 endpoint;
+	__u16 op;
+	__u16 reserved;
+	__u8 data[ETRAN_REC_DATA];
+};
+
+/**
+ * struct etran_rec - receive record: the first bytes of each received frame
+ * @endpoint: id of the endpoint that it is for; written by the kernel
+ * @type: the transport's kind of record
+ * @reserved: zero
+ * @data: the transport's own part, for example struct homa_rec
+ */
+struct etran_rec {
+	__u32 endpoint;
+	__u16 type;
+	__u16 reserved;
+	__u8 data[ETRAN_REC_DATA];
+};
+
+/* struct etran_status.flags */
+#define ETRAN_STATUS_DEVICE_GONE	(1U << 0)	/* link device or its lower device removed */
+#define ETRAN_STATUS_NO_TRANSPORT	(1U << 1)	/* the transport was unloaded */
+
+/**
+ * struct etran_status - first page of an endpoint's read-only mapping
+ * @flags: ETRAN_STATUS_*: why nothing moves any more; such an endpoint polls EPOLLERR | EPOLLHUP
+ * @mtu: current MTU of the lower device, bytes of IP packet
+ * @released: frames of this AF_XDP socket that the transport gave back so far; wraps
+ * @held: frames of this AF_XDP socket that the kernel keeps now
+ * @chunks: number of bytes at @chunk_offset, one a UMEM chunk
+ * @chunk_offset: where they begin in this mapping
+ */
+struct etran_status {
+	__u32 flags;
+	__u32 mtu;
+	__u32 released;
+	__u32 held;
+	__u32 chunks;
+	__u32 chunk_offset;
+};
+
+/**
+ * struct etran_version - answer of ETRAN_IOC_VERSION
+ * @abi: ETRAN_ABI_VERSION of the module
+ * @ops: ETRAN_OPS_VERSION of the module
+ * @module: version of the module, text
+ */
+struct etran_version {
+	__u32 abi;
+	__u32 ops;
+	char module[32];
+};
+
+/* struct etran_link.flags (in) */
+#define ETRAN_LINK_ALL_NETNS	(1U << 0)	/* needs CAP_NET_ADMIN in the first user namespace */
+
+/**
+ * struct etran_link - question and answer of ETRAN_IOC_LINK
+ * @id: in: find the first link device whose id is at least this; out: its id
+ * @flags: in: ETRAN_LINK_*; without them only the caller's network namespace is looked at
+ * @ifindex: in: non-zero asks for exactly this device of the caller's namespace; out
+ * @lower_ifindex: out: the device underneath, 0 when gone
+ * @netns: out: inode number of the network namespace
+ * @queues: out: number of queues
+ * @queues_bound: out: how many of them have an AF_XDP socket
+ * @free_queue: out: a queue that was free when asked, @queues when none was. Another program may
+ *              be quicker: on EBUSY from bind() ask again.
+ * @mtu: out: bytes of IP packet
+ * @name: out: name of the link device
+ * @lower_name: out: name of the device underneath
+ *
+ * Errors: ENODEV (no such link device), EPERM.
+ */
+struct etran_link {
+	__u32 id;
+	__u32 flags;
+	__u32 ifindex;
+	__u32 lower_ifindex;
+	__u32 netns;
+	__u32 queues;
+	__u32 queues_bound;
+	__u32 free_queue;
+	__u32 mtu;
+	__u32 reserved;
+	char name[ETRAN_IFNAME_LEN];
+	char lower_name[ETRAN_IFNAME_LEN];
+};
+
+/**
+ * struct etran_transport_info - question and answer of ETRAN_IOC_TRANSPORT
+ * @id: in: find the first transport whose id is at least this; out: its id
+ * @ip_proto: out: the IP protocol that it handles
+ * @ops_version: out
+ * @endpoints: out: open endpoints, those included that are closed but still being drained
+ * @link_id: out: id of the BPF link that attaches it
+ * @reserved: zero
+ * @loaded_ns: out: when it was attached, CLOCK_BOOTTIME, ns
+ * @name: out
+ *
+ * Errors: ENOENT when there is none.
+ */
+struct etran_transport_info {
+	__u32 id;
+	__u32 ip_proto;
+	__u32 ops_version;
+	__u32 endpoints;
+	__u32 link_id;
+	__u32 reserved;
+	__u64 loaded_ns;
+	char name[ETRAN_NAME_LEN];
+};
+
+enum etran_counter_scope {
+	ETRAN_COUNTERS_MODULE,		/* everything since the module was loaded; @id unused */
+	ETRAN_COUNTERS_TRANSPORT,	/* @id of struct etran_transport_info */
+	ETRAN_COUNTERS_LINK,		/* @id of struct etran_link */
+	ETRAN_COUNTERS_ENDPOINT,	/* endpoint id; the counters of its AF_XDP socket */
+};
+
+/* struct etran_counter.flags */
+#define ETRAN_COUNTER_GAUGE	(1U << 0)	/* a level, not a running total */
+#define ETRAN_COUNTER_DROP	(1U << 1)	/* a reason why frames or packets were dropped */
+
+/**
+ * struct etran_counter - one self-describing counter
+ * @name: short name, [a-z0-9_]
+ * @text: one sentence in English
+ * @flags: ETRAN_COUNTER_*
+ * @reserved: zero
+ * @value: value
+ */
+struct etran_counter {
+	char name[32];
+	char text[80];
+	__u32 flags;
+	__u32 reserved;
+	__u64 value;
+};
+
+/**
+ * struct etran_counters - question and answer of ETRAN_IOC_COUNTERS
+ * @scope: in: enum etran_counter_scope
+ * @id: in: whose
+ * @count: in: room at @buf, in counters; out: how many there are (never more than @count are written)
+ * @reserved: zero
+ * @buf: in: address of an array of struct etran_counter
+ *
+ * Frames obey, at any instant at which no frame is on its way through a program:
+ * frames_accepted = frames_transmitted + frames_dropped + frames_held, where frames_held counts
+ * held and retained ones; packets: packets_built = packets_sent + packets_dropped.
+ * Errors: ENOENT (no such @id), EINVAL (@scope), EFAULT.
+ */
+struct etran_counters {
+	__u32 scope;
+	__u32 id;
+	__u32 count;
+	__u32 reserved;
+	__u64 buf;
+};
+
+/**
+ * struct etran_endpoint_open - question and answer of ETRAN_IOC_ENDPOINT_OPEN
+ * @transport: in: name of a loaded transport, NUL terminated
+ * @xsk_fd: in: AF_XDP socket, bound with XDP_ZEROCOPY to a queue of an etran link device
+ * @flags: in: O_CLOEXEC or O_NONBLOCK or 0
+ * @id: out: the endpoint's id, for struct etran_req
+ * @link: out: id of the link device
+ * @addr: in: local IPv4 address, 0 for any
+ * @port: in: port in host byte order, 0 lets the transport choose; out: the port it has
+ * @reserved: zero
+ * @arg: in and out: the transport's own
+ *
+ * Return: a file descriptor.
+ * Errors: ENOENT (no such transport), EBADF, ENOTSOCK, EINVAL (xsk_fd no AF_XDP socket, or not
+ * bound to an etran link device), ENXIO (link device gone), ENFILE, what the transport's
+ * endpoint_open returned (EADDRINUSE ...).
+ */
+struct etran_endpoint_open {
+	char transport[ETRAN_NAME_LEN];
+	__s32 xsk_fd;
+	__u32 flags;
+	__u32 id;
+	__u32 link;
+	__be32 addr;
+	__u16 port;
+	__u16 reserved;
+	__u64 arg[4];
+};
+
+/**
+ * struct etran_endpoint_bind - question and answer of ETRAN_IOC_BIND (on an endpoint)
+ * @addr: in: local IPv4 address, 0 for any
+ * @port: in: port in host byte order; out: the port it has now
+ * @reserved: zero
+ * @arg: in and out: the transport's own
+ *
+ * Errors: EOPNOTSUPP (the transport has no such op), what its endpoint_bind returned.
+ */
+struct etran_endpoint_bind {
+	__be32 addr;
+	__u16 port;
+	__u16 reserved;
+	__u64 arg[4];
+};
+
+/**
+ * struct etran_wait - question and answer of ETRAN_IOC_WAIT_RELEASED (on an endpoint)
+ * @released: in: the value of struct etran_status.released that was seen; out: the new one
+ * @timeout_ms: in: give up after this; -1 waits for ever
+ *
+ * Sleeps until the transport has given frames back. Errors: EAGAIN (timeout), EINTR, ENODEV
+ * (nothing will be given back: see struct etran_status.flags).
+ */
+struct etran_wait {
+	__u32 released;
+	__s32 timeout_ms;
+};
+
+#define ETRAN_IOC_MAGIC		0xe7
+/* on /dev/etran */
+#define ETRAN_IOC_VERSION	_IOR(ETRAN_IOC_MAGIC, 0, struct etran_version)
+#define ETRAN_IOC_LINK		_IOWR(ETRAN_IOC_MAGIC, 1, struct etran_link)
+#define ETRAN_IOC_TRANSPORT	_IOWR(ETRAN_IOC_MAGIC, 2, struct etran_transport_info)
+#define ETRAN_IOC_COUNTERS	_IOWR(ETRAN_IOC_MAGIC, 3, struct etran_counters)
+#define ETRAN_IOC_ENDPOINT_OPEN	_IOWR(ETRAN_IOC_MAGIC, 4, struct etran_endpoint_open)
+/* on an endpoint */
+#define ETRAN_IOC_BIND		_IOWR(ETRAN_IOC_MAGIC, 16, struct etran_endpoint_bind)
+/*
+ * Non-zero: poll() reports EPOLLIN although the RX ring is empty, because the library holds a
+ * complete message back that it found there. Zero takes that back.
+ */
+#define ETRAN_IOC_READY		_IOW(ETRAN_IOC_MAGIC, 17, __u32)
+#define ETRAN_IOC_WAIT_RELEASED	_IOWR(ETRAN_IOC_MAGIC, 18, struct etran_wait)
+
+#endif /* _UAPI_LINUX_ETRAN_H */
