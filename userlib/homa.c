@@ -1,0 +1,670 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Homa's calls.
+ *
+ * A socket is the descriptor of an endpoint, which the kernel knows, and a struct homa_sock,
+ * which it does not; a table finds the one from the other. Rejected: a pointer instead of the
+ * descriptor, which no poll() could wait for and no program written for Homa has.
+ *
+ * Locks: table_lock, then homa_sock.lock; neither is held while sleeping.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "error.h"
+#include "fork.h"
+#include "homa_sock.h"
+
+#define RX_BYTES	(256UL << 20)
+#define MIN_RX_BYTES	(1UL << 20)
+
+/* Sockets by descriptor. A fork() takes a copy, whose lock its handlers keep usable. */
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct homa_sock **table;
+static unsigned int table_size;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&table_lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&table_lock);
+}
+
+static void __attribute__((constructor)) homa_init(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+bool homa_nonblocking(const struct homa_sock *s)
+{
+	int flags = fcntl(s->fd, F_GETFL);
+
+	return flags >= 0 && flags & O_NONBLOCK;
+}
+
+static struct homa_sock *get_sock(int fd)
+{
+	struct homa_sock *s = NULL;
+
+	pthread_mutex_lock(&table_lock);
+	if (fd >= 0 && (unsigned int)fd < table_size)
+		s = table[fd];
+	if (s && s->forks == etran_forks())
+		s->refs++;
+	pthread_mutex_unlock(&table_lock);
+	if (!s) {
+		if (fcntl(fd, F_GETFD) < 0)
+			etran_fail(EBADF, "%d is not an open descriptor", fd);
+		else
+			etran_fail(ENOTSOCK, "descriptor %d was not made by homa_socket()", fd);
+		return NULL;
+	}
+	if (s->forks != etran_forks()) {
+		etran_fail(EBADF, "socket %d belongs to the parent process; make one after fork()",
+			   fd);
+		return NULL;
+	}
+	return s;
+}
+
+/* The last reference: nothing else knows the socket any more. */
+static void free_sock(struct homa_sock *s)
+{
+	/* Descriptors that the kernel left for later; when this process is gone, nobody asks. */
+	if (etran_endpoint_status(s->ch))
+		etran_tx_kick(s->ch);
+	etran_channel_close(s->ch);
+	homa_rpc_free_all(s);
+	while (s->evfd_count)
+		close(s->evfds[--s->evfd_count]);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static void put_sock(struct homa_sock *s)
+{
+	unsigned int left;
+	int err = errno;
+
+	pthread_mutex_lock(&table_lock);
+	left = --s->refs;
+	pthread_mutex_unlock(&table_lock);
+	if (!left)
+		free_sock(s);
+	errno = err;
+}
+
+static struct homa_sock *lock_sock(int fd)
+{
+	struct homa_sock *s = get_sock(fd);
+
+	if (s)
+		pthread_mutex_lock(&s->lock);
+	return s;
+}
+
+static void unlock_sock(struct homa_sock *s)
+{
+	int err = errno;
+
+	homa_rx_tell(s);
+	pthread_mutex_unlock(&s->lock);
+	errno = err;
+	put_sock(s);
+}
+
+/* Return: what was in the table under that number: a socket ended by close() instead of ours. */
+static int table_set(int fd, struct homa_sock *s, struct homa_sock **old)
+{
+	struct homa_sock **new;
+	unsigned int size;
+
+	pthread_mutex_lock(&table_lock);
+	if ((unsigned int)fd >= table_size) {
+		size = table_size ? table_size : 64;
+		while (size <= (unsigned int)fd)
+			size *= 2;
+		new = realloc(table, size * sizeof(struct homa_sock *));
+		if (!new) {
+			pthread_mutex_unlock(&table_lock);
+			return -ENOMEM;
+		}
+		memset(new + table_size, 0, (size - table_size) * sizeof(struct homa_sock *));
+		table = new;
+		table_size = size;
+	}
+	*old = table[fd];
+	table[fd] = s;
+	pthread_mutex_unlock(&table_lock);
+	return 0;
+}
+
+static int rx_limit(size_t *limit)
+{
+	const char *env = getenv("ETRAN_RX_BYTES");
+	unsigned long n;
+	char *end;
+
+	*limit = RX_BYTES;
+	if (!env || !*env)
+		return 0;
+	n = strtoul(env, &end, 0);
+	if (*end || n < MIN_RX_BYTES)
+		return etran_fail(EINVAL, "ETRAN_RX_BYTES must be a number of bytes from %lu on, not '%s'",
+				  MIN_RX_BYTES, env);
+	*limit = n;
+	return 0;
+}
+
+static int open_endpoint(struct homa_sock *s, int flags)
+{
+	struct etran_endpoint_open arg = {
+		.transport = "homa",
+		.flags = flags & SOCK_NONBLOCK ? O_NONBLOCK : 0,
+	};
+
+	s->fd = etran_endpoint_attach(s->ch, &arg);
+	if (s->fd < 0)
+		return -1;
+	s->endpoint = arg.id;
+	s->addr = arg.addr;
+	s->port = arg.port;
+	s->next_id = arg.arg[0];
+	if (!s->next_id || s->next_id & 1)
+		return etran_fail(EPROTO, "transport 'homa' gave %llu as first id; load the one of this release",
+				  (unsigned long long)s->next_id);
+	return 0;
+}
+
+int homa_socket(int domain, int flags)
+{
+	struct homa_sock *s, *old;
+	int err;
+
+	if (domain != AF_INET)
+		return etran_fail(EAFNOSUPPORT, "homa_socket() knows AF_INET only");
+	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
+		return etran_fail(EINVAL, "homa_socket() knows the flags SOCK_NONBLOCK and SOCK_CLOEXEC only");
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return etran_fail(ENOMEM, "no memory for a socket");
+	pthread_mutex_init(&s->lock, NULL);
+	list_init(&s->ready);
+	list_init(&s->lru);
+	list_init(&s->tx);
+	list_init(&s->tx_waiters[0]);
+	list_init(&s->tx_waiters[1]);
+	list_init(&s->waiters);
+	s->refs = 1;
+	s->forks = etran_forks();
+	if (homa_rpc_table(s)) {
+		etran_fail(ENOMEM, "no memory for a socket");
+		goto fail;
+	}
+	if (rx_limit(&s->rx_limit))
+		goto fail;
+	s->ch = etran_channel_open(NULL);
+	if (!s->ch)
+		goto fail;
+	s->request_limit = etran_channel_tx_frames(s->ch) / 4 * 3;
+	if (open_endpoint(s, flags))
+		goto fail;
+	if (table_set(s->fd, s, &old)) {
+		etran_fail(ENOMEM, "no memory for a socket");
+		goto fail;
+	}
+	if (old) {
+		/* Its user ended it with close(); the number is ours now. */
+		etran_endpoint_lost(old->ch);
+		put_sock(old);
+	}
+	return s->fd;
+fail:
+	err = errno;
+	etran_channel_close(s->ch);
+	homa_rpc_free_all(s);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	errno = err;
+	return -1;
+}
+
+static const struct sockaddr_in *check_addr(const struct sockaddr *addr, size_t len)
+{
+	if (!addr || len < sizeof(sa_family_t)) {
+		etran_fail(EINVAL, "no address given");
+		return NULL;
+	}
+	if (addr->sa_family != AF_INET) {
+		etran_fail(EAFNOSUPPORT, "address family %u: Homa sockets know AF_INET only",
+			   addr->sa_family);
+		return NULL;
+	}
+	if (len < sizeof(struct sockaddr_in)) {
+		etran_fail(EINVAL, "address has %zu bytes, struct sockaddr_in has %zu", len,
+			   sizeof(struct sockaddr_in));
+		return NULL;
+	}
+	return (const struct sockaddr_in *)addr;
+}
+
+int homa_bind(int fd, const struct sockaddr *addr, socklen_t addrlen)
+{
+	struct etran_endpoint_bind arg = {};
+	const struct sockaddr_in *sin;
+	struct homa_sock *s = lock_sock(fd);
+	int ret = -1;
+
+	if (!s)
+		return -1;
+	sin = check_addr(addr, addrlen);
+	if (!sin || homa_tx_dead(s))
+		goto out;
+	ret = 0;
+	arg.addr = sin->sin_addr.s_addr;
+	arg.port = ntohs(sin->sin_port);
+	if (!arg.port)
+		goto out;
+	if (arg.port >= HOMA_MIN_DEFAULT_PORT) {
+		ret = etran_fail(EINVAL, "port %u: servers have ports 1..%u", arg.port,
+				 HOMA_MIN_DEFAULT_PORT - 1);
+		goto out;
+	}
+	ret = etran_endpoint_bind_port(s->ch, &arg);
+	if (!ret) {
+		s->addr = arg.addr;
+		s->port = arg.port;
+	}
+out:
+	unlock_sock(s);
+	return ret;
+}
+
+int homa_getsockname(int fd, struct sockaddr *addr, socklen_t *addrlen)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct homa_sock *s;
+
+	if (!addr || !addrlen)
+		return etran_fail(EFAULT, "addr or addrlen is NULL");
+	if (*addrlen < sizeof(sin))
+		return etran_fail(EINVAL, "room for %u bytes, struct sockaddr_in has %zu", *addrlen,
+				  sizeof(sin));
+	s = lock_sock(fd);
+	if (!s)
+		return -1;
+	sin.sin_addr.s_addr = s->addr;
+	sin.sin_port = htons(s->port);
+	memcpy(addr, &sin, sizeof(sin));
+	*addrlen = sizeof(sin);
+	unlock_sock(s);
+	return 0;
+}
+
+/* Return: bytes of the message, -1. */
+static ssize_t check_message(const struct iovec *iov, int iovcnt)
+{
+	size_t len = 0;
+	int i;
+
+	if (iovcnt < 1 || iovcnt > IOV_MAX)
+		return etran_fail(EINVAL, "%d pieces; a message has 1..%d", iovcnt, IOV_MAX);
+	if (!iov)
+		return etran_fail(EFAULT, "iov is NULL");
+	for (i = 0; i < iovcnt; i++) {
+		if (iov[i].iov_len > HOMA_MAX_MESSAGE_LENGTH - len)
+			return etran_fail(EINVAL, "a message has at most %d bytes",
+					  HOMA_MAX_MESSAGE_LENGTH);
+		if (!iov[i].iov_base && iov[i].iov_len)
+			return etran_fail(EFAULT, "the message is at NULL");
+		len += iov[i].iov_len;
+	}
+	if (!len)
+		return etran_fail(EINVAL, "a message of 0 bytes; it has at least 1");
+	return len;
+}
+
+int homa_sendv(int fd, const struct iovec *iov, int iovcnt, const struct sockaddr *dest,
+	       uint32_t addrlen, uint64_t *id, uint64_t completion_cookie, int flags)
+{
+	const struct sockaddr_in *sin;
+	struct homa_rpc *rpc;
+	struct homa_sock *s = lock_sock(fd);
+	ssize_t len;
+	int seg, ret = -1;
+
+	if (!s)
+		return -1;
+	if (flags & ~(HOMA_SENDMSG_PRIVATE | MSG_DONTWAIT)) {
+		etran_fail(EINVAL, "homa_send() knows the flags HOMA_SENDMSG_PRIVATE and MSG_DONTWAIT only");
+		goto out;
+	}
+	if (flags & HOMA_SENDMSG_PRIVATE && !id) {
+		etran_fail(EINVAL, "a private RPC needs id: without it nobody can receive the response");
+		goto out;
+	}
+	len = check_message(iov, iovcnt);
+	if (len < 0)
+		goto out;
+	sin = check_addr(dest, addrlen);
+	if (!sin)
+		goto out;
+	if (sin->sin_addr.s_addr == htonl(INADDR_ANY) || !sin->sin_port) {
+		etran_fail(EINVAL, "the destination needs an address and a port");
+		goto out;
+	}
+	seg = homa_tx_frames(s, len, false, flags & MSG_DONTWAIT);
+	if (seg < 0)
+		goto out;
+	rpc = homa_rpc_new(s, s->next_id, sin->sin_addr.s_addr, ntohs(sin->sin_port));
+	if (!rpc) {
+		etran_fail(ENOMEM, "no memory for an RPC");
+		goto out;
+	}
+	s->next_id += 2;
+	rpc->private = flags & HOMA_SENDMSG_PRIVATE;
+	rpc->cookie = completion_cookie;
+	if (id)
+		*id = rpc->id;
+	homa_tx_message(s, rpc, HOMA_OP_REQUEST, iov, len, seg);
+	ret = 0;
+out:
+	unlock_sock(s);
+	return ret;
+}
+
+int homa_send(int fd, const void *buf, size_t len, const struct sockaddr *dest, uint32_t addrlen,
+	      uint64_t *id, uint64_t completion_cookie, int flags)
+{
+	const struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
+
+	return homa_sendv(fd, &iov, 1, dest, addrlen, id, completion_cookie, flags);
+}
+
+ssize_t homa_replyv(int fd, const struct iovec *iov, int iovcnt, const struct sockaddr *dest,
+		    uint32_t addrlen, uint64_t id)
+{
+	const struct sockaddr_in *sin;
+	struct homa_rpc *rpc = NULL;
+	struct homa_sock *s = lock_sock(fd);
+	ssize_t len, ret = -1;
+	int seg;
+
+	if (!s)
+		return -1;
+	len = check_message(iov, iovcnt);
+	if (len < 0)
+		goto out;
+	sin = check_addr(dest, addrlen);
+	if (!sin)
+		goto out;
+	if (id & 1)
+		rpc = homa_rpc_find(s, id, sin->sin_addr.s_addr, ntohs(sin->sin_port));
+	if (!rpc || rpc->state != RPC_SERVICE) {
+		etran_fail(EINVAL, "RPC %llu is no request of that peer that waits for its answer",
+			   (unsigned long long)id);
+		goto out;
+	}
+	/* While this thread waits for frames, no other must answer the same request. */
+	rpc->state = RPC_REPLYING;
+	seg = homa_tx_frames(s, len, true, false);
+	if (seg < 0) {
+		rpc->state = RPC_SERVICE;
+		goto out;
+	}
+	rpc->state = RPC_REPLIED;
+	homa_tx_message(s, rpc, HOMA_OP_RESPONSE, iov, len, seg);
+	ret = 0;
+out:
+	unlock_sock(s);
+	return ret;
+}
+
+ssize_t homa_reply(int fd, const void *buf, size_t len, const struct sockaddr *dest,
+		   uint32_t addrlen, uint64_t id)
+{
+	const struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
+
+	return homa_replyv(fd, &iov, 1, dest, addrlen, id);
+}
+
+/* Hands a complete RPC to the caller of homa_recv(). Return: as homa_recv(). */
+static ssize_t deliver(struct homa_sock *s, struct homa_rpc *rpc, struct homa_target *t,
+		       struct sockaddr *src, size_t *addrlen, uint64_t *id, size_t *msglen,
+		       uint64_t *cookie)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = rpc->addr,
+		.sin_port = htons(rpc->port),
+	};
+	size_t len = t->direct ? t->direct : rpc->in.len;
+	int error = rpc->error;
+
+	if (src) {
+		memcpy(src, &sin, sizeof(sin));
+		*addrlen = sizeof(sin);
+	}
+	if (cookie)
+		*cookie = rpc->cookie;
+	if (msglen)
+		*msglen = len;
+	*id = rpc->id;
+	if (error) {
+		homa_rpc_end(s, rpc);
+		return etran_fail(error, "RPC %llu failed: %s", (unsigned long long)*id,
+				  strerror(error));
+	}
+	if (len > t->room) {
+		/* It was complete already, or it is now, for whoever comes next. */
+		if (list_empty(&rpc->ready) && !rpc->private && !rpc->claimed)
+			list_add_tail(&rpc->ready, &s->ready);
+		return etran_fail(EMSGSIZE, "the message has %zu bytes, the buffer %zu; call again with more room",
+				  len, t->room);
+	}
+	if (!t->direct)
+		memcpy(t->buf, rpc->in.buf, len);
+	if (rpc->id & 1) {
+		homa_rpc_drop_message(s, rpc);
+		list_del(&rpc->ready);
+		rpc->state = RPC_SERVICE;
+	} else {
+		homa_rpc_end(s, rpc);
+	}
+	return len;
+}
+
+static struct homa_rpc *claim(struct homa_sock *s, uint64_t id)
+{
+	struct homa_rpc *rpc = id & 1 ? NULL : homa_rpc_find(s, id, 0, 0);
+
+	if (!rpc) {
+		etran_fail(EINVAL, "RPC %llu was not started on this socket or is over",
+			   (unsigned long long)id);
+		return NULL;
+	}
+	if (rpc->claimed) {
+		etran_fail(EINVAL, "another thread waits for RPC %llu", (unsigned long long)id);
+		return NULL;
+	}
+	return rpc;
+}
+
+ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src, size_t *addrlen,
+		  uint64_t *id, size_t *msglen, uint64_t *completion_cookie)
+{
+	const int known = HOMA_RECV_REQUEST | HOMA_RECV_RESPONSE | HOMA_RECV_NONBLOCKING |
+			  MSG_DONTWAIT;
+	struct homa_target t = { .buf = buf, .room = len };
+	struct homa_rpc *rpc, *mine = NULL;
+	struct homa_sock *s;
+	ssize_t ret = -1;
+	int err = 0;
+
+	if (!id || (!buf && len))
+		return etran_fail(EFAULT, "id or buf is NULL");
+	t.want.id = *id;
+	t.want.flags = flags;
+	*id = 0;
+	s = lock_sock(fd);
+	if (!s)
+		return -1;
+	if (flags & ~known || (!t.want.id && !(flags & (HOMA_RECV_REQUEST | HOMA_RECV_RESPONSE)))) {
+		etran_fail(EINVAL, "homa_recv() needs HOMA_RECV_REQUEST, HOMA_RECV_RESPONSE or an id, and knows HOMA_RECV_NONBLOCKING and MSG_DONTWAIT besides");
+		goto out;
+	}
+	if (src && (!addrlen || *addrlen < sizeof(struct sockaddr_in))) {
+		etran_fail(EINVAL, "no room for the peer's address");
+		goto out;
+	}
+	if (t.want.id) {
+		mine = claim(s, t.want.id);
+		if (!mine)
+			goto out;
+	}
+	for (;;) {
+		rpc = homa_rx_next(s, &t);
+		if (rpc)
+			break;
+		if (homa_tx_dead(s))
+			goto out;
+		if (t.want.hangup) {
+			etran_fail(EIO, "the endpoint reports an error that its status does not explain");
+			goto out;
+		}
+		/* The last look above was after the sleep: a signal loses no message. */
+		if (err == -EINTR) {
+			etran_fail(EINTR, "interrupted by a signal");
+			goto out;
+		}
+		if (err) {
+			etran_fail(-err, "cannot wait: %s", strerror(-err));
+			goto out;
+		}
+		if (flags & (HOMA_RECV_NONBLOCKING | MSG_DONTWAIT) || homa_nonblocking(s)) {
+			etran_fail(EAGAIN, "no message is there");
+			goto out;
+		}
+		if (mine)
+			mine->claimed = true;
+		err = homa_rx_sleep(s, &t.want);
+		if (mine) {
+			/* homa_abort() may have ended it. */
+			mine = homa_rpc_find(s, t.want.id, 0, 0);
+			if (!mine) {
+				etran_fail(EINVAL, "RPC %llu was aborted meanwhile",
+					   (unsigned long long)t.want.id);
+				goto out;
+			}
+			mine->claimed = false;
+		}
+	}
+	ret = deliver(s, rpc, &t, src, addrlen, id, msglen, completion_cookie);
+out:
+	homa_rx_hand_over(s);
+	unlock_sock(s);
+	return ret;
+}
+
+/* @error 0: nobody shall hear of it, but a thread that waits for it must wake. */
+static void abort_rpc(struct homa_sock *s, struct homa_rpc *rpc, int error)
+{
+	if (!error && !rpc->claimed) {
+		homa_rpc_end(s, rpc);
+		return;
+	}
+	homa_rpc_drop_message(s, rpc);
+	rpc->error = error ? error : ECANCELED;
+	if (rpc->state != RPC_COMPLETE)
+		homa_rx_complete(s, rpc);
+}
+
+static int abort_all(struct homa_sock *s, int error)
+{
+	struct homa_rpc *rpc, *next;
+	uint32_t i;
+
+	if (homa_tx_abort(s, 0, 0, 0))
+		return -1;
+	for (i = 0; i <= s->mask; i++) {
+		for (rpc = s->buckets[i]; rpc; rpc = next) {
+			next = rpc->hash;
+			if (!(rpc->id & 1) && rpc->state == RPC_INCOMING)
+				abort_rpc(s, rpc, error);
+		}
+	}
+	return 0;
+}
+
+int homa_abort(int fd, uint64_t id, int error)
+{
+	struct homa_rpc *rpc = NULL;
+	struct homa_sock *s = lock_sock(fd);
+	int ret = -1;
+
+	if (!s)
+		return -1;
+	if (error < 0 || error > 4095) {
+		etran_fail(EINVAL, "error %d is no errno", error);
+		goto out;
+	}
+	if (homa_tx_dead(s))
+		goto out;
+	if (!id) {
+		ret = abort_all(s, error);
+		goto out;
+	}
+	if (!(id & 1))
+		rpc = homa_rpc_find(s, id, 0, 0);
+	if (!rpc) {
+		etran_fail(EINVAL, "RPC %llu was not started on this socket or is over",
+			   (unsigned long long)id);
+		goto out;
+	}
+	if (rpc->state == RPC_INCOMING && homa_tx_abort(s, id, rpc->addr, rpc->port))
+		goto out;
+	abort_rpc(s, rpc, error);
+	ret = 0;
+out:
+	unlock_sock(s);
+	return ret;
+}
+
+int homa_close(int fd)
+{
+	struct homa_sock *s = NULL;
+
+	pthread_mutex_lock(&table_lock);
+	if (fd >= 0 && (unsigned int)fd < table_size) {
+		s = table[fd];
+		table[fd] = NULL;
+	}
+	pthread_mutex_unlock(&table_lock);
+	if (!s) {
+		if (fcntl(fd, F_GETFD) < 0)
+			return etran_fail(EBADF, "%d is not an open descriptor", fd);
+		return etran_fail(ENOTSOCK, "descriptor %d was not made by homa_socket()", fd);
+	}
+	if (s->forks != etran_forks()) {
+		/*
+		 * The child's copies of the descriptors keep the parent's socket open. The rest is
+		 * left alone: another thread may have been changing it when the parent forked.
+		 */
+		etran_channel_close(s->ch);
+		return 0;
+	}
+	pthread_mutex_lock(&s->lock);
+	s->closing = true;
+	homa_rx_wake_all(s);
+	pthread_mutex_unlock(&s->lock);
+	put_sock(s);
+	return 0;
+}

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * Receiving: records from the kernel, finished messages, sleeping threads.
+ *
+ * Who reads the RX ring. Whoever is in a call does, under the socket's lock, and stops as soon as
+ * what it came for is complete, so that the kernel's poll() tells the truth about the rest.
+ * What it finds for others goes to homa_sock.ready (any homa_recv() may take it) or stays with its
+ * RPC (private, or a thread waits for that id). When the lock is given up with something in
+ * homa_sock.ready, the kernel is told (ETRAN_IOC_READY), and poll() reports that too.
+ *
+ * Who sleeps where. One thread, the leader, sleeps in poll() on the endpoint, the others on an
+ * eventfd each, so that one packet wakes one thread. Usually the leader polls nothing but the
+ * endpoint: if another thread completes something for it, ETRAN_IOC_READY wakes it. Two cases
+ * need more. When it waits for one id, what it wants never is in homa_sock.ready: it polls an
+ * eventfd as well. When homa_sock.ready holds what it does *not* want, the endpoint would be
+ * readable all the time: it polls the AF_XDP socket for data, the endpoint for errors only.
+ * Rejected: condition variables, which no signal interrupts.
+ *
+ * Nothing in a record is trusted to fit: a length or an offset that does not is a bug of the
+ * transport or a hostile peer that got past it, and the record is ignored.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/eventfd.h>
+
+#include "error.h"
+#include "homa_sock.h"
+
+#define MAX_ERRNO	4095
+
+static bool is_request(const struct homa_rpc *rpc)
+{
+	return rpc->id & 1;
+}
+
+/* Would a homa_recv() that waits like @w return @rpc? */
+static bool matches(const struct homa_waiter *w, const struct homa_rpc *rpc)
+{
+	if (w->id)
+		return rpc->id == w->id;
+	if (rpc->private || rpc->claimed)
+		return false;
+	return w->flags & (is_request(rpc) ? HOMA_RECV_REQUEST : HOMA_RECV_RESPONSE);
+}
+
+static void wake(struct homa_waiter *w)
+{
+	const uint64_t one = 1;
+
+	w->woken = true;
+	/* Without one it is the leader, and homa_rx_tell() will wake it. */
+	if (w->evfd >= 0 && write(w->evfd, &one, sizeof(one)) < 0)
+		return;		/* EAGAIN: it has been written 2^64 - 2 times */
+}
+
+void homa_rx_complete(struct homa_sock *s, struct homa_rpc *rpc)
+{
+	struct homa_waiter *w;
+	struct list *l;
+
+	rpc->state = RPC_COMPLETE;
+	list_del(&rpc->lru);
+	if (!rpc->private && !rpc->claimed)
+		list_add_tail(&rpc->ready, &s->ready);
+	for (l = s->waiters.next; l != &s->waiters; l = l->next) {
+		w = list_entry(l, struct homa_waiter, list);
+		if (!w->woken && matches(w, rpc)) {
+			wake(w);
+			break;
+		}
+	}
+}
+
+/*
+ * Room for what a peer sends. The kernel gives up requests that do not go on, so this is reached
+ * only with very many at a time; then the one that waited longest has to go, and its client
+ * gets no answer.
+ */
+static bool make_room(struct homa_sock *s, const struct homa_rpc *keep, uint32_t len)
+{
+	struct homa_rpc *old;
+
+	while (s->rx_bytes + len > s->rx_limit) {
+		if (list_empty(&s->lru))
+			return false;
+		old = list_entry(s->lru.next, struct homa_rpc, lru);
+		if (old == keep)
+			return false;
+		homa_rpc_end(s, old);
+	}
+	return true;
+}
+
+/* Return: @rpc when @t wants it; otherwise it waits for who does. */
+static struct homa_rpc *finish(struct homa_sock *s, struct homa_rpc *rpc,
+			       const struct homa_target *t)
+{
+	if (!t || !matches(&t->want, rpc)) {
+		homa_rx_complete(s, rpc);
+		return NULL;
+	}
+	list_del(&rpc->lru);
+	rpc->state = RPC_COMPLETE;
+	return rpc;
+}
+
+static struct homa_rpc *rx_error(struct homa_sock *s, const struct homa_rec *rec,
+				 const struct homa_target *t)
+{
+	struct homa_rpc *rpc = homa_rpc_find(s, rec->id, rec->addr, rec->port);
+
+	if (!rpc || rpc->state != RPC_INCOMING)
+		return NULL;
+	if (is_request(rpc)) {
+		/* The rest of the request will not come; nobody has seen it yet. */
+		homa_rpc_end(s, rpc);
+		return NULL;
+	}
+	homa_rpc_drop_message(s, rpc);
+	rpc->error = rec->error && rec->error <= MAX_ERRNO ? (int)rec->error : EIO;
+	return finish(s, rpc, t);
+}
+
+static struct homa_rpc *fail_response(struct homa_sock *s, struct homa_rpc *rpc, int error,
+				      const struct homa_target *t)
+{
+	homa_rpc_drop_message(s, rpc);
+	rpc->error = error;
+	homa_tx_abort(s, rpc->id, rpc->addr, rpc->port);
+	return finish(s, rpc, t);
+}
+
+/* Return: the RPC when this ended its message and it is what @t wants. */
+static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
+				const uint8_t *data, struct homa_target *t)
+{
+	struct homa_rpc *rpc;
+	int n;
+
+	if (!rec->msg_len || rec->msg_len > HOMA_MAX_MESSAGE_LENGTH || !rec->id ||
+	    rec->offset > rec->msg_len || rec->len > rec->msg_len - rec->offset || !rec->len)
+		return NULL;
+	rpc = homa_rpc_find(s, rec->id, rec->addr, rec->port);
+	if (!rpc) {
+		/* A response to nothing: its RPC was aborted or has failed. */
+		if (!(rec->id & 1))
+			return NULL;
+		if (!make_room(s, NULL, rec->len))
+			return NULL;
+		rpc = homa_rpc_new(s, rec->id, rec->addr, rec->port);
+		if (!rpc)
+			return NULL;
+	}
+	if (rpc->state != RPC_INCOMING || rpc->addr != rec->addr || rpc->port != rec->port ||
+	    (rpc->in.len && rpc->in.len != rec->msg_len))
+		return NULL;
+
+	if (t && !rpc->in.len && rec->len == rec->msg_len && rec->len <= t->room &&
+	    matches(&t->want, rpc)) {
+		memcpy(t->buf, data, rec->len);
+		t->direct = rec->len;
+		rpc->state = RPC_COMPLETE;
+		return rpc;
+	}
+
+	n = -ENOBUFS;
+	if (make_room(s, rpc, rec->len) || !is_request(rpc)) {
+		n = rpc->in.len ? 0 : reassembly_begin(&rpc->in, rec->msg_len);
+		if (!n)
+			n = reassembly_add(&rpc->in, rec->offset, data, rec->len);
+	}
+	if (n < 0) {
+		if (!is_request(rpc))
+			return fail_response(s, rpc, n == -E2BIG ? EPROTO : ENOBUFS, t);
+		homa_rpc_end(s, rpc);
+		return NULL;
+	}
+	s->rx_bytes += n;
+	if (!reassembly_done(&rpc->in)) {
+		if (is_request(rpc)) {
+			list_del(&rpc->lru);
+			list_add_tail(&rpc->lru, &s->lru);
+		}
+		return NULL;
+	}
+	return finish(s, rpc, t);
+}
+
+/* One record. Return: as rx_data(). */
+static struct homa_rpc *rx_record(struct homa_sock *s, const uint8_t *frame, uint32_t len,
+				  struct homa_target *t)
+{
+	struct etran_rec er;
+	struct homa_rec rec;
+
+	memcpy(&er, frame, sizeof(er));
+	memcpy(&rec, er.data, sizeof(rec));
+	len -= sizeof(er);
+	if (er.endpoint != s->endpoint)
+		return NULL;
+	if (er.type == HOMA_REC_DATA && rec.len <= len)
+		return rx_data(s, &rec, frame + sizeof(er), t);
+	if (er.type == HOMA_REC_ERROR)
+		return rx_error(s, &rec, t);
+	return NULL;
+}
+
+static struct homa_rpc *find_complete(struct homa_sock *s, const struct homa_waiter *w)
+{
+	struct homa_rpc *rpc;
+	struct list *l;
+
+	if (w->id) {
+		rpc = homa_rpc_find(s, w->id, 0, 0);
+		return rpc && rpc->state == RPC_COMPLETE ? rpc : NULL;
+	}
+	for (l = s->ready.next; l != &s->ready; l = l->next) {
+		rpc = list_entry(l, struct homa_rpc, ready);
+		if (matches(w, rpc))
+			return rpc;
+	}
+	return NULL;
+}
+
+struct homa_rpc *homa_rx_next(struct homa_sock *s, struct homa_target *t)
+{
+	struct homa_rpc *rpc = find_complete(s, &t->want);
+	const void *frame;
+	uint32_t len;
+
+	t->direct = 0;
+	while (!rpc) {
+		frame = etran_rx_peek(s->ch, &len);
+		if (!frame)
+			return NULL;
+		rpc = rx_record(s, frame, len, t);
+		etran_rx_pop(s->ch);
+	}
+	return rpc;
+}
+
+void homa_rx_drain(struct homa_sock *s)
+{
+	const void *frame;
+	uint32_t len;
+
+	while (s->rx_bytes < s->rx_limit) {
+		frame = etran_rx_peek(s->ch, &len);
+		if (!frame)
+			return;
+		rx_record(s, frame, len, NULL);
+		etran_rx_pop(s->ch);
+	}
+}
+
+void homa_rx_tell(struct homa_sock *s)
+{
+	bool ready = !list_empty(&s->ready) || s->closing;
+
+	if (ready != s->ready_told && !etran_endpoint_ready(s->ch, ready))
+		s->ready_told = ready;
+}
+
+void homa_rx_wake_all(struct homa_sock *s)
+{
+	struct list *l;
+
+	for (l = s->waiters.next; l != &s->waiters; l = l->next)
+		wake(list_entry(l, struct homa_waiter, list));
+	homa_rx_tell(s);
+}
+
+void homa_rx_hand_over(struct homa_sock *s)
+{
+	struct homa_waiter *w;
+
+	if (s->leader || list_empty(&s->waiters))
+		return;
+	w = list_entry(s->waiters.next, struct homa_waiter, list);
+	if (!w->woken)
+		wake(w);
+}
+
+static int get_evfd(struct homa_sock *s)
+{
+	if (s->evfd_count)
+		return s->evfds[--s->evfd_count];
+	return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+static void put_evfd(struct homa_sock *s, int fd)
+{
+	uint64_t n;
+
+	/* Empty it for the next one; EAGAIN says that it was. */
+	if (s->evfd_count < HOMA_EVFDS && (read(fd, &n, sizeof(n)) > 0 || errno == EAGAIN))
+		s->evfds[s->evfd_count++] = fd;
+	else
+		close(fd);
+}
+
+int homa_rx_sleep(struct homa_sock *s, struct homa_waiter *w)
+{
+	struct pollfd fds[3];
+	bool leader = !s->leader;
+	bool busy = !list_empty(&s->ready);
+	int n = 0, err = 0;
+
+	w->woken = false;
+	w->evfd = -1;
+	if (!leader || busy || w->id) {
+		w->evfd = get_evfd(s);
+		if (w->evfd < 0)
+			return -errno;
+	}
+	if (leader) {
+		s->leader = w;
+		fds[n++] = (struct pollfd){ .fd = s->fd, .events = busy ? 0 : POLLIN };
+		if (busy)
+			fds[n++] = (struct pollfd){
+				.fd = etran_channel_fd(s->ch),
+				.events = POLLIN,
+			};
+	}
+	if (w->evfd >= 0)
+		fds[n++] = (struct pollfd){ .fd = w->evfd, .events = POLLIN };
+	list_add_tail(&w->list, &s->waiters);
+	homa_rx_tell(s);
+	pthread_mutex_unlock(&s->lock);
+
+	if (poll(fds, n, -1) < 0)
+		err = -errno;
+
+	pthread_mutex_lock(&s->lock);
+	list_del(&w->list);
+	if (leader) {
+		s->leader = NULL;
+		if (!err && fds[0].revents & (POLLERR | POLLHUP | POLLNVAL))
+			w->hangup = true;
+	}
+	if (w->evfd >= 0)
+		put_evfd(s, w->evfd);
+	w->evfd = -1;
+	return err;
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/* What a Homa socket is inside the library. Shared by homa.c, homa_rx.c, homa_tx.c. */
+#ifndef ETRAN_HOMA_SOCK_H
+#define ETRAN_HOMA_SOCK_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include <homa.h>
+
+#include "list.h"
+#include "reassembly.h"
+
+/**
+ * enum rpc_state - how far an RPC is
+ * @RPC_INCOMING: client: the response is not complete; server: the request is not
+ * @RPC_COMPLETE: a message or an error waits for homa_recv()
+ * @RPC_SERVICE: server: homa_recv() returned the request
+ * @RPC_REPLYING: server: a thread is in homa_reply() with it
+ * @RPC_REPLIED: server: the response was given to the kernel, which still has frames of it. Kept
+ *		 so long because copies of the request may still be in the RX ring; taken for
+ *		 new, they would be executed again.
+ */
+enum rpc_state {
+	RPC_INCOMING,
+	RPC_COMPLETE,
+	RPC_SERVICE,
+	RPC_REPLYING,
+	RPC_REPLIED,
+};
+
+/**
+ * struct homa_rpc - an RPC; all under struct homa_sock.lock
+ * @hash: next in its bucket
+ * @hashed: it is in the table; false while only @chain keeps it
+ * @ready: place in homa_sock.ready: complete, for any homa_recv()
+ * @tx: place in homa_sock.tx while @chain is not empty
+ * @lru: server, RPC_INCOMING: place in homa_sock.lru
+ * @id: at this host; even: we are the client
+ * @addr: peer
+ * @port: peer's port, host byte order
+ * @state: see there
+ * @private: only homa_recv() with its id may return it
+ * @claimed: a thread waits for this id
+ * @error: client: errno to return instead of a message
+ * @cookie: client: completion cookie
+ * @chain: frames of the message that was sent
+ * @in: the message that is received
+ */
+struct homa_rpc {
+	struct homa_rpc *hash;
+	bool hashed;
+	struct list ready;
+	struct list tx;
+	struct list lru;
+	uint64_t id;
+	__be32 addr;
+	uint16_t port;
+	enum rpc_state state;
+	bool private;
+	bool claimed;
+	int error;
+	uint64_t cookie;
+	struct etran_chain chain;
+	struct reassembly in;
+};
+
+/**
+ * struct homa_waiter - a thread that sleeps in homa_recv(); lives on its stack
+ * @list: place in homa_sock.waiters
+ * @flags: HOMA_RECV_REQUEST, HOMA_RECV_RESPONSE
+ * @id: RPC that it waits for, 0 for any that @flags allows
+ * @evfd: what wakes it; -1: it sleeps on the endpoint alone
+ * @woken: @evfd was written
+ * @hangup: the endpoint reported an error
+ */
+struct homa_waiter {
+	struct list list;
+	int flags;
+	uint64_t id;
+	int evfd;
+	bool woken;
+	bool hangup;
+};
+
+/* Idle eventfds that a socket keeps for its waiters. */
+#define HOMA_EVFDS	16
+
+/**
+ * struct homa_sock - a Homa socket
+ * @lock: protects everything below, and @ch but for etran_tx_wait()
+ * @refs: table entry and calls in progress; under the table's lock
+ * @fd: the endpoint
+ * @forks: etran_forks() when it was made
+ * @ch: the channel
+ * @endpoint: id of the endpoint
+ * @addr: local address, 0 for any
+ * @port: local port, host byte order
+ * @closing: homa_close() was called
+ * @next_id: id of the next request
+ * @buckets: hash table of RPCs by id
+ * @mask: number of buckets - 1
+ * @rpcs: RPCs in the table
+ * @ready: complete RPCs that any homa_recv() may return, oldest first
+ * @ready_told: what the kernel was told of @ready
+ * @lru: incomplete requests, the one that waits longest first
+ * @tx: RPCs with frames in the kernel; the next one to look at first
+ * @tx_count: how many are in @tx
+ * @request_frames: frames of requests among them
+ * @request_limit: most that requests may have, so that replies always find room
+ * @tx_waiters: threads that wait for frames, oldest first; [0] requests, [1] replies
+ * @rx_bytes: memory in RPCs' incoming messages
+ * @rx_limit: most that it may be
+ * @waiters: threads that sleep in homa_recv()
+ * @leader: the one of them that polls the endpoint
+ * @evfds: idle eventfds
+ * @evfd_count: how many
+ */
+struct homa_sock {
+	pthread_mutex_t lock;
+	unsigned int refs;
+	int fd;
+	unsigned int forks;
+	struct etran_channel *ch;
+	uint32_t endpoint;
+	__be32 addr;
+	uint16_t port;
+	bool closing;
+	uint64_t next_id;
+	struct homa_rpc **buckets;
+	uint32_t mask;
+	uint32_t rpcs;
+	struct list ready;
+	bool ready_told;
+	struct list lru;
+	struct list tx;
+	uint32_t tx_count;
+	uint32_t request_frames;
+	uint32_t request_limit;
+	struct list tx_waiters[2];
+	size_t rx_bytes;
+	size_t rx_limit;
+	struct list waiters;
+	struct homa_waiter *leader;
+	int evfds[HOMA_EVFDS];
+	unsigned int evfd_count;
+};
+
+/**
+ * struct homa_target - where homa_recv() wants a message
+ * @want: what it waits for
+ * @buf: the caller's buffer
+ * @room: bytes at @buf
+ * @direct: out: length of the message that was copied to @buf straight from its frame
+ */
+struct homa_target {
+	struct homa_waiter want;
+	void *buf;
+	size_t room;
+	uint32_t direct;
+};
+
+/* homa.c */
+
+/**
+ * homa_nonblocking() - is O_NONBLOCK set?
+ * @s: the socket
+ *
+ * Asks the kernel, because fcntl() may have changed it: call it only when about to sleep.
+ * Return: true when it is.
+ */
+bool homa_nonblocking(const struct homa_sock *s);
+
+/* homa_rpc.c: the table of RPCs and their lives. Callers hold homa_sock.lock. */
+
+/**
+ * homa_rpc_table() - make an empty table
+ * @s: the socket
+ * Return: 0, -ENOMEM.
+ */
+int homa_rpc_table(struct homa_sock *s);
+
+/**
+ * homa_rpc_find() - look an RPC up
+ * @s: the socket
+ * @id: its id at this host
+ * @addr: peer; looked at for odd ids only, which several clients may have in common
+ * @port: peer's port
+ * Return: the RPC, NULL.
+ */
+struct homa_rpc *homa_rpc_find(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port);
+
+/**
+ * homa_rpc_new() - make an RPC, in state RPC_INCOMING
+ * @s: the socket
+ * @id: id at this host
+ * @addr: peer
+ * @port: peer's port
+ * Return: the RPC, NULL without memory.
+ */
+struct homa_rpc *homa_rpc_new(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port);
+
+/**
+ * homa_rpc_end() - take an RPC out of the table
+ * @s: the socket
+ * @rpc: it. Freed here, or when the kernel has given its frames back.
+ */
+void homa_rpc_end(struct homa_sock *s, struct homa_rpc *rpc);
+
+/**
+ * homa_rpc_reclaim() - take an RPC's frames back as far as the kernel has done with them
+ * @s: the socket
+ * @rpc: it. Freed when nothing else keeps it.
+ * Return: true when nothing of its chain is left.
+ */
+bool homa_rpc_reclaim(struct homa_sock *s, struct homa_rpc *rpc);
+
+/**
+ * homa_rpc_drop_message() - free what was received of a message
+ * @s: the socket
+ * @rpc: it
+ */
+void homa_rpc_drop_message(struct homa_sock *s, struct homa_rpc *rpc);
+
+/**
+ * homa_rpc_free_all() - free all RPCs and the table
+ * @s: the socket; its channel is closed
+ */
+void homa_rpc_free_all(struct homa_sock *s);
+
+/* homa_rx.c: received records, waiting. Callers hold homa_sock.lock. */
+
+/**
+ * homa_rx_next() - next complete RPC that a homa_recv() wants
+ * @s: the socket
+ * @t: what it wants
+ *
+ * Empties the RX ring only as far as needed, so that poll() goes on to report the rest.
+ * Return: the RPC, NULL when there is none now.
+ */
+struct homa_rpc *homa_rx_next(struct homa_sock *s, struct homa_target *t);
+
+/**
+ * homa_rx_drain() - empty the RX ring, unless too much is in memory already
+ * @s: the socket
+ */
+void homa_rx_drain(struct homa_sock *s);
+
+/**
+ * homa_rx_complete() - an RPC got its message or its error
+ * @s: the socket
+ * @rpc: it
+ */
+void homa_rx_complete(struct homa_sock *s, struct homa_rpc *rpc);
+
+/**
+ * homa_rx_sleep() - sleep until something that is wanted may be there; gives up the lock meanwhile
+ * @s: the socket
+ * @w: what is wanted
+ * Return: 0, -EINTR, or a negative errno of poll() or eventfd().
+ */
+int homa_rx_sleep(struct homa_sock *s, struct homa_waiter *w);
+
+/**
+ * homa_rx_tell() - let poll() report what was taken from the RX ring and is not delivered yet
+ * @s: the socket. To be called before each unlock that follows a change of homa_sock.ready.
+ */
+void homa_rx_tell(struct homa_sock *s);
+
+/**
+ * homa_rx_wake_all() - wake all threads in homa_rx_sleep()
+ * @s: the socket, @closing
+ */
+void homa_rx_wake_all(struct homa_sock *s);
+
+/**
+ * homa_rx_hand_over() - see that one of the sleeping threads polls the endpoint
+ * @s: the socket
+ */
+void homa_rx_hand_over(struct homa_sock *s);
+
+/* homa_tx.c: sending. Callers hold homa_sock.lock. */
+
+/**
+ * homa_tx_dead() - is the socket beyond use?
+ * @s: the socket
+ * Return: 0, or -1 with errno EBADF (@closing), ENETDOWN, ESHUTDOWN.
+ */
+int homa_tx_dead(struct homa_sock *s);
+
+/**
+ * homa_tx_frames() - have enough free frames for a message; may give up the lock meanwhile
+ * @s: the socket
+ * @len: bytes of the message
+ * @reply: it is a response
+ * @dontwait: rather fail than sleep, as with O_NONBLOCK
+ *
+ * Return: bytes of payload a frame, or -1 with errno EMSGSIZE, EAGAIN, EINTR, or as
+ * homa_tx_dead().
+ */
+int homa_tx_frames(struct homa_sock *s, size_t len, bool reply, bool dontwait);
+
+/**
+ * homa_tx_message() - give a message to the kernel
+ * @s: the socket, right after homa_tx_frames()
+ * @rpc: its RPC, without frames so far
+ * @op: HOMA_OP_REQUEST or HOMA_OP_RESPONSE
+ * @iov: the message
+ * @len: its bytes
+ * @segment: from homa_tx_frames()
+ */
+void homa_tx_message(struct homa_sock *s, struct homa_rpc *rpc, enum homa_op op,
+		     const struct iovec *iov, size_t len, uint32_t segment);
+
+/**
+ * homa_tx_abort() - tell the kernel to forget client RPCs
+ * @s: the socket
+ * @id: the RPC, 0 for all
+ * @addr: its peer
+ * @port: its peer's port
+ * Return: 0, or -1 with errno EAGAIN (no frame is free now).
+ */
+int homa_tx_abort(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port);
+
+#endif /* ETRAN_HOMA_SOCK_H */
