@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * etranctl's own interfaces, file by file. Functions return 0 or a negative errno unless they say
+ * otherwise; a function that returns "an exit status" has already said on stderr what is wrong.
+ */
+#ifndef ETRANCTL_H
+#define ETRANCTL_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <net/if.h>
+#include <sys/types.h>
+#include <json-c/json.h>
+#include <linux/bpf.h>
+#include <linux/etran.h>
+
+struct bpf_map;
+struct bpf_object;
+struct btf;
+
+/* Exit statuses; they are part of the interface, see man/etranctl.8. */
+enum ctl_status {
+	CTL_OK = 0,
+	CTL_FAILURE = 1,
+	CTL_USAGE = 2,
+	CTL_NOT_READY = 3,	/* module missing, no BTF, no struct_ops, versions differ */
+};
+
+#define BPFFS_DIR	"/sys/fs/bpf"
+#define PIN_DIR		BPFFS_DIR "/etran"
+/* Marks a link device as made by etranctl: what it may remove again. Kept by the kernel. */
+#define LINK_ALIAS	"created by etranctl"
+
+/* ---- main.c -------------------------------------------------------------------------------- */
+
+/**
+ * struct ctl_args - a command line, taken apart
+ * @arg: what is left after the command's name, @nargs of them
+ * @dev: values of --dev, @ndev of them
+ * @set: values of --set, @nset of them
+ * @all: --all was given
+ * @force: --force was given
+ */
+struct ctl_args {
+	const char **arg;
+	int nargs;
+	const char **dev;
+	int ndev;
+	const char **set;
+	int nset;
+	bool all;
+	bool force;
+};
+
+int cmd_load(const struct ctl_args *args);
+int cmd_unload(const struct ctl_args *args);
+int cmd_list(const struct ctl_args *args);
+int cmd_show(const struct ctl_args *args);
+int cmd_stats(const struct ctl_args *args);
+int cmd_check(const struct ctl_args *args);
+int cmd_version(const struct ctl_args *args);
+
+/* ---- output.c ------------------------------------------------------------------------------ */
+
+extern bool opt_json, opt_pretty, opt_debug;
+
+/* Says on stderr what went wrong and how to cure it; returns @status. */
+int fail(enum ctl_status status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Something that works less well than it should: stderr, and "warnings" in the JSON answer. */
+void warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Something done on the way that the user did not ask for by name; stderr. */
+void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The answer of a command in JSON. Takes the reference. */
+void answer(struct json_object *json);
+/* Prints the answer, or the error, in JSON if that was asked for. */
+void answer_print(void);
+
+void out_str(struct json_object *obj, const char *key, const char *value);
+void out_u64(struct json_object *obj, const char *key, uint64_t value);
+void out_bool(struct json_object *obj, const char *key, bool value);
+
+/* A table on stdout; column widths come from its cells. */
+struct table;
+struct table *table_new(int columns, ...);		/* titles: const char * each */
+void table_row(struct table *t, ...);			/* cells: const char * each */
+void table_print(struct table *t);			/* and frees it */
+
+/* ---- log.c --------------------------------------------------------------------------------- */
+
+/* Takes what libbpf and libxdp say; shows it with -d, otherwise keeps their warnings. */
+void log_setup(void);
+void log_reset(void);
+const char *log_text(void);
+/* The last line of the kept text that holds @what, from there on; NULL if there is none. */
+const char *log_find(const char *what);
+/* Prints the last @lines of the verifier's log on stderr, if there is one. */
+void log_print_verifier(int lines);
+
+/* ---- kernel.c ------------------------------------------------------------------------------ */
+
+enum kernel_need {
+	KERNEL_BTF,
+	KERNEL_STRUCT_OPS,
+	KERNEL_JIT,
+	KERNEL_AF_XDP,
+	KERNEL_MODULE,
+	KERNEL_MODULE_BTF,
+	KERNEL_DEVICE,
+	KERNEL_VERSIONS,
+	KERNEL_NEEDS,
+};
+
+/**
+ * struct kernel_check - the outcome for one thing that the kernel must have
+ * @ok: it is there
+ * @text: what was found
+ * @cure: what to do when it is not there
+ */
+struct kernel_check {
+	bool ok;
+	char text[256];
+	char cure[256];
+};
+
+const char *kernel_need_name(enum kernel_need need);
+void kernel_check(enum kernel_need need, struct kernel_check *res);
+/* Opens /dev/etran after all checks; *@fd is only set on CTL_OK. Returns an exit status. */
+int kernel_open(int *fd);
+/* Names the capabilities among @caps (a bit mask of CAP_*) that are missing; "" if none is. */
+const char *caps_missing(uint64_t caps);
+int caps_need(const char *what, uint64_t caps);		/* an exit status */
+
+/* ---- device.c: /dev/etran ------------------------------------------------------------------ */
+
+#define ETRAN_DEV	"/dev/etran"
+
+int device_open(void);					/* fd, or -errno */
+int device_version(int fd, struct etran_version *ver);
+/* In order of id: the first with at least @id; -ENOENT at the end. */
+int device_transport(int fd, uint32_t id, struct etran_transport_info *info);
+int device_transport_by_name(int fd, const char *name, struct etran_transport_info *info);
+/* In order of id: the first with at least @id, of all namespaces if allowed; -ENODEV at the end. */
+int device_link(int fd, uint32_t id, struct etran_link_info *link);
+/* The link device @ifindex of the current network namespace. */
+int device_link_by_ifindex(int fd, uint32_t ifindex, struct etran_link_info *link);
+/* Counters of one scope in a new array *@list, *@count of them; free() it. */
+int device_counters(int fd, uint32_t scope, uint32_t id, struct etran_counter **list,
+		    uint32_t *count);
+
+/* ---- netns.c ------------------------------------------------------------------------------- */
+
+/**
+ * struct netns - a network namespace
+ * @fd: open on it, -1 for etranctl's own
+ * @ino: its inode number
+ * @name: as in --dev: a name of /run/netns, a path, or empty for etranctl's own
+ */
+struct netns {
+	int fd;
+	uint32_t ino;
+	char name[128];
+};
+
+int netns_open(struct netns *ns, const char *name);
+int netns_open_ino(struct netns *ns, uint32_t ino);
+void netns_close(struct netns *ns);
+int netns_enter(const struct netns *ns);
+void netns_leave(void);
+uint32_t netns_own_ino(void);
+/* Calls @fn inside every network namespace that can be reached. Stops when it returns non-zero. */
+int netns_each(int (*fn)(const struct netns *ns, void *arg), void *arg);
+/* "name/ifname" or "ifname", for messages and tables. */
+const char *netns_ifname(const struct netns *ns, const char *ifname, char *buf, size_t len);
+/* Splits a --dev value; -EINVAL with a bad interface name, otherwise as netns_open(). */
+int netns_parse_dev(const char *dev, struct netns *ns, char ifname[IFNAMSIZ]);
+
+/* ---- link.c: rtnetlink, in the current network namespace ----------------------------------- */
+
+/**
+ * struct link_info - a network device
+ * @ifindex: of the device
+ * @lower: ifindex of what it is stacked on (veth: the other end), 0 if nothing
+ * @mtu: bytes
+ * @flags: IFF_*
+ * @rx_queues: number of receive queues
+ * @tx_queues: number of transmit queues
+ * @xdp_id: id of the XDP program of driver or generic mode, 0 if none
+ * @xdp_mode: XDP_ATTACHED_*
+ * @name: name
+ * @kind: rtnl link kind, empty for hardware
+ * @alias: ifalias
+ */
+struct link_info {
+	int ifindex;
+	int lower;
+	uint32_t mtu;
+	uint32_t flags;
+	uint32_t rx_queues;
+	uint32_t tx_queues;
+	uint32_t xdp_id;
+	uint8_t xdp_mode;
+	char name[IFNAMSIZ];
+	char kind[16];
+	char alias[64];
+};
+
+int link_get(const char *name, struct link_info *info);
+int link_get_ifindex(int ifindex, struct link_info *info);
+int link_each(int (*fn)(const struct link_info *info, void *arg), void *arg);
+/* The etran link device on @lower; -ENODEV if there is none. */
+int link_find_etran(int lower, struct link_info *info);
+int link_create_etran(int lower);
+int link_set_up(int ifindex, const char *alias);
+int link_delete(int ifindex);
+/* What the kernel said about the last failed call, empty if nothing. */
+const char *link_error(void);
+/* Name of the device's driver. */
+int link_driver(const char *name, char *buf, size_t len);
+
+/* ---- xdp.c: libxdp, in the current network namespace --------------------------------------- */
+
+/* Attaches the dispatcher in native mode. 1: done; 0: it was there already. */
+int xdp_attach(int ifindex);
+/* Detaches the dispatcher and only it. 1: done; 0: it was not there. */
+int xdp_detach(int ifindex);
+/* 1: the dispatcher is attached there; 0: it is not. */
+int xdp_attached(int ifindex);
+/* NETDEV_XDP_ACT_* of the device; -EOPNOTSUPP when this kernel does not tell. */
+int xdp_features(int ifindex, uint64_t *features, uint32_t *zc_segs);
+/* Name of the XDP program @id. */
+void xdp_prog_name(uint32_t id, char *buf, size_t len);
+/* Removes the pins of dispatchers whose device is gone. @attached: ids still in use. */
+int xdp_clean_pins(const uint32_t *attached, size_t n);
+/* Number of dispatcher programs in the kernel, wherever they are attached. */
+int xdp_count(void);
+
+/* ---- bpffs.c ------------------------------------------------------------------------------- */
+
+/* Makes sure that pins can be made and will last. Returns an exit status. */
+int bpffs_require(void);
+/* Is there a BPF file system? Does not mount one. */
+bool bpffs_present(void);
+/* One load or unload at a time. Returns a descriptor to close, or -errno. */
+int bpffs_lock(void);
+bool pin_exists(const char *transport);
+const char *pin_path(const char *transport, const char *name);	/* a static buffer */
+/* The name that a map is pinned under: that of the program, or rodata, data, bss. */
+const char *pin_map_name(const struct bpf_map *map);
+int pin_create(const char *transport, struct bpf_object *obj, int link_fd);
+int pin_link_fd(const char *transport);
+int pin_map_fd(const char *transport, const char *map);
+int pin_each(const char *transport, int (*fn)(const char *name, void *arg), void *arg);
+int pin_remove(const char *transport);
+/* Removes the directory of all pins once it is empty. */
+void pin_remove_root(void);
+/* Calls @fn for each transport that has pins. */
+int pin_each_transport(int (*fn)(const char *name, void *arg), void *arg);
+
+/* ---- object.c ------------------------------------------------------------------------------ */
+
+/**
+ * struct transport_object - a BPF object with a transport, open and checked but not loaded
+ * @obj: of libbpf
+ * @ops: its struct_ops map
+ * @path: the file
+ * @name: name of the transport
+ * @ip_proto: IP protocol number
+ * @version: ETRAN_OPS_VERSION that it was built for
+ */
+struct transport_object {
+	struct bpf_object *obj;
+	struct bpf_map *ops;
+	char path[4096];
+	char name[ETRAN_NAME_LEN];
+	uint8_t ip_proto;
+	uint32_t version;
+};
+
+int object_find(const char *arg, char *path, size_t len);
+int object_open(const char *arg, struct transport_object *o);	/* an exit status */
+void object_close(struct transport_object *o);
+/* Loads it; says why not. Returns an exit status. */
+int object_load(struct transport_object *o);
+
+/* ---- tunable.c ----------------------------------------------------------------------------- */
+
+int tunable_set(struct transport_object *o, const char *assignment);	/* an exit status */
+/* An array of {name, type, value}: of an open object, or of a pinned .rodata map. */
+struct json_object *tunables_of_object(struct transport_object *o);
+struct json_object *tunables_of_map(int map_fd);
+
+/* ---- target.c: devices that transports run on ---------------------------------------------- */
+
+/**
+ * struct target - one --dev, on its way to be enabled
+ * @ns: where it is
+ * @lower: the device
+ * @link: its link device, once there is one
+ * @made_link: this call created @link
+ * @made_xdp: this call attached the dispatcher
+ */
+struct target {
+	struct netns ns;
+	struct link_info lower;
+	struct link_info link;
+	bool made_link;
+	bool made_xdp;
+};
+
+int target_open(const char *dev, struct target *t);	/* an exit status */
+int target_enable(struct target *t);			/* an exit status */
+void target_undo(struct target *t);
+void target_close(struct target *t);
+
+#endif /* ETRANCTL_H */

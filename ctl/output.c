@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What etranctl says: answers on stdout, as text or JSON, and everything else on stderr. With -j
+ * stdout holds exactly one JSON value whatever happens, so that a script can parse it without
+ * looking at the exit status first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "etranctl.h"
+
+bool opt_json, opt_pretty, opt_debug;
+
+static char *first_error;
+static struct json_object *result;
+static struct json_object *warnings;
+
+static char *format(const char *fmt, va_list ap)
+{
+	char *text;
+
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	return text;
+}
+
+int fail(enum ctl_status status, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = format(fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "etranctl: %s\n", text);
+	/* The first is the cause, later ones are what followed from it. */
+	if (first_error)
+		free(text);
+	else
+		first_error = text;
+	return status;
+}
+
+void warning(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = format(fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "etranctl: warning: %s\n", text);
+	if (!warnings)
+		warnings = json_object_new_array();
+	json_object_array_add(warnings, json_object_new_string(text));
+	free(text);
+}
+
+void note(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = format(fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "etranctl: %s\n", text);
+	free(text);
+}
+
+void answer(struct json_object *json)
+{
+	json_object_put(result);
+	result = json;
+}
+
+void answer_print(void)
+{
+	if (opt_json) {
+		if (first_error) {
+			json_object_put(result);
+			result = json_object_new_object();
+			out_str(result, "error", first_error);
+		}
+		if (!result)
+			result = json_object_new_object();
+		if (warnings && json_object_is_type(result, json_type_object))
+			json_object_object_add(result, "warnings", json_object_get(warnings));
+		puts(json_object_to_json_string_ext(result, opt_pretty ?
+			JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+			JSON_C_TO_STRING_NOSLASHESCAPE :
+			JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	}
+	json_object_put(result);
+	json_object_put(warnings);
+	free(first_error);
+}
+
+void out_str(struct json_object *obj, const char *key, const char *value)
+{
+	json_object_object_add(obj, key, value ? json_object_new_string(value) : NULL);
+}
+
+void out_u64(struct json_object *obj, const char *key, uint64_t value)
+{
+	json_object_object_add(obj, key, json_object_new_uint64(value));
+}
+
+void out_bool(struct json_object *obj, const char *key, bool value)
+{
+	json_object_object_add(obj, key, json_object_new_boolean(value));
+}
+
+struct table {
+	int columns;
+	int rows;
+	char **cell;
+};
+
+static void table_add(struct table *t, va_list ap)
+{
+	int i;
+
+	t->cell = realloc(t->cell, sizeof(*t->cell) * t->columns * (t->rows + 1));
+	if (!t->cell)
+		abort();
+	for (i = 0; i < t->columns; i++) {
+		t->cell[t->rows * t->columns + i] = strdup(va_arg(ap, const char *));
+		if (!t->cell[t->rows * t->columns + i])
+			abort();
+	}
+	t->rows++;
+}
+
+struct table *table_new(int columns, ...)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	va_list ap;
+
+	if (!t)
+		abort();
+	t->columns = columns;
+	va_start(ap, columns);
+	table_add(t, ap);
+	va_end(ap);
+	return t;
+}
+
+void table_row(struct table *t, ...)
+{
+	va_list ap;
+
+	va_start(ap, t);
+	table_add(t, ap);
+	va_end(ap);
+}
+
+void table_print(struct table *t)
+{
+	int row, col, width;
+
+	for (row = 0; row < t->rows; row++) {
+		for (col = 0; col < t->columns; col++) {
+			int i;
+
+			for (i = 0, width = 0; i < t->rows; i++) {
+				int len = strlen(t->cell[i * t->columns + col]);
+
+				if (len > width)
+					width = len;
+			}
+			/* No spaces at the end of a line. */
+			if (col == t->columns - 1)
+				width = 0;
+			printf("%s%-*s", col ? "  " : "", width, t->cell[row * t->columns + col]);
+		}
+		putchar('\n');
+	}
+	for (row = 0; row < t->rows * t->columns; row++)
+		free(t->cell[row]);
+	free(t->cell);
+	free(t);
+}
