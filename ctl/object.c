@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A BPF object on its way into the kernel: found, opened, checked, loaded. The checks come before
+ * the load, by the object's own type information: the kernel would refuse the same objects, but
+ * with an error number, and only after minutes of verification in the worst case.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "etranctl.h"
+
+#define OPS_TYPE	"etran_ops"
+/* What kernels answer that do not know an operation; no header of the C library has it. */
+#define ENOTSUPP	524
+
+static int try_path(char *path, size_t len, const char *dir, size_t dir_len, const char *arg,
+		    const char *suffix)
+{
+	struct stat st;
+
+	if ((size_t)snprintf(path, len, "%.*s%s%s%s", (int)dir_len, dir, dir_len ? "/" : "", arg,
+			     suffix) >= len)
+		return -ENAMETOOLONG;
+	return stat(path, &st) ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
+}
+
+int object_find(const char *arg, char *path, size_t len)
+{
+	const char *env = getenv("ETRAN_BPF_PATH"), *p, *end;
+	int err;
+
+	err = try_path(path, len, "", 0, arg, "");
+	if (!err || strchr(arg, '/'))
+		return err;
+	for (p = env; p && *p; p = *end ? end + 1 : end) {
+		end = p + strcspn(p, ":");
+		if (end == p)
+			continue;
+		if (!try_path(path, len, p, end - p, arg, "") ||
+		    !try_path(path, len, p, end - p, arg, ".bpf.o"))
+			return 0;
+	}
+	if (!try_path(path, len, ETRAN_BPF_DIR, strlen(ETRAN_BPF_DIR), arg, "") ||
+	    !try_path(path, len, ETRAN_BPF_DIR, strlen(ETRAN_BPF_DIR), arg, ".bpf.o"))
+		return 0;
+	return err;
+}
+
+/* "etran_ops", also in a flavour: etran_ops___v2. */
+static bool is_ops_type(const char *name)
+{
+	size_t len = strlen(OPS_TYPE);
+
+	return name && !strncmp(name, OPS_TYPE, len) && (!name[len] || !strncmp(name + len, "___", 3));
+}
+
+static const struct btf_type *ops_type(const struct transport_object *o, const struct bpf_map *map)
+{
+	const struct btf *btf = bpf_object__btf(o->obj);
+	const struct btf_type *t;
+
+	t = btf__type_by_id(btf, bpf_map__btf_value_type_id(map));
+	return t && btf_is_struct(t) && is_ops_type(btf__name_by_offset(btf, t->name_off)) ? t : NULL;
+}
+
+/* Where member @name lies in the initial image of the ops, and how long it is. */
+static const void *ops_member(const struct transport_object *o, const char *name, size_t *len)
+{
+	const struct btf *btf = bpf_object__btf(o->obj);
+	const struct btf_type *t = ops_type(o, o->ops);
+	const struct btf_member *m = btf_members(t);
+	size_t size = 0, off;
+	const char *image;
+	int i;
+
+	image = bpf_map__initial_value(o->ops, &size);
+	for (i = 0; image && i < btf_vlen(t); i++, m++) {
+		if (strcmp(btf__name_by_offset(btf, m->name_off), name))
+			continue;
+		off = btf_member_bit_offset(t, i) / 8;
+		*len = btf__resolve_size(btf, m->type);
+		return off + *len <= size ? image + off : NULL;
+	}
+	return NULL;
+}
+
+static int ops_uint(const struct transport_object *o, const char *name, uint32_t *value)
+{
+	size_t len;
+	const void *p = ops_member(o, name, &len);
+
+	if (!p || len > sizeof(*value))
+		return -ENOENT;
+	*value = 0;
+	memcpy(value, p, len);	/* little endian, as all machines etran runs on */
+	return 0;
+}
+
+static int check_ops(struct transport_object *o)
+{
+	static const char * const mandatory[] = { "egress", "ingress" };
+	const char *p, *base = strrchr(o->path, '/');
+	uint32_t proto;
+	size_t len, i;
+
+	base = base ? base + 1 : o->path;
+	if (ops_uint(o, "version", &o->version) || ops_uint(o, "ip_proto", &proto))
+		return fail(CTL_FAILURE, "%s: its struct " OPS_TYPE " has no version or no ip_proto;"
+			    " build it with the etran.bpf.h of this release", base);
+	if (o->version != ETRAN_OPS_VERSION)
+		return fail(CTL_FAILURE, "%s was built for version %u of struct " OPS_TYPE
+			    ", this is version %u; build it again with the etran.bpf.h of this release",
+			    base, o->version, ETRAN_OPS_VERSION);
+	if (!proto)
+		return fail(CTL_FAILURE, "%s: ip_proto is not set;"
+			    " give struct " OPS_TYPE " the IP protocol number (1..255) it handles", base);
+	o->ip_proto = proto;
+
+	p = ops_member(o, "name", &len);
+	if (!p || !*p || strnlen(p, len) >= sizeof(o->name) || strnlen(p, len) == len)
+		return fail(CTL_FAILURE, "%s: the name in struct " OPS_TYPE " is missing or has more"
+			    " than %zu characters; give it one", base, sizeof(o->name) - 1);
+	for (i = 0; p[i]; i++)
+		if (!isalnum((unsigned char)p[i]) && p[i] != '-' && p[i] != '_')
+			return fail(CTL_FAILURE, "%s: the name '%s' in struct " OPS_TYPE " is not valid;"
+				    " use letters, digits, '-' and '_'", base, p);
+	snprintf(o->name, sizeof(o->name), "%s", p);
+
+	for (i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++) {
+		struct bpf_program *const *prog = ops_member(o, mandatory[i], &len);
+
+		if (!prog || !*prog)
+			return fail(CTL_FAILURE, "%s: struct " OPS_TYPE " '%s' has no %s;"
+				    " egress and ingress are mandatory", base, o->name, mandatory[i]);
+	}
+	return CTL_OK;
+}
+
+/* Why libbpf could not open it, in one clause. */
+static const char *open_problem(int err)
+{
+	static char buf[128];
+
+	switch (err) {
+	case -LIBBPF_ERRNO__LIBELF:
+	case -LIBBPF_ERRNO__FORMAT:
+	case -LIBBPF_ERRNO__ENDIAN:
+	case -EINVAL:
+	case -ENOEXEC:
+		return "is not a BPF object";
+	case -ENOENT:
+		return "has no type information or no programs";
+	default:
+		libbpf_strerror(err, buf, sizeof(buf));
+		return buf;
+	}
+}
+
+int object_open(const char *arg, struct transport_object *o)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	struct bpf_map *map;
+	int err, n = 0;
+
+	memset(o, 0, sizeof(*o));
+	err = object_find(arg, o->path, sizeof(o->path));
+	if (err == -ENOENT && !strchr(arg, '/'))
+		return fail(CTL_FAILURE, "no file '%s', nor %s.bpf.o in $ETRAN_BPF_PATH or %s;"
+			    " give a path or the name of an installed transport", arg, arg, ETRAN_BPF_DIR);
+	if (err)
+		return fail(CTL_FAILURE, "cannot read '%s': %s; give a path or the name of an installed"
+			    " transport", arg, err == -EISDIR ? "not a file" : strerror(-err));
+
+	log_reset();
+	o->obj = bpf_object__open_file(o->path, &opts);
+	if (!o->obj) {
+		const char *why = open_problem(-errno);
+
+		if (errno == EACCES || errno == EPERM)
+			return fail(CTL_FAILURE, "cannot read '%s': %s; are you root?", o->path,
+				    strerror(errno));
+		return fail(CTL_FAILURE, "'%s' %s; build a transport with clang -target bpf -g"
+			    " (see bpf/README.md)%s", o->path, why, opt_debug ? "" : ", -d tells more");
+	}
+	bpf_object__for_each_map(map, o->obj) {
+		if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS || !ops_type(o, map))
+			continue;
+		o->ops = map;
+		n++;
+	}
+	if (!n) {
+		fail(CTL_FAILURE, "'%s' is a BPF object but no etran transport;"
+		     " a transport has SEC(\".struct_ops.link\") struct " OPS_TYPE, o->path);
+		goto bad;
+	}
+	if (n > 1) {
+		fail(CTL_FAILURE, "'%s' has %d transports (struct " OPS_TYPE ");"
+		     " put each in an object of its own", o->path, n);
+		goto bad;
+	}
+	if (!(bpf_map__map_flags(o->ops) & BPF_F_LINK)) {
+		fail(CTL_FAILURE, "'%s' has its struct " OPS_TYPE " in section .struct_ops;"
+		     " put it in SEC(\".struct_ops.link\")", o->path);
+		goto bad;
+	}
+	if (check_ops(o))
+		goto bad;
+	return CTL_OK;
+bad:
+	object_close(o);
+	return CTL_FAILURE;
+}
+
+void object_close(struct transport_object *o)
+{
+	bpf_object__close(o->obj);
+	o->obj = NULL;
+}
+
+int object_load(struct transport_object *o)
+{
+	const char *line;
+	int err;
+
+	if (opt_debug) {
+		struct bpf_program *prog;
+
+		bpf_object__for_each_program(prog, o->obj)
+			bpf_program__set_log_level(prog, 1 | 4);
+	}
+	log_reset();
+	err = bpf_object__load(o->obj);
+	if (!err)
+		return CTL_OK;
+
+	line = log_find("struct " OPS_TYPE " is not found in kernel BTF");
+	if (line)
+		return fail(CTL_NOT_READY, "the kernel does not know struct " OPS_TYPE
+			    "; load the module (modprobe etran), built with BTF for this kernel");
+	line = log_find("extern (func ksym) '");
+	if (line && strstr(line, "not found"))
+		return fail(CTL_FAILURE, "%s: %s; it was built for another release of etran", o->name,
+			    line);
+	log_print_verifier(12);
+	if (strstr(log_text(), "-- BEGIN PROG LOAD LOG --"))
+		return fail(CTL_FAILURE, "the kernel refused a program of '%s': %s; the verifier's last"
+			    " words are above%s", o->name,
+			    err == -ENOTSUPP ? "operation not supported by this module" : strerror(-err),
+			    opt_debug ? "" : ", all of them with -d");
+	line = log_find("libbpf: ");
+	if (err == -EPERM || err == -ENOMEM)
+		return fail(CTL_FAILURE, "the kernel refused '%s': %s; is BPF locked down here"
+			    " (dmesg), or memory short?", o->name, strerror(-err));
+	return fail(CTL_FAILURE, "the kernel refused '%s': %s%s%s%s; -d tells more", o->name,
+		    err == -ENOTSUPP ? "not supported" : strerror(-err),
+		    line ? " (" : "", line ? line + strlen("libbpf: ") : "", line ? ")" : "");
+}
