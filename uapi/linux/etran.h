@@ -100,11 +100,11 @@ struct etran_version {
 	char module[32];
 };
 
-/* struct etran_link.flags (in) */
+/* struct etran_link_info.flags (in) */
 #define ETRAN_LINK_ALL_NETNS	(1U << 0)	/* needs CAP_NET_ADMIN in the first user namespace */
 
 /**
- * struct etran_link - question and answer of ETRAN_IOC_LINK
+ * struct etran_link_info - question and answer of ETRAN_IOC_LINK
  * @id: in: find the first link device whose id is at least this; out: its id
  * @flags: in: ETRAN_LINK_*; without them only the caller's network namespace is looked at
  * @ifindex: in: non-zero asks for exactly this device of the caller's namespace; out
@@ -120,7 +120,7 @@ struct etran_version {
  *
  * Errors: ENODEV (no such link device), EPERM.
  */
-struct etran_link {
+struct etran_link_info {
 	__u32 id;
 	__u32 flags;
 	__u32 ifindex;
@@ -162,7 +162,7 @@ struct etran_transport_info {
 enum etran_counter_scope {
 	ETRAN_COUNTERS_MODULE,		/* everything since the module was loaded; @id unused */
 	ETRAN_COUNTERS_TRANSPORT,	/* @id of struct etran_transport_info */
-	ETRAN_COUNTERS_LINK,		/* @id of struct etran_link */
+	ETRAN_COUNTERS_LINK,		/* @id of struct etran_link_info */
 	ETRAN_COUNTERS_ENDPOINT,	/* endpoint id; the counters of its AF_XDP socket */
 };
 
@@ -268,7 +268,7 @@ struct etran_wait {
 #define ETRAN_IOC_MAGIC		0xe7
 /* on /dev/etran */
 #define ETRAN_IOC_VERSION	_IOR(ETRAN_IOC_MAGIC, 0, struct etran_version)
-#define ETRAN_IOC_LINK		_IOWR(ETRAN_IOC_MAGIC, 1, struct etran_link)
+#define ETRAN_IOC_LINK		_IOWR(ETRAN_IOC_MAGIC, 1, struct etran_link_info)
 #define ETRAN_IOC_TRANSPORT	_IOWR(ETRAN_IOC_MAGIC, 2, struct etran_transport_info)
 #define ETRAN_IOC_COUNTERS	_IOWR(ETRAN_IOC_MAGIC, 3, struct etran_counters)
 #define ETRAN_IOC_ENDPOINT_OPEN	_IOWR(ETRAN_IOC_MAGIC, 4, struct etran_endpoint_open)

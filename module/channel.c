@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Channels: an AF_XDP socket bound to a queue of a link device, and delivery into it.
+ *
+ * The module is the driver behind the socket. Nothing is allocated for a queue until a socket is
+ * bound there, so a link device can have thousands.
+ *
+ * Delivery writes into the application's fill ring buffers from any CPU, under one lock a channel.
+ * The AF_XDP core exports no function that puts a buffer into a socket's RX ring except by way of a
+ * redirect to an XSKMAP, so the redirect is filled in by hand: the socket, a map id that exists for
+ * nobody, and a program of our own that tracepoints can look at. It is flushed at once: a driver
+ * that drops the packet which we are called for need not flush, and a left-over flush list would
+ * point into a dead stack frame.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/platform_device.h>
+#include <linux/random.h>
+#include <linux/vmalloc.h>
+#include "etran.h"
+
+/* AF_XDP wants a zero-copy driver's buffers mapped for DMA by some device. */
+static struct platform_device *dma_device;
+
+static struct bpf_prog_aux redirect_prog_aux;
+static struct bpf_prog redirect_prog = { .aux = &redirect_prog_aux };
+
+DEFINE_XARRAY_ALLOC1(etran_channels);
+static u32 next_channel;
+
+static void channel_free(struct work_struct *work)
+{
+	struct etran_channel *ch = container_of(work, struct etran_channel, free_work);
+
+	/* Applications may still have the mapping; its pages live until they unmap it. */
+	vfree(ch->status);
+	kvfree(ch->frames);
+	kfree(ch);
+}
+
+static void channel_free_rcu(struct rcu_head *rcu)
+{
+	struct etran_channel *ch = container_of(rcu, struct etran_channel, rcu);
+
+	queue_work(etran_wq, &ch->free_work);
+}
+
+/**
+ * etran_channel_put - give up a reference
+ * @ch: the channel
+ *
+ * Context: any.
+ */
+void etran_channel_put(struct etran_channel *ch)
+{
+	if (refcount_dec_and_test(&ch->ref))
+		call_rcu(&ch->rcu, channel_free_rcu);
+}
+
+/**
+ * etran_channel_bind - an AF_XDP socket is bound to a queue
+ * @link: the link device
+ * @pool: the socket's buffers
+ * @queue: the queue
+ *
+ * Return: 0; -EBUSY (the queue has a socket), -EOPNOTSUPP (unaligned chunks), -E2BIG (too many
+ * chunks for a handle), -ENOMEM, -ENOSPC (too many channels).
+ * Context: RTNL held.
+ */
+int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 queue)
+{
+	struct etran_channel *ch;
+	u32 i, gen;
+	int err;
+
+	if (queue >= link->dev->num_rx_queues)
+		return -EINVAL;
+	if (rtnl_dereference(link->channels[queue]))
+		return -EBUSY;
+	if (pool->unaligned)
+		return -EOPNOTSUPP;
+	if (pool->addrs_cnt >> pool->chunk_shift >= 1U << 20)
+		return -E2BIG;
+
+	ch = kzalloc(sizeof(*ch), GFP_KERNEL_ACCOUNT);
+	if (!ch)
+		return -ENOMEM;
+	refcount_set(&ch->ref, 1);
+	ch->link = link;
+	ch->pool = pool;
+	ch->queue = queue;
+	ch->chunk_shift = pool->chunk_shift;
+	ch->chunks = pool->addrs_cnt >> pool->chunk_shift;
+	spin_lock_init(&ch->tx_lock);
+	spin_lock_init(&ch->rx_lock);
+	init_waitqueue_head(&ch->wait);
+	INIT_WORK(&ch->free_work, channel_free);
+
+	err = -ENOMEM;
+	ch->frames = kvcalloc(ch->chunks, sizeof(*ch->frames), GFP_KERNEL_ACCOUNT);
+	ch->map_size = PAGE_SIZE + PAGE_ALIGN(ch->chunks);
+	ch->status = vmalloc_user(ch->map_size);
+	if (!ch->frames || !ch->status)
+		goto free;
+	gen = get_random_u32() & ~ETRAN_FRAME_HELD;
+	for (i = 0; i < ch->chunks; i++)
+		ch->frames[i].tag = gen;
+	ch->busy = (u8 *)ch->status + PAGE_SIZE;
+	ch->status->chunks = ch->chunks;
+	ch->status->chunk_offset = PAGE_SIZE;
+	ch->status->mtu = link->dev->mtu;
+
+	err = xa_alloc_cyclic(&etran_channels, &ch->id, NULL, XA_LIMIT(1, U16_MAX),
+			      &next_channel, GFP_KERNEL);
+	if (err < 0)
+		goto free;
+	err = xdp_rxq_info_reg(&ch->rxq, link->dev, queue, 0);
+	if (err)
+		goto unindex;
+	err = xdp_rxq_info_reg_mem_model(&ch->rxq, MEM_TYPE_XSK_BUFF_POOL, NULL);
+	if (!err)
+		err = xsk_pool_dma_map(pool, &dma_device->dev, 0);
+	if (err)
+		goto unreg;
+	xsk_pool_set_rxq_info(pool, &ch->rxq);
+
+	xa_store(&etran_channels, ch->id, ch, GFP_KERNEL);
+	rcu_assign_pointer(link->channels[queue], ch);
+	link->bound++;
+	etran_count(link, NULL, channels);
+	return 0;
+unreg:
+	xdp_rxq_info_unreg(&ch->rxq);
+unindex:
+	xa_erase(&etran_channels, ch->id);
+free:
+	channel_free(&ch->free_work);
+	return err;
+}
+
+/**
+ * etran_channel_unbind - the AF_XDP socket of a queue goes, or the device does
+ * @link: the link device
+ * @queue: the queue
+ *
+ * Context: RTNL held. When it returns nothing touches the socket's buffers any more.
+ */
+void etran_channel_unbind(struct etran_link *link, u32 queue)
+{
+	struct etran_channel *ch;
+
+	if (queue >= link->dev->num_rx_queues)
+		return;
+	ch = rtnl_dereference(link->channels[queue]);
+	if (!ch)
+		return;
+	RCU_INIT_POINTER(link->channels[queue], NULL);
+	etran_endpoints_dead_channel(ch);
+	synchronize_net();
+	etran_frames_end_channel(ch);
+	xa_erase(&etran_channels, ch->id);
+	synchronize_net();
+	WRITE_ONCE(ch->status->flags, ch->status->flags | ETRAN_STATUS_DEVICE_GONE);
+	wake_up_interruptible_all(&ch->wait);
+	xsk_pool_dma_unmap(ch->pool, 0);
+	xdp_rxq_info_unreg(&ch->rxq);
+	link->bound--;
+	etran_add(link, NULL, channels, -1);
+	etran_channel_put(ch);
+}
+
+/**
+ * etran_channel_deliver - put a record and payload into an application's RX ring
+ * @ch: its channel
+ * @xs: its AF_XDP socket
+ * @endpoint: for the record
+ * @rec: the record
+ * @data: payload
+ * @len: bytes of payload
+ *
+ * Return: 0, -ENOBUFS, -EMSGSIZE, -ENETDOWN. Context: RCU read side, bottom halves off.
+ */
+int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs, u32 endpoint,
+			  const struct etran_rec *rec, const void *data, u32 len)
+{
+	struct bpf_net_context net_ctx, *old;
+	struct bpf_redirect_info *ri;
+	struct etran_rec *to;
+	struct xdp_buff *xdp;
+	int err = 0;
+
+	if (sizeof(*rec) + len > xsk_pool_get_rx_frame_size(ch->pool))
+		return -EMSGSIZE;
+
+	spin_lock(&ch->rx_lock);
+	xdp = xsk_buff_alloc(ch->pool);
+	if (!xdp) {
+		err = -ENOBUFS;
+		goto out;
+	}
+	xsk_buff_set_size(xdp, sizeof(*rec) + len);
+	to = xdp->data;
+	memcpy(to, rec, sizeof(*rec));
+	to->endpoint = endpoint;
+	memcpy(to + 1, data, len);
+
+	old = etran_net_ctx_enter(&net_ctx);
+	ri = bpf_net_ctx_get_ri();
+	ri->map_type = BPF_MAP_TYPE_XSKMAP;
+	ri->tgt_value = xs;
+	ri->tgt_index = ch->queue;
+	ri->map_id = 1;
+	ri->flags = 0;
+	err = xdp_do_redirect(ch->link->dev, xdp, &redirect_prog);
+	if (err) {
+		/* No room in the RX ring, or the socket is being unbound. */
+		xsk_buff_free(xdp);
+		err = err == -ENXIO ? -ENETDOWN : -ENOBUFS;
+	}
+	xdp_do_flush();
+	etran_net_ctx_leave(old);
+out:
+	if (err)
+		atomic64_inc(&ch->undelivered);
+	else
+		atomic64_inc(&ch->delivered);
+	spin_unlock(&ch->rx_lock);
+	return err;
+}
+
+int etran_channel_init(void)
+{
+	int err;
+
+	dma_device = platform_device_register_simple("etran", PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(dma_device))
+		return PTR_ERR(dma_device);
+	err = dma_coerce_mask_and_coherent(&dma_device->dev, DMA_BIT_MASK(64));
+	if (err)
+		platform_device_unregister(dma_device);
+	return err;
+}
+
+void etran_channel_exit(void)
+{
+	platform_device_unregister(dma_device);
+	xa_destroy(&etran_channels);
+}

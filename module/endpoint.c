@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Endpoints: what an application has of a transport, as a file of the kernel.
+ *
+ * Because it is a real file, poll, epoll, fork, dup, SCM_RIGHTS and exit are the kernel's business,
+ * and the last close of the last copy is what ends an endpoint. It holds its AF_XDP socket's file
+ * too, and lives on while its transport keeps frames of it: so data that was sent before close()
+ * or exit still arrives.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/rtnetlink.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <net/xdp_sock.h>
+#include "etran.h"
+
+DEFINE_XARRAY_ALLOC1(etran_endpoints);
+static u32 next_endpoint;
+
+static void endpoint_free(struct work_struct *work)
+{
+	struct etran_ep *ep = container_of(work, struct etran_ep, work);
+	struct etran_transport *t = ep->transport;
+
+	xa_erase(&etran_endpoints, ep->pub.id);
+	fput(ep->xsk_file);
+	atomic_dec(&t->endpoints);
+	etran_add(NULL, t, endpoints, -1);
+	/* Readers may still follow ep->transport. */
+	synchronize_rcu();
+	etran_transport_put(t);
+	kfree(ep);
+}
+
+/**
+ * etran_endpoint_put - give up a reference: the file's or a kept frame's
+ * @ep: the endpoint
+ *
+ * Context: any but hardirq.
+ */
+void etran_endpoint_put(struct etran_ep *ep)
+{
+	if (refcount_dec_and_test(&ep->ref))
+		queue_work(etran_wq, &ep->work);
+}
+
+static void mark_dead(struct etran_ep *ep, u32 why)
+{
+	WRITE_ONCE(ep->dead, ep->dead | why);
+	wake_up_poll(&ep->wait, EPOLLERR | EPOLLHUP | EPOLLIN | EPOLLOUT);
+}
+
+/**
+ * etran_endpoints_dead_channel - tell the endpoints of a socket whose device goes
+ * @ch: the channel
+ *
+ * Context: RTNL held, may sleep.
+ */
+void etran_endpoints_dead_channel(struct etran_channel *ch)
+{
+	struct etran_ep *ep;
+	unsigned long id;
+
+	rcu_read_lock();
+	xa_for_each(&etran_endpoints, id, ep) {
+		if (rcu_access_pointer(ep->channel) != ch)
+			continue;
+		RCU_INIT_POINTER(ep->channel, NULL);
+		mark_dead(ep, ETRAN_STATUS_DEVICE_GONE);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * etran_endpoints_dead_transport - tell the endpoints of a transport that it goes
+ * @t: the transport
+ *
+ * Context: etran_mutex held, may sleep.
+ */
+void etran_endpoints_dead_transport(struct etran_transport *t)
+{
+	struct etran_channel *ch;
+	struct etran_ep *ep;
+	unsigned long id;
+
+	rcu_read_lock();
+	xa_for_each(&etran_endpoints, id, ep) {
+		if (ep->transport != t)
+			continue;
+		WRITE_ONCE(ep->open, false);
+		ch = rcu_dereference(ep->channel);
+		if (ch) {
+			WRITE_ONCE(ch->status->flags,
+				   ch->status->flags | ETRAN_STATUS_NO_TRANSPORT);
+			wake_up_interruptible_all(&ch->wait);
+		}
+		mark_dead(ep, ETRAN_STATUS_NO_TRANSPORT);
+	}
+	rcu_read_unlock();
+}
+
+static void endpoint_close(struct etran_ep *ep)
+{
+	struct etran_ops *ops;
+
+	mutex_lock(&etran_mutex);
+	local_bh_disable();
+	rcu_read_lock();
+	WRITE_ONCE(ep->open, false);
+	ops = rcu_dereference(ep->transport->ops);
+	if (ops && ops->endpoint_close)
+		ops->endpoint_close(&ep->pub);
+	rcu_read_unlock();
+	local_bh_enable();
+	mutex_unlock(&etran_mutex);
+	etran_endpoint_put(ep);
+}
+
+static int endpoint_release(struct inode *inode, struct file *file)
+{
+	endpoint_close(file->private_data);
+	return 0;
+}
+
+static __poll_t endpoint_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct etran_ep *ep = file->private_data;
+	__poll_t mask;
+
+	poll_wait(file, &ep->wait, wait);
+	/* The AF_XDP socket knows its rings; polling it also sends what is in the TX ring. */
+	mask = vfs_poll(ep->xsk_file, wait);
+	if (READ_ONCE(ep->ready))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(ep->dead))
+		mask |= EPOLLERR | EPOLLHUP;
+	return mask;
+}
+
+/* The endpoint's channel, not to be freed before etran_channel_put(); NULL when it is gone. */
+static struct etran_channel *channel_get(struct etran_ep *ep)
+{
+	struct etran_channel *ch;
+
+	rcu_read_lock();
+	ch = rcu_dereference(ep->channel);
+	if (ch && !refcount_inc_not_zero(&ch->ref))
+		ch = NULL;
+	rcu_read_unlock();
+	return ch;
+}
+
+static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct etran_ep *ep = file->private_data;
+	struct etran_channel *ch;
+	int err = -ENODEV;
+
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE);
+	/* Not under RTNL: whoever holds that may fault in user memory. */
+	ch = channel_get(ep);
+	if (ch) {
+		err = remap_vmalloc_range(vma, ch->status, vma->vm_pgoff);
+		etran_channel_put(ch);
+	}
+	return err;
+}
+
+static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user *arg)
+{
+	struct etran_endpoint_bind b;
+	struct etran_endpoint old;
+	struct etran_ops *ops;
+	long err = -ESHUTDOWN;
+
+	if (copy_from_user(&b, arg, sizeof(b)))
+		return -EFAULT;
+	if (b.reserved)
+		return -EINVAL;
+	mutex_lock(&etran_mutex);
+	local_bh_disable();
+	rcu_read_lock();
+	ops = rcu_dereference(ep->transport->ops);
+	if (ops) {
+		old = ep->pub;
+		ep->pub.addr = b.addr;
+		ep->pub.port = b.port;
+		memcpy(ep->pub.arg, b.arg, sizeof(b.arg));
+		err = ops->endpoint_bind ? ops->endpoint_bind(&ep->pub) : -EOPNOTSUPP;
+		if (err > 0 || err < -MAX_ERRNO) {
+			etran_count(NULL, ep->transport, bad_verdict);
+			err = -EINVAL;
+		}
+		b.addr = ep->pub.addr;
+		b.port = ep->pub.port;
+		memcpy(b.arg, ep->pub.arg, sizeof(b.arg));
+		if (err)
+			ep->pub = old;
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	mutex_unlock(&etran_mutex);
+	if (!err && copy_to_user(arg, &b, sizeof(b)))
+		err = -EFAULT;
+	return err;
+}
+
+static long endpoint_ready(struct etran_ep *ep, u32 __user *arg)
+{
+	u32 ready;
+
+	if (get_user(ready, arg))
+		return -EFAULT;
+	WRITE_ONCE(ep->ready, ready);
+	if (ready)
+		wake_up_poll(&ep->wait, EPOLLIN | EPOLLRDNORM);
+	return 0;
+}
+
+static long endpoint_wait(struct etran_ep *ep, struct etran_wait __user *arg)
+{
+	struct etran_channel *ch;
+	struct etran_wait w;
+	long left, timeout;
+
+	if (copy_from_user(&w, arg, sizeof(w)))
+		return -EFAULT;
+	timeout = w.timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(w.timeout_ms);
+
+	ch = channel_get(ep);
+	if (!ch)
+		return -ENODEV;
+	left = wait_event_interruptible_timeout(ch->wait,
+			READ_ONCE(ch->status->released) != w.released ||
+			READ_ONCE(ch->status->flags), timeout);
+	w.released = READ_ONCE(ch->status->released);
+	if (left > 0)
+		left = READ_ONCE(ch->status->flags) ? -ENODEV : 0;
+	else if (!left)
+		left = -EAGAIN;
+	etran_channel_put(ch);
+	if (!left && copy_to_user(arg, &w, sizeof(w)))
+		return -EFAULT;
+	return left == -ERESTARTSYS ? -EINTR : left;
+}
+
+static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct etran_ep *ep = file->private_data;
+	void __user *p = (void __user *)arg;
+
+	switch (cmd) {
+	case ETRAN_IOC_BIND:
+		return endpoint_bind(ep, p);
+	case ETRAN_IOC_READY:
+		return endpoint_ready(ep, p);
+	case ETRAN_IOC_WAIT_RELEASED:
+		return endpoint_wait(ep, p);
+	}
+	return -ENOTTY;
+}
+
+static const struct file_operations endpoint_fops = {
+	.owner = THIS_MODULE,
+	.release = endpoint_release,
+	.poll = endpoint_poll,
+	.mmap = endpoint_mmap,
+	.unlocked_ioctl = endpoint_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+/* The channel of an AF_XDP socket. Context: RTNL held. */
+static struct etran_channel *channel_of(struct xdp_sock *xs)
+{
+	struct etran_channel *ch;
+	struct etran_link *link;
+
+	if (READ_ONCE(xs->state) == XSK_UNBOUND)
+		return ERR_PTR(-ENXIO);
+	if (READ_ONCE(xs->state) != XSK_BOUND || !etran_is_link(xs->dev))
+		return ERR_PTR(-EINVAL);
+	link = netdev_priv(xs->dev);
+	if (xs->queue_id >= link->dev->num_rx_queues)
+		return ERR_PTR(-EINVAL);
+	ch = rtnl_dereference(link->channels[xs->queue_id]);
+	/* A socket that was bound with XDP_COPY has a queue, but the module was not told. */
+	if (!ch || ch->pool != xs->pool)
+		return ERR_PTR(-EINVAL);
+	if (!xs->rx || !xs->tx)
+		return ERR_PTR(-EINVAL);
+	return ch;
+}
+
+static struct etran_transport *transport_by_name(const char *name)
+{
+	struct etran_transport *t;
+
+	list_for_each_entry(t, &etran_transports, node)
+		if (!strcmp(t->name, name))
+			return t;
+	return NULL;
+}
+
+/* Context: RTNL and etran_mutex held. */
+static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
+{
+	struct etran_transport *t = transport_by_name(o->transport);
+	struct etran_channel *ch = channel_of(ep->xs);
+	struct etran_ops *ops;
+	int err;
+
+	if (!t)
+		return -ENOENT;
+	if (IS_ERR(ch))
+		return PTR_ERR(ch);
+	ep->transport = t;
+	ep->pub.link = ch->link->id;
+	ep->pub.addr = o->addr;
+	ep->pub.port = o->port;
+	memcpy(ep->pub.arg, o->arg, sizeof(o->arg));
+	rcu_assign_pointer(ep->channel, ch);
+	err = xa_alloc_cyclic(&etran_endpoints, &ep->pub.id, ep, xa_limit_32b, &next_endpoint,
+				 GFP_KERNEL);
+	if (err < 0)
+		return err;
+
+	local_bh_disable();
+	rcu_read_lock();
+	ops = rcu_dereference(t->ops);
+	WRITE_ONCE(ep->open, true);
+	err = ops->endpoint_open ? ops->endpoint_open(&ep->pub) : 0;
+	rcu_read_unlock();
+	local_bh_enable();
+	if (err) {
+		WRITE_ONCE(ep->open, false);
+		xa_erase(&etran_endpoints, ep->pub.id);
+		synchronize_rcu();
+		if (err > 0 || err < -MAX_ERRNO) {
+			etran_count(NULL, t, bad_verdict);
+			err = -EINVAL;
+		}
+		return err;
+	}
+	kref_get(&t->ref);
+	atomic_inc(&t->endpoints);
+	etran_count(NULL, t, endpoints);
+	o->id = ep->pub.id;
+	o->link = ep->pub.link;
+	o->port = ep->pub.port;
+	memcpy(o->arg, ep->pub.arg, sizeof(o->arg));
+	return 0;
+}
+
+/**
+ * etran_endpoint_open - ETRAN_IOC_ENDPOINT_OPEN
+ * @arg: question and answer
+ *
+ * Return: a file descriptor or a negative errno, see struct etran_endpoint_open.
+ * Context: process, may sleep.
+ */
+long etran_endpoint_open(struct etran_endpoint_open __user *arg)
+{
+	struct etran_endpoint_open o;
+	struct file *xsk_file, *file;
+	struct socket *sock;
+	struct etran_ep *ep;
+	int fd, err;
+
+	if (copy_from_user(&o, arg, sizeof(o)))
+		return -EFAULT;
+	if (o.flags & ~(O_CLOEXEC | O_NONBLOCK) || o.reserved ||
+	    strnlen(o.transport, sizeof(o.transport)) == sizeof(o.transport))
+		return -EINVAL;
+	xsk_file = fget(o.xsk_fd);
+	if (!xsk_file)
+		return -EBADF;
+	sock = sock_from_file(xsk_file);
+	err = -ENOTSOCK;
+	if (!sock)
+		goto put_file;
+	err = -EINVAL;
+	if (!sock->sk || sock->sk->sk_family != PF_XDP)
+		goto put_file;
+
+	err = -ENOMEM;
+	ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
+	if (!ep)
+		goto put_file;
+	refcount_set(&ep->ref, 1);
+	ep->xsk_file = xsk_file;
+	ep->xs = (struct xdp_sock *)sock->sk;
+	init_waitqueue_head(&ep->wait);
+	INIT_WORK(&ep->work, endpoint_free);
+
+	rtnl_lock();
+	mutex_lock(&etran_mutex);
+	err = endpoint_make(ep, &o);
+	mutex_unlock(&etran_mutex);
+	rtnl_unlock();
+	if (err) {
+		kfree(ep);
+		goto put_file;
+	}
+
+	/* From here on the file, or its failure, ends the endpoint. */
+	fd = get_unused_fd_flags(o.flags & O_CLOEXEC);
+	if (fd < 0) {
+		err = fd;
+		goto close;
+	}
+	file = anon_inode_getfile("[etran]", &endpoint_fops, ep, O_RDWR | (o.flags & O_NONBLOCK));
+	if (IS_ERR(file)) {
+		err = PTR_ERR(file);
+		goto put_fd;
+	}
+	if (copy_to_user(arg, &o, sizeof(o))) {
+		put_unused_fd(fd);
+		fput(file);
+		return -EFAULT;
+	}
+	fd_install(fd, file);
+	return fd;
+put_fd:
+	put_unused_fd(fd);
+close:
+	endpoint_close(ep);
+	return err;
+put_file:
+	fput(xsk_file);
+	return err;
+}
+
+/**
+ * etran_endpoint_counters - ETRAN_IOC_COUNTERS for an endpoint's AF_XDP socket
+ * @q: the question
+ *
+ * Return: 0, -ENOENT, -EFAULT. Context: process, may sleep.
+ */
+int etran_endpoint_counters(struct etran_counters *q)
+{
+	struct etran_counter c[] = {
+		{ "frames_accepted", "frames taken from the application", 0, 0, 0 },
+		{ "frames_transmitted", "frames that ended by being sent", 0, 0, 0 },
+		{ "frames_dropped", "frames that ended unsent", 0, 0, 0 },
+		{ "frames_held", "frames kept for the transport", ETRAN_COUNTER_GAUGE, 0, 0 },
+		{ "delivered", "records put into the RX ring", 0, 0, 0 },
+		{ "undelivered", "records that found no buffer or no room", ETRAN_COUNTER_DROP,
+		  0, 0 },
+	};
+	struct etran_channel *ch;
+	struct etran_ep *ep;
+	u32 n;
+
+	rcu_read_lock();
+	ep = etran_endpoint_lookup(q->id);
+	ch = ep ? rcu_dereference(ep->channel) : NULL;
+	if (ch) {
+		c[0].value = atomic64_read(&ch->accepted);
+		c[1].value = atomic64_read(&ch->transmitted);
+		c[2].value = atomic64_read(&ch->dropped);
+		c[3].value = atomic_read(&ch->held);
+		c[4].value = atomic64_read(&ch->delivered);
+		c[5].value = atomic64_read(&ch->undelivered);
+	}
+	rcu_read_unlock();
+	if (!ch)
+		return -ENOENT;
+	n = min_t(u32, q->count, ARRAY_SIZE(c));
+	q->count = ARRAY_SIZE(c);
+	if (copy_to_user(u64_to_user_ptr(q->buf), c, n * sizeof(c[0])))
+		return -EFAULT;
+	return 0;
+}
+
+void etran_endpoint_exit(void)
+{
+	xa_destroy(&etran_endpoints);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of etran.ko share.
+ *
+ * Locks, outermost first:
+ *   RTNL            link devices, their channel tables, channel set-up and teardown
+ *   etran_mutex     transports, opening and closing of endpoints
+ *   channel.tx_lock one application's egress (bottom halves off)
+ *   link.route_lock changes of the next-hop table (bottom halves off)
+ *   channel.rx_lock delivery into one application's rings (bottom halves off; innermost)
+ * No lock of ours is held while a program runs, except tx_lock round egress: it serves one
+ * application only, and nothing that a program can call takes it.
+ *
+ * Everything that the hot path follows (link, channel, endpoint, transport, ops) is freed after an
+ * RCU grace period; the hot path runs with bottom halves off.
+ */
+#ifndef _ETRAN_H
+#define _ETRAN_H
+
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <net/xdp.h>
+#include <net/xdp_sock_drv.h>
+#include "etran_ops.h"
+#include "counters.h"
+
+/* Largest IP packet that fits a frame: one page less headers' room and skb_shared_info. */
+#define ETRAN_MAX_MTU		1500
+#define ETRAN_MIN_MTU		576
+#define ETRAN_MAX_QUEUES	4096
+#define ETRAN_BULK		16
+#define ETRAN_PAYLOAD_OFF	(XDP_PACKET_HEADROOM + ETRAN_HDR_LEN)
+#define ETRAN_MAX_PAYLOAD	(PAGE_SIZE - ETRAN_PAYLOAD_OFF -			\
+				 SKB_DATA_ALIGN(sizeof(struct skb_shared_info)))
+
+struct etran_channel;
+struct etran_link;
+
+/**
+ * struct etran_transport - an attached transport
+ * @id: for ETRAN_IOC_TRANSPORT; never reused
+ * @ops: its programs; NULL once it is detached
+ * @link: the BPF link
+ * @counters: per CPU
+ * @node: in etran_transports; RCU, changed under etran_mutex
+ * @ref: one while attached, one an endpoint
+ * @loaded_ns: CLOCK_BOOTTIME
+ * @endpoints: endpoints that are not freed yet
+ * @ip_proto: copy of ops->ip_proto
+ * @name: copy of ops->name
+ * @rcu: for freeing
+ */
+struct etran_transport {
+	u32 id;
+	struct etran_ops __rcu *ops;
+	struct bpf_link *link;
+	struct etran_counter_set __percpu *counters;
+	struct list_head node;
+	struct kref ref;
+	u64 loaded_ns;
+	atomic_t endpoints;
+	u8 ip_proto;
+	char name[ETRAN_NAME_LEN];
+	struct rcu_head rcu;
+};
+
+/**
+ * struct etran_link - a link device (netdev_priv)
+ * @dev: the device
+ * @lower: the device underneath; NULL once either goes. RCU, changed under RTNL
+ * @lower_tracker: our reference to @lower
+ * @id: for programs and user space; never reused
+ * @hash: in the table by lower device
+ * @list: in etran_links; under RTNL
+ * @counters: per CPU
+ * @routes: next hops by destination, see route.c
+ * @nr_routes: entries in @routes; under @route_lock
+ * @route_lock: changes of @routes
+ * @queue_hint: where the next search for a free queue begins
+ * @bound: queues with a channel; under RTNL
+ * @channels: by queue; RCU, changed under RTNL
+ */
+struct etran_link {
+	struct net_device *dev;
+	struct net_device __rcu *lower;
+	netdevice_tracker lower_tracker;
+	u32 id;
+	struct hlist_node hash;
+	struct list_head list;
+	struct etran_counter_set __percpu *counters;
+	struct hlist_head *routes;
+	u32 nr_routes;
+	spinlock_t route_lock;	/* see above */
+	u32 queue_hint;
+	u32 bound;
+	struct etran_channel __rcu **channels;
+};
+
+/* struct etran_frame.tag: generation in the upper bits, then the state. */
+#define ETRAN_FRAME_HELD	1U
+#define ETRAN_FRAME_GEN		2U
+
+/**
+ * struct etran_frame - what the kernel knows of one UMEM chunk
+ * @tag: generation << 1 | ETRAN_FRAME_HELD; the generation grows when the frame ends
+ * @endpoint: whose
+ * @next: handle of the frame linked behind, 0 for none
+ * @cookie: the transport's
+ * @offset: where the payload begins in the chunk
+ * @len: bytes of payload
+ * @sent: it was sent at least once
+ */
+struct etran_frame {
+	u32 tag;
+	u32 endpoint;
+	u64 next;
+	u64 cookie;
+	u16 offset;
+	u16 len;
+	u8 sent;
+};
+
+/**
+ * struct etran_channel - an AF_XDP socket's queue on a link device
+ * @ref: one while bound, one a sleeper in ETRAN_IOC_WAIT_RELEASED
+ * @link: the link device
+ * @pool: the AF_XDP buffer pool
+ * @id: part of every handle of its frames
+ * @queue: which queue of @link
+ * @chunks: number of UMEM chunks
+ * @chunk_shift: log2 of a chunk's size
+ * @tx_lock: egress: AF_XDP's consumer side has no lock of its own
+ * @rx_lock: delivery: fill ring and RX ring
+ * @frames: one a chunk
+ * @status: first page of the mapping that applications read
+ * @busy: one byte a chunk, in the same mapping: non-zero while kept
+ * @map_size: bytes of the mapping
+ * @held: frames kept
+ * @accepted: frames taken
+ * @transmitted: frames ended by being sent
+ * @dropped: frames ended otherwise
+ * @delivered: records put into the RX ring
+ * @undelivered: records that found no buffer or no room
+ * @wait: whoever waits for frames to be given back
+ * @rxq: what AF_XDP knows the queue by
+ * @free_work: frees it where that may sleep
+ * @rcu: for freeing
+ */
+struct etran_channel {
+	refcount_t ref;
+	struct etran_link *link;
+	struct xsk_buff_pool *pool;
+	u32 id;
+	u32 queue;
+	u32 chunks;
+	u32 chunk_shift;
+	spinlock_t tx_lock;	/* see above */
+	struct etran_frame *frames;
+	struct etran_status *status;
+	u8 *busy;
+	size_t map_size;
+	atomic_t held;
+	atomic64_t accepted;
+	atomic64_t transmitted;
+	atomic64_t dropped;
+	wait_queue_head_t wait;
+	spinlock_t rx_lock ____cacheline_aligned_in_smp;	/* see above */
+	atomic64_t delivered;
+	atomic64_t undelivered;
+	struct xdp_rxq_info rxq;
+	struct work_struct free_work;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct etran_ep - an endpoint
+ * @pub: the part that programs see
+ * @ref: one for the file, one for each frame kept
+ * @transport: its transport
+ * @channel: its AF_XDP socket's queue; NULL once that is gone. RCU, changed under RTNL
+ * @xsk_file: its AF_XDP socket: keeps the UMEM while frames of a closed endpoint are still to be sent
+ * @xs: the same
+ * @open: not closed by its application; deliveries are accepted
+ * @dead: why it does not work any more, ETRAN_STATUS_*
+ * @ready: see ETRAN_IOC_READY
+ * @wait: whoever polls
+ * @work: frees it in process context
+ * @rcu: for freeing
+ */
+struct etran_ep {
+	struct etran_endpoint pub;
+	refcount_t ref;
+	struct etran_transport *transport;
+	struct etran_channel __rcu *channel;
+	struct file *xsk_file;
+	struct xdp_sock *xs;
+	bool open;
+	u32 dead;
+	u32 ready;
+	wait_queue_head_t wait;
+	struct work_struct work;
+	struct rcu_head rcu;
+};
+
+extern struct mutex etran_mutex;
+extern struct workqueue_struct *etran_wq;
+
+/* Count an event for the module, and for a link and a transport where they are known. */
+#define etran_add(link, transport, which, n)						\
+	do {										\
+		struct etran_link *__l = (link);					\
+		struct etran_transport *__t = (transport);				\
+		this_cpu_add(etran_module_counters->v[ETRAN_C_##which], n);		\
+		if (__l)								\
+			this_cpu_add(__l->counters->v[ETRAN_C_##which], n);		\
+		if (__t)								\
+			this_cpu_add(__t->counters->v[ETRAN_C_##which], n);		\
+	} while (0)
+#define etran_count(link, transport, which)	etran_add(link, transport, which, 1)
+
+/**
+ * etran_net_ctx_enter - give what runs now a redirect context of its own
+ * @ctx: on the stack
+ *
+ * We may be called from within an XDP program's run, whose redirect state and flush lists must not
+ * be touched, or from where there is none at all. bpf_net_ctx_set() would share the outer one.
+ *
+ * Return: for etran_net_ctx_leave(). Context: bottom halves off.
+ */
+static inline struct bpf_net_context *etran_net_ctx_enter(struct bpf_net_context *ctx)
+{
+	struct bpf_net_context *old = current->bpf_net_context;
+
+	ctx->ri.kern_flags = 0;
+	current->bpf_net_context = ctx;
+	return old;
+}
+
+static inline void etran_net_ctx_leave(struct bpf_net_context *old)
+{
+	current->bpf_net_context = old;
+}
+
+/* ops.c */
+extern struct list_head etran_transports;
+int etran_ops_register(void);
+void etran_transport_put(struct etran_transport *t);
+struct etran_transport *etran_transport_by_proto(u8 proto);
+
+/* kfuncs.c */
+int etran_kfuncs_register(void);
+bool etran_ops_prog(const struct bpf_prog *prog);
+
+/* link.c */
+extern struct list_head etran_links;
+int etran_link_init(void);
+void etran_link_exit(void);
+bool etran_is_link(const struct net_device *dev);
+struct etran_link *etran_link_by_lower(const struct net_device *lower);
+struct etran_link *etran_link_by_id(u32 id);
+
+/* channel.c */
+extern struct xarray etran_channels;
+int etran_channel_init(void);
+void etran_channel_exit(void);
+int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 queue);
+void etran_channel_put(struct etran_channel *ch);
+void etran_channel_unbind(struct etran_link *link, u32 queue);
+int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs, u32 endpoint,
+			  const struct etran_rec *rec, const void *data, u32 len);
+
+/* egress.c */
+int etran_egress(struct etran_channel *ch);
+
+/* frame.c */
+u64 etran_frame_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
+int etran_frame_load(struct etran_pkt *pkt, u64 handle);
+int etran_frame_release(u64 handle);
+int etran_frame_release_chain(u64 handle);
+u64 etran_frame_next(u64 handle);
+u64 etran_frame_cookie(u64 handle);
+void etran_frame_sent(u64 handle);
+void etran_frames_end_transport(struct etran_transport *t);
+void etran_frames_end_channel(struct etran_channel *ch);
+
+/* xmit.c */
+
+/**
+ * struct etran_xmit - packets on their way to one lower device
+ * @link: the link device that all of them leave by
+ * @n: how many
+ * @frame: the packets
+ * @transport: of each
+ * @channel: of each that ends its application's frame when sent; NULL where there is none, or the
+ *	     frame is kept
+ */
+struct etran_xmit {
+	struct etran_link *link;
+	int n;
+	struct xdp_frame *frame[ETRAN_BULK];
+	struct etran_transport *transport[ETRAN_BULK];
+	struct etran_channel *channel[ETRAN_BULK];
+};
+
+int etran_xmit_init(void);
+void etran_xmit_exit(void);
+void *etran_page_alloc(void);
+void etran_page_free(void *page);
+bool etran_xmit_add(struct etran_xmit *x, struct etran_link *link, struct etran_pkt *pkt,
+		    void *page, struct etran_channel *ends);
+void etran_xmit_flush(struct etran_xmit *x);
+
+/* route.c */
+
+/**
+ * struct etran_route - a next hop
+ * @node: in struct etran_link.routes
+ * @daddr: destination
+ * @saddr: preferred source
+ * @dst: the kernel's route; says when it is out of date
+ * @neigh: the kernel's neighbour entry
+ * @rcu: for freeing
+ */
+struct etran_route {
+	struct hlist_node node;
+	__be32 daddr;
+	__be32 saddr;
+	struct dst_entry *dst;
+	struct neighbour *neigh;
+	struct rcu_head rcu;
+};
+
+int etran_route_init(struct etran_link *link);
+void etran_route_flush(struct etran_link *link);
+void etran_route_exit(struct etran_link *link);
+struct etran_route *etran_route_get(struct etran_link *link, struct net_device *lower,
+				    __be32 daddr);
+
+/* gen.c */
+int etran_gen_init(void);
+void etran_gen_exit(void);
+void etran_gen_kick(void);
+
+/* ingress.c */
+int etran_ingress(struct xdp_buff *xdp);
+
+/* endpoint.c */
+extern struct xarray etran_endpoints;
+long etran_endpoint_open(struct etran_endpoint_open __user *arg);
+void etran_endpoint_put(struct etran_ep *ep);
+void etran_endpoints_dead_channel(struct etran_channel *ch);
+void etran_endpoints_dead_transport(struct etran_transport *t);
+int etran_endpoint_counters(struct etran_counters *q);
+void etran_endpoint_exit(void);
+
+/**
+ * etran_endpoint_lookup - endpoint by id
+ * @id: id
+ *
+ * Return: the endpoint, also a closed one whose frames are still kept; NULL.
+ * Context: RCU read side; what is returned is valid until that ends.
+ */
+static inline struct etran_ep *etran_endpoint_lookup(u32 id)
+{
+	return xa_load(&etran_endpoints, id);
+}
+
+/* device.c */
+int etran_device_init(void);
+void etran_device_exit(void);
+
+#endif /* _ETRAN_H */

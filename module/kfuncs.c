@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The functions that BPF programs call. Documented for their users in bpf/etran.bpf.h.
+ *
+ * Which program may call which is decided when it is loaded, by the member of etran_ops that it is
+ * for; what a program holds by value (handles, ids, lengths) is checked at each call.
+ */
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include "etran.h"
+
+__bpf_kfunc_start_defs();
+
+/**
+ * bpf_etran_slice - pointer to bytes of the packet beyond struct etran_hdr
+ * @pkt: the packet
+ * @off: egress, gen: from where the payload begins; ingress: from the IP header
+ * @rdwr_buf_size: how many bytes; the verifier wants this name and a constant
+ *
+ * Return: pointer or NULL. Context: egress, gen, ingress.
+ */
+__bpf_kfunc __u8 *bpf_etran_slice(struct etran_pkt *pkt, u32 off, const u32 rdwr_buf_size)
+{
+	u32 len = pkt->kind == ETRAN_PKT_INGRESS ? pkt->len : pkt->payload_len;
+
+	if (off > len || rdwr_buf_size > len - off)
+		return NULL;
+	if (pkt->kind == ETRAN_PKT_EGRESS && !pkt->copied) {
+		memcpy(pkt->data, pkt->umem, pkt->payload_len);
+		pkt->copied = 1;
+	}
+	return pkt->data + off;
+}
+
+/**
+ * bpf_etran_hold - egress: take this frame by handle
+ * @pkt: the frame
+ * @prev: handle of the frame that it follows, or 0
+ * @cookie: kept with the frame, not 0
+ *
+ * Return: handle; 0 when @prev is stale or the frame is held already.
+ */
+__bpf_kfunc u64 bpf_etran_hold(struct etran_pkt *pkt, u64 prev, u64 cookie)
+{
+	if (pkt->kind != ETRAN_PKT_EGRESS)
+		return 0;
+	return etran_frame_hold(pkt, prev, cookie);
+}
+
+/**
+ * bpf_etran_load - gen: give this packet the payload of a held frame
+ * @pkt: an empty packet
+ * @handle: the frame
+ *
+ * Return: 0, -ESTALE, -EINVAL.
+ */
+__bpf_kfunc int bpf_etran_load(struct etran_pkt *pkt, u64 handle)
+{
+	if (pkt->kind != ETRAN_PKT_GEN || pkt->copied)
+		return -EINVAL;
+	return etran_frame_load(pkt, handle);
+}
+
+/**
+ * bpf_etran_next - the held frame that was linked behind this one
+ * @handle: a held frame
+ *
+ * Return: handle or 0.
+ */
+__bpf_kfunc u64 bpf_etran_next(u64 handle)
+{
+	u64 next;
+
+	rcu_read_lock();
+	next = etran_frame_next(handle);
+	rcu_read_unlock();
+	return next;
+}
+
+/**
+ * bpf_etran_cookie - cookie of a held frame
+ * @handle: a held frame
+ *
+ * Return: cookie or 0.
+ */
+__bpf_kfunc u64 bpf_etran_cookie(u64 handle)
+{
+	u64 cookie;
+
+	rcu_read_lock();
+	cookie = etran_frame_cookie(handle);
+	rcu_read_unlock();
+	return cookie;
+}
+
+/**
+ * bpf_etran_release - give a held frame back to its application
+ * @handle: a held frame
+ *
+ * Return: 0 or -ESTALE.
+ */
+__bpf_kfunc int bpf_etran_release(u64 handle)
+{
+	int ret;
+
+	local_bh_disable();
+	rcu_read_lock();
+	ret = etran_frame_release(handle);
+	rcu_read_unlock();
+	local_bh_enable();
+	return ret;
+}
+
+/**
+ * bpf_etran_release_chain - release a frame and all that were linked behind it
+ * @handle: the first
+ *
+ * Return: how many, or -ESTALE.
+ */
+__bpf_kfunc int bpf_etran_release_chain(u64 handle)
+{
+	int ret;
+
+	local_bh_disable();
+	rcu_read_lock();
+	ret = etran_frame_release_chain(handle);
+	rcu_read_unlock();
+	local_bh_enable();
+	return ret;
+}
+
+static int deliver(struct etran_transport *t, u32 endpoint, const struct etran_rec *rec,
+		   const void *data, u32 len)
+{
+	struct etran_channel *ch = NULL;
+	struct etran_ep *ep;
+	int err;
+
+	ep = etran_endpoint_lookup(endpoint);
+	if (!ep || !READ_ONCE(ep->open) || (t && ep->transport != t)) {
+		etran_count(NULL, t, deliver_endpoint);
+		etran_count(NULL, t, deliver_failed);
+		return -ENOENT;
+	}
+	t = ep->transport;
+	ch = rcu_dereference(ep->channel);
+	err = ch ? etran_channel_deliver(ch, ep->xs, endpoint, rec, data, len) : -ENETDOWN;
+	if (!err)
+		return 0;
+	etran_count(ch ? ch->link : NULL, t, deliver_failed);
+	if (err == -ENETDOWN)
+		etran_count(ch ? ch->link : NULL, t, deliver_device);
+	else if (err == -EMSGSIZE)
+		etran_count(ch->link, t, deliver_size);
+	else
+		etran_count(ch->link, t, deliver_buffers);
+	return err;
+}
+
+/**
+ * bpf_etran_deliver - ingress: give payload of this packet to an application
+ * @pkt: the packet
+ * @endpoint: id of the endpoint
+ * @rec: receive record
+ * @rec__sz: its size
+ * @off: where the payload begins, bytes from the IP header
+ * @len: bytes of payload
+ *
+ * Return: 0, -ENOENT, -ENOBUFS, -EMSGSIZE, -EINVAL, -ENETDOWN.
+ */
+__bpf_kfunc int bpf_etran_deliver(struct etran_pkt *pkt, u32 endpoint, struct etran_rec *rec,
+				  u32 rec__sz, u32 off, u32 len)
+{
+	int err;
+
+	if (pkt->kind != ETRAN_PKT_INGRESS || rec__sz != sizeof(*rec) || off > pkt->len ||
+	    len > pkt->len - off)
+		return -EINVAL;
+	err = deliver(pkt->transport, endpoint, rec, pkt->data + off, len);
+	if (!err)
+		pkt->delivered = 1;
+	return err;
+}
+
+/**
+ * bpf_etran_notify - give an application a receive record without payload
+ * @endpoint: id of the endpoint
+ * @rec: receive record
+ * @rec__sz: its size
+ *
+ * Return: 0, -ENOENT, -ENOBUFS, -EINVAL, -ENETDOWN.
+ */
+__bpf_kfunc int bpf_etran_notify(u32 endpoint, struct etran_rec *rec, u32 rec__sz)
+{
+	struct etran_ep *ep;
+	int err;
+
+	if (rec__sz != sizeof(*rec))
+		return -EINVAL;
+	local_bh_disable();
+	rcu_read_lock();
+	err = deliver(NULL, endpoint, rec, NULL, 0);
+	if (!err) {
+		ep = etran_endpoint_lookup(endpoint);
+		etran_count(NULL, ep ? ep->transport : NULL, notified);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+/**
+ * bpf_etran_gen_kick - have gen called soon, on this CPU
+ */
+__bpf_kfunc void bpf_etran_gen_kick(void)
+{
+	local_bh_disable();
+	etran_gen_kick();
+	local_bh_enable();
+}
+
+/**
+ * bpf_etran_route - is there a way to this destination?
+ * @link: id of the link device
+ * @daddr: IPv4 address, network byte order
+ *
+ * Return: 0, -ENETUNREACH, -EHOSTUNREACH, -EINVAL.
+ */
+__bpf_kfunc int bpf_etran_route(u32 link, __be32 daddr)
+{
+	struct net_device *lower = NULL;
+	struct etran_route *r;
+	struct etran_link *l;
+	int err = -EINVAL;
+
+	local_bh_disable();
+	rcu_read_lock();
+	l = etran_link_by_id(link);
+	if (l)
+		lower = rcu_dereference(l->lower);
+	if (lower) {
+		r = etran_route_get(l, lower, daddr);
+		err = PTR_ERR_OR_ZERO(r);
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+/**
+ * bpf_etran_rx - XDP: hand a received frame to the transports
+ * @ctx: the frame
+ *
+ * Return: XDP action.
+ */
+__bpf_kfunc int bpf_etran_rx(struct xdp_md *ctx)
+{
+	return etran_ingress((struct xdp_buff *)ctx);
+}
+
+__bpf_kfunc_end_defs();
+
+BTF_KFUNCS_START(etran_ops_kfuncs)
+BTF_ID_FLAGS(func, bpf_etran_slice, KF_TRUSTED_ARGS | KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_etran_hold, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_etran_load, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_etran_next)
+BTF_ID_FLAGS(func, bpf_etran_cookie)
+BTF_ID_FLAGS(func, bpf_etran_release)
+BTF_ID_FLAGS(func, bpf_etran_release_chain)
+BTF_ID_FLAGS(func, bpf_etran_deliver, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_etran_notify)
+BTF_ID_FLAGS(func, bpf_etran_gen_kick)
+BTF_ID_FLAGS(func, bpf_etran_route)
+BTF_KFUNCS_END(etran_ops_kfuncs)
+
+BTF_KFUNCS_START(etran_xdp_kfuncs)
+BTF_ID_FLAGS(func, bpf_etran_rx)
+BTF_KFUNCS_END(etran_xdp_kfuncs)
+
+BTF_ID_LIST(member_kfuncs)
+BTF_ID(func, bpf_etran_hold)
+BTF_ID(func, bpf_etran_load)
+BTF_ID(func, bpf_etran_deliver)
+
+static u32 member_of(u32 kfunc_id)
+{
+	if (kfunc_id == member_kfuncs[0])
+		return offsetof(struct etran_ops, egress);
+	if (kfunc_id == member_kfuncs[1])
+		return offsetof(struct etran_ops, gen);
+	if (kfunc_id == member_kfuncs[2])
+		return offsetof(struct etran_ops, ingress);
+	return U32_MAX;
+}
+
+static int ops_filter(const struct bpf_prog *prog, u32 kfunc_id)
+{
+	u32 member;
+
+	if (!btf_id_set8_contains(&etran_ops_kfuncs, kfunc_id))
+		return 0;
+	if (!etran_ops_prog(prog))
+		return -EACCES;
+	member = member_of(kfunc_id);
+	/* Members are function pointers up to exit, so the index gives the offset. */
+	if (member != U32_MAX && prog->expected_attach_type * sizeof(void *) != member)
+		return -EACCES;
+	return 0;
+}
+
+static const struct btf_kfunc_id_set ops_set = {
+	.owner = THIS_MODULE,
+	.set = &etran_ops_kfuncs,
+	.filter = ops_filter,
+};
+
+static const struct btf_kfunc_id_set xdp_set = {
+	.owner = THIS_MODULE,
+	.set = &etran_xdp_kfuncs,
+};
+
+/**
+ * etran_kfuncs_register - offer the functions to BPF
+ *
+ * Return: 0; -ENOENT when the module's BTF was not taken: without it registering succeeds and does
+ * nothing. Context: module init.
+ */
+int etran_kfuncs_register(void)
+{
+	int err;
+
+	if (!etran_ops_kfuncs.cnt || !etran_xdp_kfuncs.cnt)
+		return -ENOENT;
+	err = register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS, &ops_set);
+	return err ?: register_btf_kfunc_id_set(BPF_PROG_TYPE_XDP, &xdp_set);
+}

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * struct etran_ops: the struct_ops type, and the transports that are attached.
+ *
+ * A transport is attached by a BPF link and detached when that is closed, unpinned or told to
+ * detach; a link update replaces its programs under traffic. The BPF core frees the programs after
+ * unreg() returned, so unreg() first makes sure that nobody calls them: the pointer to them is
+ * cleared and an RCU grace period awaited.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bpf_verifier.h>
+#include <linux/btf.h>
+#include <linux/btf_ids.h>
+#include <linux/ctype.h>
+#include <linux/timekeeping.h>
+#include "etran.h"
+
+DEFINE_MUTEX(etran_mutex);
+LIST_HEAD(etran_transports);
+static struct etran_transport __rcu *by_proto[256];
+static u32 next_transport;
+
+/* Set by the BPF core when it has taken our type from the module's BTF. */
+static const struct btf *module_btf;
+static const struct btf_type *pkt_type, *hdr_type, *endpoint_type;
+
+BTF_ID_LIST(etran_type_ids)
+BTF_ID(struct, etran_pkt)
+BTF_ID(struct, etran_hdr)
+BTF_ID(struct, etran_endpoint)
+BTF_ID(struct, etran_ops)
+
+/**
+ * etran_ops_prog - is this a program of a transport?
+ * @prog: a struct_ops program
+ */
+bool etran_ops_prog(const struct bpf_prog *prog)
+{
+	return prog->aux->attach_btf == module_btf &&
+	       prog->aux->attach_btf_id == etran_type_ids[3];
+}
+
+/**
+ * etran_transport_by_proto - the transport of an IP protocol
+ * @proto: IP protocol
+ *
+ * Return: it or NULL. Context: RCU read side.
+ */
+struct etran_transport *etran_transport_by_proto(u8 proto)
+{
+	return rcu_dereference(by_proto[proto]);
+}
+
+static void transport_free(struct kref *ref)
+{
+	struct etran_transport *t = container_of(ref, struct etran_transport, ref);
+
+	free_percpu(t->counters);
+	kfree_rcu(t, rcu);
+}
+
+/**
+ * etran_transport_put - give up a reference
+ * @t: the transport
+ *
+ * Context: any but hardirq; the last one after an RCU grace period since it was detached.
+ */
+void etran_transport_put(struct etran_transport *t)
+{
+	kref_put(&t->ref, transport_free);
+}
+
+/* ---- struct_ops ---- */
+
+static int ops_init(struct btf *btf)
+{
+	pkt_type = btf_type_by_id(btf, etran_type_ids[0]);
+	hdr_type = btf_type_by_id(btf, etran_type_ids[1]);
+	endpoint_type = btf_type_by_id(btf, etran_type_ids[2]);
+	if (!pkt_type || pkt_type->size != sizeof(struct etran_pkt) ||
+	    !hdr_type || hdr_type->size != sizeof(struct etran_hdr) ||
+	    !endpoint_type || endpoint_type->size != sizeof(struct etran_endpoint))
+		return -EINVAL;
+	module_btf = btf;
+	return 0;
+}
+
+static int ops_check_member(const struct btf_type *t, const struct btf_member *member,
+			    const struct bpf_prog *prog)
+{
+	switch (__btf_member_bit_offset(t, member) / 8) {
+	case offsetof(struct etran_ops, init):
+	case offsetof(struct etran_ops, exit):
+		return 0;
+	}
+	/* The others run with bottom halves off. */
+	return prog->sleepable ? -EINVAL : 0;
+}
+
+static bool name_ok(const char *name)
+{
+	size_t len = strnlen(name, ETRAN_NAME_LEN), i;
+
+	if (!len || len == ETRAN_NAME_LEN)
+		return false;
+	for (i = 0; i < len; i++)
+		if (!isalnum(name[i]) && name[i] != '-' && name[i] != '_')
+			return false;
+	return true;
+}
+
+static int ops_init_member(const struct btf_type *t, const struct btf_member *member,
+			   void *kdata, const void *udata)
+{
+	const struct etran_ops *user = udata;
+	struct etran_ops *ops = kdata;
+
+	switch (__btf_member_bit_offset(t, member) / 8) {
+	case offsetof(struct etran_ops, version):
+		if (user->version != ETRAN_OPS_VERSION) {
+			pr_warn("transport refused: built for etran_ops version %u, this is %u; rebuild it against this module's bpf/etran.bpf.h\n",
+				user->version, ETRAN_OPS_VERSION);
+			return -EINVAL;
+		}
+		ops->version = user->version;
+		return 1;
+	case offsetof(struct etran_ops, flags):
+		if (user->flags)
+			return -EINVAL;
+		return 1;
+	case offsetof(struct etran_ops, ip_proto):
+		ops->ip_proto = user->ip_proto;
+		return 1;
+	case offsetof(struct etran_ops, name):
+		if (!name_ok(user->name)) {
+			pr_warn("transport refused: its name must be 1 to %d of A-Z a-z 0-9 - _\n",
+				ETRAN_NAME_LEN - 1);
+			return -EINVAL;
+		}
+		strscpy(ops->name, user->name);
+		return 1;
+	}
+	return 0;
+}
+
+static int ops_validate(void *kdata)
+{
+	struct etran_ops *ops = kdata;
+
+	/* The BPF core skips init_member for nothing, but 0 is no version. */
+	if (ops->version != ETRAN_OPS_VERSION)
+		return -EINVAL;
+	if (!ops->egress || !ops->ingress) {
+		pr_warn("transport %s refused: it has no %s, which is mandatory\n", ops->name,
+			ops->egress ? "ingress" : "egress");
+		return -EINVAL;
+	}
+	if (!ops->ip_proto || ops->ip_proto == IPPROTO_ICMP) {
+		pr_warn("transport %s refused: ip_proto %u cannot be taken\n", ops->name,
+			ops->ip_proto);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int ops_reg(void *kdata, struct bpf_link *link)
+{
+	struct etran_transport *t, *other;
+	struct etran_ops *ops = kdata;
+	int err;
+
+	if (!link)
+		return -EOPNOTSUPP;
+	t = kzalloc(sizeof(*t), GFP_KERNEL);
+	if (!t)
+		return -ENOMEM;
+	kref_init(&t->ref);
+	t->link = link;
+	t->ip_proto = ops->ip_proto;
+	t->loaded_ns = ktime_get_boottime_ns();
+	strscpy(t->name, ops->name);
+	RCU_INIT_POINTER(t->ops, ops);
+	err = -ENOMEM;
+	t->counters = alloc_percpu(struct etran_counter_set);
+	if (!t->counters)
+		goto free;
+
+	mutex_lock(&etran_mutex);
+	err = -EEXIST;
+	list_for_each_entry(other, &etran_transports, node)
+		if (other->ip_proto == t->ip_proto || !strcmp(other->name, t->name))
+			goto unlock;
+	err = ops->init ? ops->init() : 0;
+	if (err) {
+		if (err > 0 || err < -MAX_ERRNO)
+			err = -EINVAL;
+		goto unlock;
+	}
+	t->id = ++next_transport;
+	list_add_tail_rcu(&t->node, &etran_transports);
+	rcu_assign_pointer(by_proto[t->ip_proto], t);
+	mutex_unlock(&etran_mutex);
+	pr_info("transport %s attached, IP protocol %u\n", t->name, t->ip_proto);
+	return 0;
+unlock:
+	mutex_unlock(&etran_mutex);
+	free_percpu(t->counters);
+free:
+	kfree(t);
+	return err;
+}
+
+static struct etran_transport *find_transport(struct etran_ops *ops)
+{
+	struct etran_transport *t;
+
+	list_for_each_entry(t, &etran_transports, node)
+		if (rcu_access_pointer(t->ops) == ops)
+			return t;
+	return NULL;
+}
+
+static void ops_unreg(void *kdata, struct bpf_link *link)
+{
+	struct etran_ops *ops = kdata;
+	struct etran_transport *t;
+
+	mutex_lock(&etran_mutex);
+	t = find_transport(ops);
+	if (WARN_ON_ONCE(!t)) {
+		mutex_unlock(&etran_mutex);
+		return;
+	}
+	RCU_INIT_POINTER(by_proto[t->ip_proto], NULL);
+	RCU_INIT_POINTER(t->ops, NULL);
+	list_del_rcu(&t->node);
+	synchronize_rcu();
+	etran_endpoints_dead_transport(t);
+	etran_frames_end_transport(t);
+	if (ops->exit)
+		ops->exit();
+	mutex_unlock(&etran_mutex);
+	pr_info("transport %s detached\n", t->name);
+	etran_transport_put(t);
+}
+
+static int ops_update(void *kdata, void *old_kdata, struct bpf_link *link)
+{
+	struct etran_ops *ops = kdata, *old = old_kdata;
+	struct etran_transport *t;
+	int err = -EINVAL;
+
+	mutex_lock(&etran_mutex);
+	t = find_transport(old);
+	if (!t) {
+		err = -ENOENT;
+	} else if (ops->ip_proto == t->ip_proto && !strcmp(ops->name, t->name)) {
+		err = ops->init ? ops->init() : 0;
+		if (err > 0 || err < -MAX_ERRNO)
+			err = -EINVAL;
+		if (!err) {
+			rcu_assign_pointer(t->ops, ops);
+			synchronize_rcu();
+			if (old->exit)
+				old->exit();
+		}
+	}
+	mutex_unlock(&etran_mutex);
+	return err;
+}
+
+/* ---- what the verifier asks ---- */
+
+static bool range_in(int off, int size, size_t from, size_t to)
+{
+	return off >= (int)from && off + size <= (int)to;
+}
+
+static int ops_struct_access(struct bpf_verifier_log *log, const struct bpf_reg_state *reg,
+			     int off, int size)
+{
+	const struct btf_type *t = btf_type_by_id(reg->btf, reg->btf_id);
+
+	if (t == hdr_type && range_in(off, size, 0, ETRAN_HDR_LEN))
+		return 0;
+	if (t == pkt_type && range_in(off, size, offsetof(struct etran_pkt, hdr_off),
+				      offsetofend(struct etran_pkt, link)))
+		return 0;
+	if (t == endpoint_type && range_in(off, size, offsetof(struct etran_endpoint, addr),
+					   sizeof(struct etran_endpoint)))
+		return 0;
+	bpf_log(log, "etran: write of %d bytes at offset %d: only struct etran_hdr, hdr_off, hdr_len and link of struct etran_pkt, and addr, port and arg of struct etran_endpoint can be written\n",
+		size, off);
+	return -EACCES;
+}
+
+static bool ops_is_valid_access(int off, int size, enum bpf_access_type type,
+				const struct bpf_prog *prog, struct bpf_insn_access_aux *info)
+{
+	return bpf_tracing_btf_ctx_access(off, size, type, prog, info);
+}
+
+static const struct bpf_func_proto *ops_get_func_proto(enum bpf_func_id id,
+						       const struct bpf_prog *prog)
+{
+	return bpf_base_func_proto(id, prog);
+}
+
+static const struct bpf_verifier_ops verifier_ops = {
+	.is_valid_access = ops_is_valid_access,
+	.btf_struct_access = ops_struct_access,
+	.get_func_proto = ops_get_func_proto,
+};
+
+/* Never called: the BPF core reads the members' types from them and wants them for CFI. */
+static u32 etran_ops__egress(struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	return ETRAN_DROP;
+}
+
+static u32 etran_ops__ingress(struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	return ETRAN_DROP;
+}
+
+static u32 etran_ops__gen(struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	return ETRAN_DROP;
+}
+
+static s32 etran_ops__endpoint_open(struct etran_endpoint *ep)
+{
+	return 0;
+}
+
+static s32 etran_ops__endpoint_bind(struct etran_endpoint *ep)
+{
+	return 0;
+}
+
+static void etran_ops__endpoint_close(struct etran_endpoint *ep)
+{
+}
+
+static s32 etran_ops__init(void)
+{
+	return 0;
+}
+
+static void etran_ops__exit(void)
+{
+}
+
+static struct etran_ops stubs = {
+	.egress = etran_ops__egress,
+	.ingress = etran_ops__ingress,
+	.gen = etran_ops__gen,
+	.endpoint_open = etran_ops__endpoint_open,
+	.endpoint_bind = etran_ops__endpoint_bind,
+	.endpoint_close = etran_ops__endpoint_close,
+	.init = etran_ops__init,
+	.exit = etran_ops__exit,
+};
+
+static struct bpf_struct_ops struct_ops = {
+	.verifier_ops = &verifier_ops,
+	.init = ops_init,
+	.check_member = ops_check_member,
+	.init_member = ops_init_member,
+	.validate = ops_validate,
+	.reg = ops_reg,
+	.unreg = ops_unreg,
+	.update = ops_update,
+	.cfi_stubs = &stubs,
+	.name = "etran_ops",
+	.owner = THIS_MODULE,
+};
+
+/**
+ * etran_ops_register - make struct etran_ops known to BPF
+ *
+ * Return: 0; -ENOENT when the module's BTF was not taken: registering succeeds then, and does
+ * nothing. Context: module init.
+ */
+int etran_ops_register(void)
+{
+	int err = register_bpf_struct_ops(&struct_ops, etran_ops);
+
+	if (err)
+		return err;
+	return module_btf ? 0 : -ENOENT;
+}
