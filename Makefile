@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# etran's top level. `make help` lists what there is to make.
+#
+# Each part has a Makefile of its own that is told where things are; this one gets
+# the machine ready (selftests/lab/setup), knows the order, and nothing else.
+
+VERSION	:= 0.1.0
+TOP	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+O	?= $(TOP)/build
+override O := $(abspath $(O))
+LAB_DIR	:= $(TOP)/selftests/lab
+JOBS	?= $(shell nproc)
+PREFIX	?= /usr/local
+MANDIR	?= $(PREFIX)/share/man
+DESTDIR	?=
+# The lab's kernel: stock, patched or debug.
+LAB	?= stock
+# Only these tests: <collection>[:test].
+T	?=
+# No output directory of a calling make is meant by make's own variables.
+MAKEFLAGS += --no-print-directory
+# Elapsed times count from here, through all scripts.
+export ETRAN_T0 := $(or $(ETRAN_T0),$(shell date +%s))
+
+# Asked for only where needed: the scripts that answer fill the cache first.
+LIBBPF	= $(eval LIBBPF := $$(shell $(LAB_DIR)/libbpf))$(LIBBPF)
+KSRC_DIR = $(eval KSRC_DIR := $$(shell $(LAB_DIR)/source))$(KSRC_DIR)
+LAB_KERNEL = $(eval LAB_KERNEL := $$(shell $(LAB_DIR)/kernel $(LAB)))$(LAB_KERNEL)
+# The kernel to build for, unless KDIR= says: the running one where its headers
+# are installed, else the lab's.
+RUNNING	:= /lib/modules/$(shell uname -r)/build
+KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
+
+.DEFAULT_GOAL := all
+.PHONY: all build module bpf userlib ctl selftests setup setup-build demo check lab kernel \
+	clean help checkpatch sparse install uninstall
+
+## all: everything, for the running kernel or KDIR=DIR (default)
+all: setup-build
+	@$(MAKE) -j$(JOBS) build KDIR=$(KDIR)
+
+build: module bpf userlib ctl selftests
+
+setup:
+	@$(LAB_DIR)/setup lab
+
+# Building for the running kernel needs nothing of the lab.
+setup-build:
+	@$(LAB_DIR)/setup build
+
+# A goal named alone does its own set-up; inside `make build` it is done already.
+ifeq ($(filter build,$(MAKECMDGOALS)),)
+module bpf userlib ctl selftests: | setup-build
+endif
+
+## module: etran.ko -> build/module/<release>/etran.ko
+module:
+	@$(MAKE) -C module O=$(O) KDIR=$(KDIR) JOBS=$(JOBS)
+
+## bpf: transports -> build/bpf/*.bpf.o
+bpf:
+	@$(MAKE) -C bpf O=$(O) LIBBPF=$(LIBBPF)
+
+## userlib: libetran, shared and static -> build/lib
+userlib:
+	@$(MAKE) -C userlib O=$(O) LIBBPF=$(LIBBPF)
+
+## ctl: etranctl -> build/bin/etranctl
+ctl: bpf
+	@$(MAKE) -C ctl O=$(O) LIBBPF=$(LIBBPF)
+
+## selftests: test programs and the demo's -> build/selftests
+selftests: userlib
+	@$(MAKE) -C selftests O=$(O) LIBBPF=$(LIBBPF) KSRC=$(KSRC_DIR)
+
+## demo: sets up all that is needed, then Homa RPCs between two hosts, in the lab
+demo: setup
+	@$(MAKE) -j$(JOBS) build KDIR=$(LAB_KERNEL)/build
+	@$(LAB_DIR)/run -k $(LAB) -t 600 -- env O=$(O) \
+		ETRAN_MODULE=$(O)/module/$$(cat $(LAB_KERNEL)/release)/etran.ko \
+		$(TOP)/selftests/demo/demo.sh
+
+## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug]
+check: setup
+	@$(LAB_DIR)/check -k $(LAB) -o $(O) $(T)
+
+## lab: a shell in the lab's virtual machine [LAB=...]
+lab: setup
+	@$(MAKE) -j$(JOBS) build KDIR=$(LAB_KERNEL)/build
+	@PATH=$(O)/bin:$(PATH) ETRAN_MODULE=$(O)/module/$$(cat $(LAB_KERNEL)/release)/etran.ko \
+		$(LAB_DIR)/run -k $(LAB) -i
+
+## kernel: makes a lab kernel that is compiled [LAB=patched|debug] [KSRC=DIR], 10-20 minutes
+kernel:
+	@$(LAB_DIR)/setup kernel
+	@$(LAB_DIR)/kernel $(if $(filter command line,$(origin LAB)),$(LAB),patched)
+
+## checkpatch: kernel style of all C files [FILES=...]
+checkpatch:
+	@$(LAB_DIR)/setup checkpatch
+	@perl $(KSRC_DIR)/scripts/checkpatch.pl --no-tree --terse --show-types --quiet \
+		--max-line-length=100 \
+		--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG,COMMIT_LOG_LONG_LINE \
+		-f $(or $(FILES),$(shell git -C $(TOP) ls-files --full-name '*.c' '*.h'))
+
+## sparse: the module with sparse and all of kbuild's warnings (C=2 W=1)
+sparse:
+	@$(LAB_DIR)/setup sparse
+	@$(LAB_DIR)/kernel $(LAB) >/dev/null
+	@$(MAKE) -C module check O=$(O)/sparse KDIR=$(LAB_KERNEL)/build JOBS=$(JOBS) \
+		KBUILD_FLAGS="C=2 W=1"
+
+## install: tools, library, headers, man pages, transports [PREFIX=/usr/local] [DESTDIR=]
+install: setup-build
+	@$(MAKE) -j$(JOBS) bpf userlib ctl
+	@$(MAKE) -C userlib install O=$(O) LIBBPF=$(LIBBPF) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
+	@$(MAKE) -C ctl install O=$(O) LIBBPF=$(LIBBPF) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
+	install -d $(DESTDIR)$(PREFIX)/lib/etran
+	install -m 644 $(O)/bpf/*.bpf.o $(DESTDIR)$(PREFIX)/lib/etran/
+
+## clean: removes build/; the cache of kernels stays
+clean:
+	rm -rf $(O)
+
+## help: this list
+help:
+	@echo "etran $(VERSION). On a fresh Debian 12 or 13, 'make demo' and 'make check' set up all they need."
+	@sed -n 's/^## \([a-z]*\): /\1: /p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F': ' '{ printf "  make %-11s %s\n", $$1, substr($$0, length($$1) + 3) }'
+	@echo "Variables: KDIR (kernel build directory), O (output, default build/), LAB, T, PREFIX, DESTDIR, V=1,"
+	@echo "  JOBS, ETRAN_CACHE (kernels, libbpf; default ~/.cache/etran), ETRAN_KVM=0|1"
