@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Endpoints and their ports. An endpoint has one port: from HOMA_MIN_DEFAULT_PORT on when it only
+ * sends requests, below when it was bound to one, which makes it a server. Homa ignores the local
+ * address of bind(), and so does this.
+ */
+#ifndef _HOMA_ENDPOINT_H
+#define _HOMA_ENDPOINT_H
+
+struct endpoint {
+	__u32 link;
+	__u16 port;
+	__u16 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HOMA_MAX_ENDPOINTS);
+	__type(key, __u32);
+	__type(value, struct endpoint);
+} endpoints SEC(".maps");
+
+struct port_key {
+	__u32 link;
+	__u16 port;
+	__u16 zero;
+};
+
+/* Who has a port: the endpoint's id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HOMA_MAX_ENDPOINTS);
+	__type(key, struct port_key);
+	__type(value, __u32);
+} ports SEC(".maps");
+
+/* Where the search for a free client port begins. */
+__u32 next_port;
+
+static __always_inline bool is_server_port(__u16 port)
+{
+	return port && port < HOMA_MIN_DEFAULT_PORT;
+}
+
+/* Endpoint of the server at a port, 0 for none. Endpoint ids are never 0. */
+static __always_inline __u32 server_at(__u32 link, __u16 port)
+{
+	struct port_key key = { .link = link, .port = port };
+	__u32 *endpoint;
+
+	if (!is_server_port(port))
+		return 0;
+	endpoint = bpf_map_lookup_elem(&ports, &key);
+	return endpoint ? *endpoint : 0;
+}
+
+static __always_inline int port_take(__u32 link, __u16 port, __u32 endpoint)
+{
+	struct port_key key = { .link = link, .port = port };
+
+	return bpf_map_update_elem(&ports, &key, &endpoint, BPF_NOEXIST);
+}
+
+static __always_inline int port_take_server(__u32 link, __u16 port, __u32 endpoint)
+{
+	int err;
+
+	if (!is_server_port(port))
+		return -EINVAL;
+	err = port_take(link, port, endpoint);
+	if (err == -EEXIST)
+		return -EADDRINUSE;
+	return err ? -ENOMEM : 0;
+}
+
+/* Any free client port, 0 for none. */
+static __noinline __u32 port_take_client(__u32 link, __u32 endpoint)
+{
+	__u32 port;
+	int i, err;
+
+	bpf_for(i, 0, 0x10000 - HOMA_MIN_DEFAULT_PORT) {
+		port = __sync_fetch_and_add(&next_port, 1);
+		port = HOMA_MIN_DEFAULT_PORT + port % (0x10000 - HOMA_MIN_DEFAULT_PORT);
+		err = port_take(link, port, endpoint);
+		if (!err)
+			return port;
+		if (err != -EEXIST)
+			break;
+	}
+	return 0;
+}
+
+static __always_inline void port_give(__u32 link, __u16 port)
+{
+	struct port_key key = { .link = link, .port = port };
+
+	bpf_map_delete_elem(&ports, &key);
+}
+
+SEC("struct_ops/endpoint_open")
+__s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
+{
+	struct endpoint new = { .link = ep->link };
+	__u32 id = ep->id;
+	__u16 port = ep->port;
+	int err = 0;
+
+	if (port)
+		err = port_take_server(new.link, port, id);
+	else
+		port = port_take_client(new.link, id);
+	if (err)
+		return err;
+	if (!port)
+		return -EADDRINUSE;
+	new.port = port;
+	if (bpf_map_update_elem(&endpoints, &id, &new, BPF_NOEXIST)) {
+		port_give(new.link, port);
+		return -ENOMEM;
+	}
+	ep->port = port;
+	/*
+	 * The first request's id. Random, because servers tell RPCs apart by address, port and id,
+	 * and may still know some of an earlier endpoint with this port.
+	 */
+	ep->arg[0] = ((__u64)(bpf_get_prandom_u32() & 0xffff) << 32 | bpf_get_prandom_u32()) << 1 | 2;
+	return 0;
+}
+
+SEC("struct_ops/endpoint_bind")
+__s32 BPF_PROG(endpoint_bind, struct etran_endpoint *ep)
+{
+	struct endpoint *endpoint;
+	__u32 id = ep->id;
+	__u16 port = ep->port, old;
+	int err;
+
+	endpoint = bpf_map_lookup_elem(&endpoints, &id);
+	if (!endpoint)
+		return -EINVAL;
+	old = endpoint->port;
+	if (port && port != old) {
+		err = port_take_server(endpoint->link, port, id);
+		if (err)
+			return err;
+		endpoint->port = port;
+		/* RPCs that run keep the old one in their key, which is all that they need. */
+		port_give(endpoint->link, old);
+	}
+	ep->port = endpoint->port;
+	return 0;
+}
+
+/**
+ * struct closing - what close_rpc() is told
+ * @endpoint: the one that is closed
+ * @now: ns
+ */
+struct closing {
+	__u32 endpoint;
+	__u32 zero;
+	__u64 now;
+};
+
+/*
+ * What becomes of an RPC when its endpoint is closed. A message that the application has submitted
+ * completely is still sent, until the peer has it or has been silent for too long: a program may
+ * exit right after its last send. All else ends: the peer hears of that when it asks.
+ */
+static long close_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
+		      struct closing *closing)
+{
+	struct remains remains = {};
+	bool end = false, ack = false;
+	struct rpc_key key;
+	__be32 local;
+
+	if (rpc->endpoint != closing->endpoint)
+		return 0;
+	bpf_spin_lock(&rpc->lock);
+	key = rpc->key;
+	local = rpc->local;
+	if (rpc->endpoint == closing->endpoint && rpc_is(rpc, &key) && !rpc->orphan) {
+		rpc->orphan = 1;
+		rpc->orphan_ns = closing->now;
+		end = rpc->state != RPC_OUTGOING || rpc->out_submitted != rpc->out_len;
+		ack = is_client(key.id) && rpc->state == RPC_INCOMING;
+		if (end)
+			rpc_bury(rpc, &remains);
+	}
+	bpf_spin_unlock(&rpc->lock);
+	if (!end)
+		return 0;
+	count(COUNTER_rpc_abandoned);
+	rpc_remove(&key, &remains);
+	/* Nobody wants the rest of the response, so let the server forget it. */
+	if (ack)
+		control_push_ack(&key, local);
+	return 0;
+}
+
+SEC("struct_ops/endpoint_close")
+void BPF_PROG(endpoint_close, struct etran_endpoint *ep)
+{
+	struct closing closing = { .endpoint = ep->id, .now = bpf_ktime_get_ns() };
+	struct endpoint *endpoint;
+
+	endpoint = bpf_map_lookup_elem(&endpoints, &closing.endpoint);
+	if (endpoint)
+		port_give(endpoint->link, endpoint->port);
+	/* First: whoever begins an RPC looks for the endpoint afterwards. */
+	bpf_map_delete_elem(&endpoints, &closing.endpoint);
+	bpf_for_each_map_elem(&rpcs, close_rpc, &closing, 0);
+}
+
+#endif /* _HOMA_ENDPOINT_H */

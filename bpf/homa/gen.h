@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Packets that no application sends now, one for each call: those without RPC first, then one of
+ * the RPC that waits longest. What an RPC needs most urgently goes first: control packets, then
+ * what the peer asked for again, then what it may have next.
+ */
+#ifndef _HOMA_GEN_H
+#define _HOMA_GEN_H
+
+static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr,
+				    const struct control *c)
+{
+	struct head head = {
+		.id = c->id,
+		.saddr = c->saddr,
+		.daddr = c->daddr,
+		.sport = c->sport,
+		.dport = c->dport,
+	};
+	int i;
+
+	pkt->link = c->link;
+	if (c->type != HOMA_ACK) {
+		count(COUNTER_tx_rpc_unknown);
+		put_control(pkt, hdr, WIRE_IP, &head, HOMA_RPC_UNKNOWN,
+			    sizeof(struct homa_common_hdr));
+		return ETRAN_TX;
+	}
+	count(COUNTER_tx_ack);
+	put_control(pkt, hdr, WIRE_IP_ACK, &head, HOMA_ACK, sizeof(struct homa_ack_hdr));
+	/* No further RPCs: num_acks and the room for them are 0. */
+#pragma unroll
+	for (i = sizeof(struct homa_common_hdr); i < sizeof(struct homa_ack_hdr); i += 4)
+		put32(hdr, WIRE_IP_ACK + IP_LEN + i, 0);
+	return ETRAN_TX;
+}
+
+/* ICMP port unreachable: the last resort of a client whose server is gone. */
+static __noinline __u32 gen_unreachable(struct etran_pkt *pkt, struct etran_hdr *hdr,
+					const struct unreachable *u)
+{
+	__u32 sum = ICMP_UNREACHABLE << 8 | ICMP_PORT;
+	int i;
+
+	count(COUNTER_tx_unreachable);
+	pkt->link = u->link;
+	pkt->hdr_off = WIRE_IP;
+	pkt->hdr_len = IP_LEN + 8 + UNREACHABLE_QUOTE;
+	put_ip(hdr, WIRE_IP, ICMP_PROTOCOL, PRIORITY_CONTROL, u->saddr, u->daddr);
+#pragma unroll
+	for (i = 0; i < UNREACHABLE_QUOTE / 4; i++) {
+		__u32 word = bpf_ntohl(u->quote[i]);
+
+		sum += (word >> 16) + (word & 0xffff);
+		put32(hdr, WIRE_IP + IP_LEN + 8 + 4 * i, u->quote[i]);
+	}
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum += sum >> 16;
+	put32(hdr, WIRE_IP + IP_LEN,
+	      bpf_htonl(ICMP_UNREACHABLE << 24 | ICMP_PORT << 16 | (~sum & 0xffff)));
+	put32(hdr, WIRE_IP + IP_LEN + 4, 0);
+	return ETRAN_TX;
+}
+
+/**
+ * struct gen_step - what an RPC needs, as noted down under its lock
+ * @head: of the packet
+ * @type: enum homa_packet_type, 0 for none
+ * @offset: GRANT, RESEND
+ * @length: RESEND
+ * @priority: GRANT
+ * @rtx: DATA: the bytes that the peer asked for again; empty: the next unsent frame
+ * @from: DATA: held frame behind which to look, 0 to begin with @first
+ * @first: DATA: first held frame
+ */
+struct gen_step {
+	struct head head;
+	__u32 type;
+	__u32 offset;
+	__u32 length;
+	__u32 priority;
+	struct range rtx;
+	__u64 from;
+	__u64 first;
+};
+
+/* Under the lock: what the next RESEND asks for. */
+static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
+{
+	__u32 next = rpc->resend_next;
+	int i;
+
+	step->type = 0;
+	if (rpc->state == RPC_OUTGOING) {
+		rpc->pending &= ~PENDING_RESEND;
+		if (is_client(rpc->key.id)) {
+			step->type = HOMA_RESEND;
+			step->length = HOMA_RESEND_ALL;
+		}
+		return;
+	}
+	for (i = 0; i < RPC_MAX_GAPS; i++) {
+		if (i < next || rpc->gaps[i].start >= rpc->gaps[i].end)
+			continue;
+		step->type = HOMA_RESEND;
+		step->offset = rpc->gaps[i].start;
+		step->length = rpc->gaps[i].end - rpc->gaps[i].start;
+		rpc->resend_next = i + 1;
+		return;
+	}
+	/* After the gaps: what is missing at the end. */
+	rpc->pending &= ~PENDING_RESEND;
+	rpc->resend_next = 0;
+	if (rpc->in_end < rpc->in_granted) {
+		step->type = HOMA_RESEND;
+		step->offset = rpc->in_end;
+		step->length = rpc->in_granted - rpc->in_end;
+	}
+}
+
+/* Under the lock: grant what may be granted. True: wait for others to give bytes back. */
+static __always_inline bool gen_grant(struct rpc *rpc, struct gen_step *step, __u64 *budget)
+{
+	__u32 end = in_window(rpc), got;
+
+	rpc->pending &= ~PENDING_GRANT;
+	step->type = 0;
+	if (rpc->state != RPC_INCOMING || end <= rpc->in_granted)
+		return false;
+	got = budget_take(budget, end - rpc->in_granted);
+	if (got) {
+		rpc->in_granted += got;
+		rpc->in_share += got;
+		step->type = HOMA_GRANT;
+		step->offset = rpc->in_granted;
+		/* One level for all, below that of unscheduled DATA. */
+		step->priority = 0;
+	}
+	/* With bytes under way, those will bring us here again when they arrive. */
+	if (rpc->in_granted > rpc->in_received || rpc->waits)
+		return false;
+	rpc->waits = 1;
+	return true;
+}
+
+/* Under the lock: one packet's worth of what is pending. False: nothing to send. */
+static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, __u64 *budget,
+				       bool *wait)
+{
+	__u8 pending = rpc->pending;
+
+	head_of_rpc(&step->head, rpc);
+	if (pending & PENDING_BUSY) {
+		rpc->pending &= ~PENDING_BUSY;
+		step->type = HOMA_BUSY;
+	} else if (pending & PENDING_NEED_ACK) {
+		rpc->pending &= ~PENDING_NEED_ACK;
+		step->type = HOMA_NEED_ACK;
+	} else if (pending & PENDING_GRANT) {
+		*wait = gen_grant(rpc, step, budget);
+	} else if (pending & PENDING_RESEND) {
+		gen_resend(rpc, step);
+	} else if (rpc->state != RPC_OUTGOING) {
+		rpc->pending = 0;
+	} else if (pending & PENDING_RETRANSMIT) {
+		step->rtx = rtx_first(rpc);
+		step->type = HOMA_DATA;
+		step->first = rpc->out_head;
+		step->from = rpc->rtx_cursor;
+		if (step->rtx.start >= step->rtx.end) {
+			rpc->pending &= ~PENDING_RETRANSMIT;
+			step->type = 0;
+		}
+	} else {
+		step->type = HOMA_DATA;
+		step->first = rpc->out_head;
+		step->from = rpc->out_last;
+		if (!out_ready(rpc)) {
+			rpc->pending &= ~PENDING_DATA;
+			step->type = 0;
+		}
+	}
+	return step->type;
+}
+
+/*
+ * The held frame that has byte @range->start, looked for from @step->from on. 0 when it was not
+ * found in as many steps as one call may take; *@cursor says where to go on.
+ */
+static __noinline __u64 rtx_search(const struct gen_step *step, __u64 *cursor)
+{
+	__u64 handle = step->from, cookie = 0;
+	int i;
+
+	if (handle)
+		cookie = bpf_etran_cookie(handle);
+	if (!cookie || cookie_offset(cookie) > step->rtx.start) {
+		handle = step->first;
+		cookie = bpf_etran_cookie(handle);
+	}
+	*cursor = handle;
+	bpf_for(i, 0, RTX_STEPS) {
+		if (!cookie)
+			return 0;
+		if (cookie_offset(cookie) + cookie_len(cookie) > step->rtx.start)
+			return handle;
+		handle = bpf_etran_next(handle);
+		if (!handle)
+			return 0;
+		cookie = bpf_etran_cookie(handle);
+		*cursor = handle;
+	}
+	return 0;
+}
+
+/* Send a held frame: again, or the next one for the first time. */
+static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, struct rpc *rpc,
+				 const struct work *w, const struct gen_step *step)
+{
+	bool again = step->rtx.start < step->rtx.end, more = false, send = false;
+	__u64 handle, cursor = 0, cookie;
+	struct data data = {};
+	__u32 offset, end;
+	int err = 0;
+
+	if (again)
+		handle = rtx_search(step, &cursor);
+	else if (step->from)
+		handle = bpf_etran_next(step->from);
+	else
+		handle = step->first;
+	if (handle)
+		err = bpf_etran_load(pkt, handle);
+	cookie = pkt->cookie;
+	offset = cookie_offset(cookie);
+	end = offset + cookie_len(cookie);
+
+	bpf_spin_lock(&rpc->lock);
+	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
+		if (rpc->state != RPC_OUTGOING) {
+			rpc->pending &= ~(PENDING_DATA | PENDING_RETRANSMIT);
+		} else if (again) {
+			rpc->rtx_cursor = handle ? handle : cursor;
+			if (handle && !err) {
+				rtx_done(rpc, end);
+				data_of_rpc(&data, rpc, offset);
+				data.priority = rpc->rtx_priority;
+				data.retransmit = 1;
+				send = true;
+			} else if (!cursor || err) {
+				/* Gone: only when the RPC is about to end. */
+				rtx_done(rpc, rpc->out_len);
+			}
+			if (rtx_first(rpc).end == 0)
+				rpc->pending &= ~PENDING_RETRANSMIT;
+		} else {
+			if (handle && !err && offset == rpc->out_sent) {
+				out_sent(rpc, handle, end);
+				rpc->heard_ns = rpc->heard_ns;
+				data_of_rpc(&data, rpc, offset);
+				send = true;
+				if (!out_ready(rpc))
+					rpc->pending &= ~PENDING_DATA;
+			} else {
+				rpc->pending &= ~PENDING_DATA;
+			}
+		}
+		more = rpc->pending;
+	}
+	bpf_spin_unlock(&rpc->lock);
+
+	if (more)
+		work_push(w);
+	if (err)
+		count(COUNTER_frame_stale);
+	if (!send)
+		return ETRAN_CONSUME;
+	count(COUNTER_tx_data);
+	if (again)
+		count(COUNTER_tx_data_resent);
+	put_data(pkt, hdr, &data);
+	return ETRAN_TX;
+}
+
+static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w)
+{
+	__u64 *budget = budget_of(w->key.link);
+	bool more = false, wait = false, any = false;
+	struct gen_step step = {};
+	struct rpc *rpc;
+
+	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	if (!rpc || !budget)
+		return ETRAN_CONSUME;
+	bpf_spin_lock(&rpc->lock);
+	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
+		any = gen_choose(rpc, &step, budget, &wait);
+		/* For DATA, gen_data() decides whether there is more. */
+		more = step.type != HOMA_DATA && rpc->pending;
+	}
+	bpf_spin_unlock(&rpc->lock);
+
+	if (wait)
+		budget_wait(w);
+	if (more)
+		work_push(w);
+	if (!any)
+		return ETRAN_CONSUME;
+	if (step.type == HOMA_DATA)
+		return gen_data(pkt, hdr, rpc, w, &step);
+
+	pkt->link = w->key.link;
+	put_control(pkt, hdr, WIRE_IP, &step.head, step.type, sizeof(struct homa_common_hdr));
+	switch (step.type) {
+	case HOMA_GRANT:
+		count(COUNTER_tx_grant);
+		pkt->hdr_len = IP_LEN + sizeof(struct homa_grant_hdr);
+		put32(hdr, HOMA_OFF(homa_grant_hdr, offset), bpf_htonl(step.offset));
+		put8(hdr, HOMA_OFF(homa_grant_hdr, priority), step.priority);
+		break;
+	case HOMA_RESEND:
+		count(COUNTER_tx_resend);
+		pkt->hdr_len = IP_LEN + sizeof(struct homa_resend_hdr);
+		put32(hdr, HOMA_OFF(homa_resend_hdr, offset), bpf_htonl(step.offset));
+		put32(hdr, HOMA_OFF(homa_resend_hdr, length), bpf_htonl(step.length));
+		put8(hdr, HOMA_OFF(homa_resend_hdr, priority), PRIORITY_CONTROL);
+		break;
+	case HOMA_BUSY:
+		count(COUNTER_tx_busy);
+		break;
+	default:
+		count(COUNTER_tx_need_ack);
+	}
+	return ETRAN_TX;
+}
+
+SEC("struct_ops/gen")
+__u32 BPF_PROG(gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	union {
+		struct control control;
+		struct unreachable unreachable;
+		struct work work;
+	} item;
+
+	if (!bpf_map_pop_elem(&controls, &item.control))
+		return gen_control(pkt, hdr, &item.control);
+	if (!bpf_map_pop_elem(&work, &item.work))
+		return gen_rpc(pkt, hdr, &item.work);
+	if (!bpf_map_pop_elem(&unreachables, &item.unreachable))
+		return gen_unreachable(pkt, hdr, &item.unreachable);
+	return ETRAN_DROP;
+}
+
+#endif /* _HOMA_GEN_H */

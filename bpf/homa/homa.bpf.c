@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Homa: receiver-driven transport for short messages in data centres, as remote procedure calls.
+ *
+ * Wire format and behaviour are HomaModule's; bpf/homa/README.md says what is implemented and where
+ * this differs on purpose. IPv4 only. The parts, in the order in which they build on each other,
+ * each with its design notes:
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/time.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+#include <etran/homa.h>
+#include "etran.bpf.h"
+
+#include "tunables.h"
+#include "counters.h"
+#include "rpc.h"	/* the table of RPCs */
+#include "work.h"	/* queues of what gen has to send */
+#include "budget.h"	/* what a link may have granted */
+#include "end.h"	/* how RPCs end */
+#include "wire.h"	/* building packets */
+#include "peer.h"	/* what peers told about themselves */
+#include "endpoint.h"	/* endpoints and ports; programs endpoint_open, _bind, _close */
+#include "send.h"	/* messages out; program egress */
+#include "receive.h"	/* messages in */
+#include "control.h"	/* control packets in */
+#include "ingress.h"	/* program ingress */
+#include "gen.h"	/* program gen */
+#include "timer.h"	/* silence: asking again, giving up */
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC(".struct_ops.link")
+struct etran_ops homa = {
+	.egress = (void *)egress,
+	.ingress = (void *)ingress,
+	.gen = (void *)gen,
+	.endpoint_open = (void *)endpoint_open,
+	.endpoint_bind = (void *)endpoint_bind,
+	.endpoint_close = (void *)endpoint_close,
+	.version = ETRAN_OPS_VERSION,
+	.ip_proto = HOMA_IPPROTO,
+	.name = "homa",
+};

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Receiving messages.
+ *
+ * What arrived is known by its end and up to RPC_MAX_GAPS gaps below. A packet is first compared
+ * with that, then delivered, then noted. The other order would be simpler, but then a message
+ * could count as complete on one CPU while another finds that the application has no buffer for
+ * one of its packets. This way a packet that comes twice at the same moment is delivered twice, and
+ * the library keeps what it has.
+ *
+ * A packet that the application gave no buffer for is as good as lost: the timer asks for it again.
+ */
+#ifndef _HOMA_RECEIVE_H
+#define _HOMA_RECEIVE_H
+
+/**
+ * struct received - what is needed of a received packet
+ * @key: of the RPC that it is for
+ * @local: address that it was sent to, network byte order
+ * @type: enum homa_packet_type
+ * @now: ns
+ */
+struct received {
+	struct rpc_key key;
+	__be32 local;
+	__u32 type;
+	__u64 now;
+};
+
+static __always_inline void control_push_reply(const struct received *r, __u8 type)
+{
+	struct control c = {
+		.id = r->key.id,
+		.link = r->key.link,
+		.saddr = r->local,
+		.daddr = r->key.peer,
+		.sport = r->key.port,
+		.dport = r->key.peer_port,
+		.type = type,
+	};
+
+	control_push(&c);
+}
+
+/* Nobody serves the port that this packet was sent to: let gen answer with an ICMP error. */
+static __noinline void unreachable_push(struct etran_hdr *hdr, const struct received *r)
+{
+	struct unreachable u;
+	int i;
+
+	u.link = r->key.link;
+	u.saddr = r->local;
+	u.daddr = r->key.peer;
+#pragma unroll
+	for (i = 0; i < UNREACHABLE_QUOTE / 4; i++)
+		u.quote[i] = get32(hdr, 4 * i);
+	if (bpf_map_push_elem(&unreachables, &u, BPF_ANY))
+		count(COUNTER_queue_full);
+	bpf_etran_gen_kick();
+}
+
+enum novelty {
+	BYTES_NEW,
+	BYTES_OLD,
+	BYTES_STRADDLE,		/* partly old */
+	BYTES_NO_ROOM,		/* would need another gap */
+};
+
+/* Under the lock: are these bytes new? If so and @note, they count as arrived from here on. */
+static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32 end, bool note)
+{
+	bool overlap = false;
+	int i, hit = -1, unused = -1;
+
+#pragma unroll
+	for (i = 0; i < RPC_MAX_GAPS; i++) {
+		__u32 s = rpc->gaps[i].start, e = rpc->gaps[i].end;
+
+		if (s >= e)
+			unused = i;
+		else if (s <= start && end <= e)
+			hit = i;
+		else if (start < e && s < end)
+			overlap = true;
+	}
+	if (start >= rpc->in_end) {
+		if (start > rpc->in_end) {
+			if (unused < 0 || unused >= RPC_MAX_GAPS)
+				return BYTES_NO_ROOM;
+			if (note) {
+				rpc->gaps[unused].start = rpc->in_end;
+				rpc->gaps[unused].end = start;
+			}
+		}
+		if (note)
+			rpc->in_end = end;
+	} else if (end > rpc->in_end || overlap) {
+		return BYTES_STRADDLE;
+	} else if (hit < 0 || hit >= RPC_MAX_GAPS) {
+		return BYTES_OLD;
+	} else if (rpc->gaps[hit].start == start) {
+		if (note)
+			rpc->gaps[hit].start = end;
+	} else if (rpc->gaps[hit].end == end) {
+		if (note)
+			rpc->gaps[hit].end = start;
+	} else {
+		if (unused < 0 || unused >= RPC_MAX_GAPS)
+			return BYTES_NO_ROOM;
+		if (note) {
+			rpc->gaps[unused].start = end;
+			rpc->gaps[unused].end = rpc->gaps[hit].end;
+			rpc->gaps[hit].end = start;
+		}
+	}
+	if (note) {
+		rpc->in_received += end - start;
+		if (rpc->in_end > rpc->in_granted)
+			rpc->in_granted = rpc->in_end;
+	}
+	return BYTES_NEW;
+}
+
+/* Under the lock: how far the peer may send now, if it is told. */
+static __always_inline __u32 in_window(const struct rpc *rpc)
+{
+	__u32 end = rpc->in_received + homa_grant_window;
+
+	return end < rpc->in_len ? end : rpc->in_len;
+}
+
+/* Under the lock: is there enough to grant for a packet? */
+static __always_inline bool in_wants_grant(const struct rpc *rpc)
+{
+	__u32 end = in_window(rpc);
+
+	return !rpc->waits && end > rpc->in_granted &&
+	       (end == rpc->in_len || end - rpc->in_granted >= homa_grant_step);
+}
+
+/* Under the lock: the share of the budget that is not needed any more. */
+static __always_inline __u32 in_unshare(struct rpc *rpc)
+{
+	__u32 open = rpc->in_granted - rpc->in_received, share = rpc->in_share;
+
+	if (share <= open)
+		return 0;
+	rpc->in_share = open;
+	return share - open;
+}
+
+/**
+ * struct piece - payload of a DATA packet
+ * @offset: in the message
+ * @len: bytes
+ * @message_length: bytes
+ * @incoming: what the sender will send anyhow
+ */
+struct piece {
+	__u32 offset;
+	__u32 len;
+	__u32 message_length;
+	__u32 incoming;
+};
+
+/* Under the lock: the first packet of a message. */
+static __always_inline void in_first(struct rpc *rpc, const struct piece *p)
+{
+	rpc->in_len = p->message_length;
+	rpc->in_granted = p->incoming < p->message_length ? p->incoming : p->message_length;
+	/* Senders without grants say 0. */
+	if (rpc->in_granted < p->offset + p->len)
+		rpc->in_granted = p->offset + p->len;
+}
+
+/* Deliver to the application; what bpf_etran_deliver() says. */
+static __noinline int piece_deliver(struct etran_pkt *pkt, const struct received *r,
+				    const struct piece *p, __u32 endpoint)
+{
+	struct etran_rec rec __attribute__((aligned(8))) = {};
+	struct homa_rec *homa = (void *)rec.data;
+
+	rec.endpoint = endpoint;
+	rec.type = HOMA_REC_DATA;
+	homa->id = r->key.id;
+	homa->msg_len = p->message_length;
+	homa->offset = p->offset;
+	homa->addr = r->key.peer;
+	homa->port = r->key.peer_port;
+	homa->len = p->len;
+	return bpf_etran_deliver(pkt, &rec, sizeof(rec), IP_LEN + sizeof(struct homa_data_hdr),
+				 p->len);
+}
+
+/* Note a delivered piece. Returns the verdict. */
+static __noinline __u32 piece_note(const struct received *r, const struct piece *p, struct rpc *rpc,
+				   __u32 generation)
+{
+	bool done = false, push = false, start = false;
+	struct remains remains = {};
+	struct work w = {};
+	__u32 unshare = 0;
+
+	w.key = r->key;
+	w.generation = generation;
+	bpf_spin_lock(&rpc->lock);
+	if (rpc_is(rpc, &r->key) && rpc->generation == generation &&
+	    rpc->state == RPC_INCOMING &&
+	    in_check(rpc, p->offset, p->offset + p->len, true) == BYTES_NEW) {
+		unshare = in_unshare(rpc);
+		if (rpc->in_received == rpc->in_len) {
+			done = true;
+			if (is_client(r->key.id))
+				rpc_bury(rpc, &remains);
+			else
+				rpc->state = RPC_IN_SERVICE;
+		} else {
+			/* The packet that began it leaves the timer to those that follow. */
+			start = rpc->in_received == p->len;
+			if (in_wants_grant(rpc))
+				push = work_add(rpc, PENDING_GRANT);
+		}
+	}
+	bpf_spin_unlock(&rpc->lock);
+	if (unshare)
+		budget_return(r->key.link, unshare);
+	if (push)
+		work_push(&w);
+	if (start && !is_client(r->key.id))
+		bpf_timer_start(&rpc->timer, homa_resend_ticks * homa_tick_ns, 0);
+	if (done && is_client(r->key.id)) {
+		count(COUNTER_rpc_client_done);
+		rpc_remove(&r->key, &remains);
+		control_push_ack(&r->key, r->local);
+	}
+	return ETRAN_DELIVER;
+}
+
+/* A request of which nothing was here. NULL: dealt with, the packet ends. */
+static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct received *r)
+{
+	__u32 generation, endpoint = server_at(r->key.link, r->key.port);
+	struct rpc *rpc;
+
+	if (!endpoint) {
+		count(COUNTER_rx_no_server);
+		unreachable_push(hdr, r);
+		return NULL;
+	}
+	rpc = rpc_alloc(&r->key);
+	if (!rpc) {
+		count(COUNTER_rx_table_full);
+		return NULL;
+	}
+	generation = rpc_new_generation();
+	bpf_spin_lock(&rpc->lock);
+	rpc_begin(rpc, &r->key, generation, endpoint, RPC_INCOMING, r->now);
+	rpc->local = r->local;
+	bpf_spin_unlock(&rpc->lock);
+	count(COUNTER_rpc_server);
+	/* Closed meanwhile? Then endpoint_close may have missed the RPC. */
+	if (!bpf_map_lookup_elem(&endpoints, &endpoint)) {
+		rpc_end(&r->key);
+		return NULL;
+	}
+	return rpc;
+}
+
+/* A client has the response to this RPC. */
+static __always_inline void acknowledged(const struct rpc_key *key)
+{
+	struct remains remains = {};
+	struct rpc *rpc;
+	bool end;
+
+	rpc = bpf_map_lookup_elem(&rpcs, key);
+	if (!rpc)
+		return;
+	bpf_spin_lock(&rpc->lock);
+	end = rpc_is(rpc, key) && rpc->state == RPC_OUTGOING && rpc->out_sent == rpc->out_len;
+	if (end)
+		rpc_bury(rpc, &remains);
+	bpf_spin_unlock(&rpc->lock);
+	if (!end)
+		return;
+	count(COUNTER_rpc_server_done);
+	rpc_remove(key, &remains);
+}
+
+/*
+ * An entry that a peer sent of its list of finished RPCs. HomaModule's entries can be of another
+ * port of that host; such RPCs are not found here, and acknowledged when NEED_ACK asks for it.
+ */
+static __noinline void acknowledged_entry(const struct received *r, __u64 client_id, __u16 port)
+{
+	struct rpc_key key = r->key;
+
+	key.id = client_id | 1;
+	key.port = port;
+	acknowledged(&key);
+}
+
+static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hdr,
+				     const struct received *r)
+{
+	__u32 at = IP_LEN, endpoint, generation, len = pkt->len, sequence;
+	bool orphan = false;
+	struct remains remains = {};
+	enum novelty novelty = BYTES_OLD;
+	bool wrong = true, changed = false;
+	struct piece p;
+	struct rpc *rpc;
+	__u64 head = 0;
+	__u64 ack;
+	int err;
+
+	p.message_length = bpf_ntohl(get32(hdr, at + 28));
+	p.incoming = bpf_ntohl(get32(hdr, at + 32));
+	p.offset = bpf_ntohl(get32(hdr, at + 52));
+	sequence = bpf_ntohl(get32(hdr, at + 4));
+	if (p.offset == HOMA_OFFSET_IN_SEQUENCE)
+		p.offset = sequence;
+	p.len = len - IP_LEN - sizeof(struct homa_data_hdr);
+	if (!p.message_length || p.message_length > HOMA_MAX_MESSAGE_LENGTH ||
+	    p.offset >= p.message_length || p.len > p.message_length - p.offset) {
+		count(COUNTER_rx_bad_length);
+		return ETRAN_DROP;
+	}
+	count(COUNTER_rx_data);
+	if (!p.len)
+		return ETRAN_CONSUME;
+	ack = (__u64)bpf_ntohl(get32(hdr, at + 36)) << 32 | bpf_ntohl(get32(hdr, at + 40));
+	if (ack)
+		acknowledged_entry(r, ack, bpf_ntohs(get16(hdr, at + 44)));
+
+	rpc = bpf_map_lookup_elem(&rpcs, &r->key);
+	if (!rpc) {
+		if (is_client(r->key.id)) {
+			/* Finished or forgotten: the server may forget it, too. */
+			count(COUNTER_rx_unknown_rpc);
+			control_push_ack(&r->key, r->local);
+			return ETRAN_CONSUME;
+		}
+		rpc = request_begin(hdr, r);
+		if (!rpc)
+			return ETRAN_DROP;
+	}
+	bpf_spin_lock(&rpc->lock);
+	generation = rpc->generation;
+	endpoint = rpc->endpoint;
+	if (rpc_is(rpc, &r->key)) {
+		if (is_client(r->key.id) && rpc->state == RPC_OUTGOING &&
+		    rpc->out_sent == rpc->out_len) {
+			/* The response begins, so the server has all of the request. */
+			if (rpc->orphan) {
+				orphan = true;
+				rpc_bury(rpc, &remains);
+			} else {
+				head = rpc->out_head;
+				rpc->out_head = 0;
+				rpc->out_tail = 0;
+				rpc->out_last = 0;
+				rpc->state = RPC_INCOMING;
+				rpc->local = r->local;
+			}
+		}
+		if (rpc->state == RPC_INCOMING) {
+			wrong = false;
+			if (!rpc->in_len)
+				in_first(rpc, &p);
+			if (rpc->in_len != p.message_length) {
+				changed = true;
+			} else {
+				rpc->heard_ns = r->now;
+				rpc->resends = 0;
+				novelty = in_check(rpc, p.offset, p.offset + p.len, false);
+			}
+		}
+	}
+	bpf_spin_unlock(&rpc->lock);
+
+	if (orphan) {
+		count(COUNTER_rpc_abandoned);
+		rpc_remove(&r->key, &remains);
+		control_push_ack(&r->key, r->local);
+		return ETRAN_CONSUME;
+	}
+	if (head)
+		bpf_etran_release_chain(head);
+	if (wrong) {
+		count(COUNTER_rx_wrong_state);
+		return ETRAN_CONSUME;
+	}
+	if (changed) {
+		count(COUNTER_rx_length_changed);
+		return ETRAN_DROP;
+	}
+	switch (novelty) {
+	case BYTES_NEW:
+		break;
+	case BYTES_OLD:
+		count(COUNTER_rx_duplicate);
+		return ETRAN_CONSUME;
+	case BYTES_STRADDLE:
+		count(COUNTER_rx_straddle);
+		return ETRAN_DROP;
+	default:
+		count(COUNTER_rx_too_many_gaps);
+		return ETRAN_DROP;
+	}
+
+	err = piece_deliver(pkt, r, &p, endpoint);
+	if (!err)
+		return piece_note(r, &p, rpc, generation);
+	count(COUNTER_rx_no_buffer);
+	if (err == -EMSGSIZE) {
+		/* It never will fit. */
+		rpc_fail(&r->key, EMSGSIZE);
+	} else if (!is_client(r->key.id)) {
+		/* Ask for it again; without this, nobody might if it was the first packet. */
+		bpf_timer_start(&rpc->timer, homa_resend_ticks * homa_tick_ns, 0);
+	}
+	return ETRAN_DROP;
+}
+
+#endif /* _HOMA_RECEIVE_H */

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * RPCs: what is known of each, how they are found, begun and ended.
+ *
+ * One table for all links and both roles. Two hosts of a test can live in one kernel, so the link
+ * is part of the key; the low bit of the id tells the role at this host (even: client).
+ *
+ * Locking. Each RPC has a spin lock and only one is ever held. Nothing can be called while it is
+ * held, so everything works in steps: look at the RPC and change it under the lock, note down what
+ * else is to be done, unlock, do it. The table is preallocated, so memory behind a looked-up
+ * pointer stays an RPC for ever but may become another one: rpc_is() after locking tells. For that
+ * to be enough an RPC is marked RPC_DEAD under its lock before it is deleted, and the one that
+ * marked it is the only one that releases its frames and deletes it. A new one is RPC_FREE until
+ * its creator has prepared it.
+ *
+ * The alternative, copies of the state that are written back with BPF_F_LOCK, needs no such care
+ * but copies 400 bytes twice for each packet.
+ */
+#ifndef _HOMA_RPC_H
+#define _HOMA_RPC_H
+
+#define RPC_MAX_GAPS	8
+#define RPC_MAX_RTX	4
+
+/*
+ * State           client                               server
+ * RPC_OUTGOING    request is being sent, or waits      response is being sent, or waits for
+ *                 for the response's first packet      its acknowledgement
+ * RPC_INCOMING    response arrives                     request arrives
+ * RPC_IN_SERVICE  -                                    the application has the request
+ * RPC_FAILED      the application must still be told   the same, for an incomplete request
+ */
+enum rpc_state {
+	RPC_FREE,
+	RPC_OUTGOING,
+	RPC_INCOMING,
+	RPC_IN_SERVICE,
+	RPC_FAILED,
+	RPC_DEAD,
+};
+
+/* rpc.pending: packets that gen has to make. Control packets first. */
+enum rpc_pending {
+	PENDING_BUSY		= 1 << 0,
+	PENDING_NEED_ACK	= 1 << 1,
+	PENDING_GRANT		= 1 << 2,
+	PENDING_RESEND		= 1 << 3,
+	PENDING_RETRANSMIT		= 1 << 4,	/* DATA that the peer asked for again */
+	PENDING_DATA		= 1 << 5,	/* DATA that was not sent yet */
+};
+
+/**
+ * struct rpc_key - names an RPC
+ * @id: its id at this host
+ * @link: link device
+ * @peer: the other host, network byte order
+ * @peer_port: host byte order
+ * @port: port at this host, host byte order
+ */
+struct rpc_key {
+	__u64 id;
+	__u32 link;
+	__be32 peer;
+	__u16 peer_port;
+	__u16 port;
+	__u32 zero;
+};
+
+/* Bytes [start, end) of a message; none when both are equal. */
+struct range {
+	__u32 start;
+	__u32 end;
+};
+
+/**
+ * struct rpc - an RPC
+ * @lock: guards all that follows but @timer
+ * @generation: tells it from an earlier or later RPC of the same key in queues; never 0
+ * @timer: see timer.h
+ * @key: its key; see rpc_is()
+ * @endpoint: the application's endpoint
+ * @local: address at this host, network byte order; 0 for the one that the route prefers
+ * @state: enum rpc_state
+ * @orphan: the endpoint was closed, nobody waits for the response any more
+ * @priority: of DATA sent: unscheduled
+ * @sched_priority: the same, beyond @unscheduled, told by the last GRANT
+ * @rtx_priority: the same, in answer to a RESEND
+ * @waits: in the queue of those that want a grant
+ * @report: RPC_FAILED: the application had no buffer for the error, the timer tries again
+ * @resends: RESENDs or NEED_ACKs sent since the peer was last heard
+ * @pending: enum rpc_pending; non-zero while the RPC is in the work queue or in gen's hands
+ * @cutoff_version: of the last CUTOFFS from the peer, network byte order
+ * @resend_next: number of the gap that the next RESEND is for
+ * @error: RPC_FAILED: positive errno for the application
+ * @heard_ns: when a packet showed last that the peer works on it, or when there last was
+ *	something to do here first
+ * @asked_ns: when RESEND or NEED_ACK was sent last
+ * @orphan_ns: when the endpoint was closed
+ * @out_len: bytes of the message sent, 0 when there is none yet
+ * @out_submitted: how many of them the application gave
+ * @out_frames: how many frames these are
+ * @out_granted: how many may be sent
+ * @out_sent: how many were sent, at least once
+ * @unscheduled: how many could be sent without a grant
+ * @out_head: first held frame
+ * @out_tail: last held frame
+ * @out_last: last held frame that was sent, 0 before the first. The next one is found with
+ *	bpf_etran_next(), not remembered here, because egress may append at any time.
+ * @rtx: what the peer asked for again; unsorted
+ * @rtx_cursor: held frame at which the search for them stands, 0 for @out_head
+ * @in_len: bytes of the message received, 0 before its first packet
+ * @in_end: end of what arrived
+ * @in_granted: end of what the peer may send
+ * @in_received: bytes that arrived
+ * @in_share: bytes of the link's budget that are in use for this message
+ * @gaps: what is missing below @in_end; unsorted
+ */
+struct rpc {
+	struct bpf_spin_lock lock;
+	__u32 generation;
+	struct bpf_timer timer;
+	struct rpc_key key;
+	__u32 endpoint;
+	__be32 local;
+	__u8 state;
+	__u8 orphan;
+	__u8 priority;
+	__u8 sched_priority;
+	__u8 rtx_priority;
+	__u8 waits;
+	__u8 resends;
+	__u8 pending;
+	__u8 report;
+	__u8 resend_next;
+	__be16 cutoff_version;
+	__u32 error;
+	__u64 heard_ns;
+	__u64 asked_ns;
+	__u64 orphan_ns;
+	__u32 out_len;
+	__u32 out_submitted;
+	__u32 out_frames;
+	__u32 out_granted;
+	__u32 out_sent;
+	__u32 unscheduled;
+	__u64 out_head;
+	__u64 out_tail;
+	__u64 out_last;
+	struct range rtx[RPC_MAX_RTX];
+	__u64 rtx_cursor;
+	__u32 in_len;
+	__u32 in_end;
+	__u32 in_granted;
+	__u32 in_received;
+	__u32 in_share;
+	struct range gaps[RPC_MAX_GAPS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HOMA_MAX_RPCS);
+	__type(key, struct rpc_key);
+	__type(value, struct rpc);
+} rpcs SEC(".maps");
+
+/* What a new RPC is filled with. Bytes, as a struct rpc outside a map may not have a lock. */
+static const __u8 rpc_zero[sizeof(struct rpc)] __attribute__((aligned(8)));
+
+__u32 rpc_generation;
+
+static int rpc_timer(void *map, struct rpc_key *key, struct rpc *rpc);
+
+static __always_inline bool is_client(__u64 id)
+{
+	return !(id & 1);
+}
+
+/* Is this (locked) RPC the one of this key, and alive? */
+static __always_inline bool rpc_is(const struct rpc *rpc, const struct rpc_key *key)
+{
+	return rpc->state != RPC_FREE && rpc->state != RPC_DEAD &&
+	       rpc->key.id == key->id && rpc->key.link == key->link &&
+	       rpc->key.peer == key->peer && rpc->key.peer_port == key->peer_port &&
+	       rpc->key.port == key->port;
+}
+
+/* A new RPC in the table, still RPC_FREE. NULL: there is one, or no room. */
+static __always_inline struct rpc *rpc_alloc(const struct rpc_key *key)
+{
+	struct rpc *rpc;
+
+	if (bpf_map_update_elem(&rpcs, key, rpc_zero, BPF_NOEXIST))
+		return NULL;
+	rpc = bpf_map_lookup_elem(&rpcs, key);
+	if (!rpc)
+		return NULL;
+	if (bpf_timer_init(&rpc->timer, &rpcs, CLOCK_MONOTONIC) ||
+	    bpf_timer_set_callback(&rpc->timer, rpc_timer)) {
+		bpf_map_delete_elem(&rpcs, key);
+		return NULL;
+	}
+	return rpc;
+}
+
+/* Under the lock of a new RPC: it exists from here on. */
+static __always_inline void rpc_begin(struct rpc *rpc, const struct rpc_key *key, __u32 generation,
+				      __u32 endpoint, __u8 state, __u64 now)
+{
+	rpc->generation = generation;
+	rpc->key = *key;
+	rpc->endpoint = endpoint;
+	rpc->heard_ns = now;
+	rpc->asked_ns = now;
+	rpc->state = state;
+}
+
+static __always_inline __u32 rpc_new_generation(void)
+{
+	/* Odd, so never 0, not even when it wraps. */
+	return __sync_fetch_and_add(&rpc_generation, 2) | 1;
+}
+
+#endif /* _HOMA_RPC_H */

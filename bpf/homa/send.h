@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Sending messages. The application submits a message as frames, in order; each is kept (held)
+ * until the peer has the message, and linked to the one before it. egress sends a frame at once
+ * when it may be sent and nothing in front of it is unsent; gen sends the others, when grants
+ * arrive, and those that the peer asks for again.
+ *
+ * A frame is one packet, whenever it is sent: a receiver that follows HomaModule drops packets that
+ * overlap what it has. So a RESEND is answered with all frames that its range touches.
+ */
+#ifndef _HOMA_SEND_H
+#define _HOMA_SEND_H
+
+/* Frames looked at in one search for what to send again; it goes on in the next call of gen. */
+#define RTX_STEPS	64
+
+/* What the module keeps with a held frame: where its payload belongs. Not 0. */
+static __always_inline __u64 frame_cookie(__u32 offset, __u32 len)
+{
+	return (__u64)(offset + 1) << 32 | len;
+}
+
+static __always_inline __u32 cookie_offset(__u64 cookie)
+{
+	return (cookie >> 32) - 1;
+}
+
+static __always_inline __u32 cookie_len(__u64 cookie)
+{
+	return cookie;
+}
+
+static __always_inline bool is_host_address(__be32 addr)
+{
+	__u32 a = bpf_ntohl(addr);
+
+	/* neither 0.0.0.0/8 nor multicast, reserved, broadcast */
+	return a >> 24 && a < 0xe0000000;
+}
+
+/* Under the lock: what a packet with bytes from @offset on says. */
+static __always_inline void data_of_rpc(struct data *data, const struct rpc *rpc, __u32 offset)
+{
+	head_of_rpc(&data->head, rpc);
+	data->offset = offset;
+	data->message_length = rpc->out_len;
+	data->incoming = rpc->out_granted;
+	data->cutoff_version = rpc->cutoff_version;
+	data->priority = offset < rpc->unscheduled ? rpc->priority : rpc->sched_priority;
+	data->retransmit = 0;
+}
+
+/* Under the lock: bytes up to @end were sent with the frame @handle, which was the next one. */
+static __always_inline void out_sent(struct rpc *rpc, __u64 handle, __u32 end)
+{
+	rpc->out_last = handle;
+	rpc->out_sent = end;
+	/* A frame that begins within the grant is sent whole. */
+	if (end > rpc->out_granted)
+		rpc->out_granted = end;
+}
+
+/* Under the lock: may something be sent that is unsent? */
+static __always_inline bool out_ready(const struct rpc *rpc)
+{
+	return rpc->out_sent < rpc->out_submitted && rpc->out_sent < rpc->out_granted;
+}
+
+/* Under the lock: the peer may get more. */
+static __always_inline void out_grant(struct rpc *rpc, __u32 offset)
+{
+	if (offset > rpc->out_len)
+		offset = rpc->out_len;
+	if (offset > rpc->out_granted)
+		rpc->out_granted = offset;
+}
+
+/* Under the lock: note that [start, end) has to be sent again. */
+static __always_inline void rtx_add(struct rpc *rpc, __u32 start, __u32 end)
+{
+	int i;
+
+	for (i = 0; i < RPC_MAX_RTX; i++) {
+		struct range *r = &rpc->rtx[i];
+
+		if (r->start >= r->end || (start <= r->end && r->start <= end)) {
+			if (r->start >= r->end) {
+				r->start = start;
+				r->end = end;
+				return;
+			}
+			if (start < r->start)
+				r->start = start;
+			if (end > r->end)
+				r->end = end;
+			return;
+		}
+	}
+	/* More ranges than fit: send some bytes between them again, too. */
+	if (start < rpc->rtx[0].start)
+		rpc->rtx[0].start = start;
+	if (end > rpc->rtx[0].end)
+		rpc->rtx[0].end = end;
+}
+
+/* Under the lock: the first range that has to be sent again, or an empty one. */
+static __always_inline struct range rtx_first(const struct rpc *rpc)
+{
+	struct range none = {};
+	int i;
+
+	for (i = 0; i < RPC_MAX_RTX; i++)
+		if (rpc->rtx[i].start < rpc->rtx[i].end)
+			return rpc->rtx[i];
+	return none;
+}
+
+/* Under the lock: bytes up to @end of the first range need no care any more. */
+static __always_inline void rtx_done(struct rpc *rpc, __u32 end)
+{
+	int i;
+
+	for (i = 0; i < RPC_MAX_RTX; i++) {
+		if (rpc->rtx[i].start < rpc->rtx[i].end) {
+			rpc->rtx[i].start = end;
+			return;
+		}
+	}
+}
+
+/**
+ * struct submit - a frame that the application submitted, checked
+ * @key: its RPC
+ * @endpoint: who submits
+ * @msg_len: bytes of the message
+ * @offset: of the payload in the message
+ * @len: bytes of payload
+ * @priority: for unscheduled DATA; set with @offset 0 only
+ * @cutoff_version: as @priority
+ * @handle: of the held frame
+ * @now: ns
+ */
+struct submit {
+	struct rpc_key key;
+	__u32 endpoint;
+	__u32 msg_len;
+	__u32 offset;
+	__u32 len;
+	__be16 cutoff_version;
+	__u16 priority;
+	__u32 zero;
+	__u64 handle;
+	__u64 now;
+};
+
+/* Under the lock: is this what comes next in the message? Not asked for the first frame. */
+static __always_inline bool submit_is_next(const struct rpc *rpc, const struct submit *s)
+{
+	return rpc->state == RPC_OUTGOING && rpc->endpoint == s->endpoint && !rpc->orphan &&
+	       rpc->out_len == s->msg_len && rpc->out_submitted == s->offset &&
+	       rpc->out_frames < HOMA_MAX_FRAMES;
+}
+
+/* Under the lock: the first frame of a message. */
+static __always_inline void submit_first(struct rpc *rpc, const struct submit *s)
+{
+	rpc->out_len = s->msg_len;
+	rpc->unscheduled = s->msg_len < homa_unsched_bytes ? s->msg_len : homa_unsched_bytes;
+	rpc->out_granted = rpc->unscheduled;
+	rpc->priority = s->priority;
+	rpc->cutoff_version = s->cutoff_version;
+	rpc->heard_ns = s->now;
+	rpc->asked_ns = s->now;
+	rpc->resends = 0;
+}
+
+/*
+ * Under the lock: take the next frame. True: it is sent now, and @data says how; else it waits,
+ * and if *@push is set the RPC needs work_push().
+ */
+static __always_inline bool submit_append(struct rpc *rpc, const struct submit *s,
+					  struct data *data, bool *push)
+{
+	__u32 end = s->offset + s->len;
+
+	if (!rpc->out_head)
+		rpc->out_head = s->handle;
+	rpc->out_tail = s->handle;
+	rpc->out_submitted = end;
+	rpc->out_frames++;
+	if (rpc->out_sent == s->offset && s->offset < rpc->out_granted) {
+		out_sent(rpc, s->handle, end);
+		/* Time counts from here: until now there was something to do at this end. */
+		rpc->heard_ns = s->now;
+		data_of_rpc(data, rpc, s->offset);
+		return true;
+	}
+	if (out_ready(rpc))
+		*push = work_add(rpc, PENDING_DATA);
+	return false;
+}
+
+/* A frame of a request or response that is beyond repair for its RPC. */
+static __always_inline void submit_refuse(const struct submit *s, int error)
+{
+	/* When the RPC is not (or not any more) in the table, tell all the same. */
+	if (!is_client(s->key.id))
+		return;
+	if (bpf_map_lookup_elem(&rpcs, &s->key))
+		rpc_fail(&s->key, error);
+	else
+		error_report(s->endpoint, &s->key, error);
+}
+
+static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct etran_hdr *hdr,
+						struct submit *s)
+{
+	struct data data = {};
+	struct work w = {};
+	bool push = false, now;
+	struct rpc *rpc;
+
+	rpc = rpc_alloc(&s->key);
+	if (!rpc) {
+		if (bpf_map_lookup_elem(&rpcs, &s->key)) {
+			count(COUNTER_req_not_next);
+			submit_refuse(s, EINVAL);
+		} else {
+			count(COUNTER_req_table_full);
+			submit_refuse(s, ENOMEM);
+		}
+		return ETRAN_DROP;
+	}
+	s->handle = bpf_etran_hold(pkt, 0, frame_cookie(s->offset, s->len));
+	if (!s->handle) {
+		bpf_map_delete_elem(&rpcs, &s->key);
+		count(COUNTER_req_not_held);
+		submit_refuse(s, ENOMEM);
+		return ETRAN_DROP;
+	}
+	w.key = s->key;
+	w.generation = rpc_new_generation();
+	bpf_spin_lock(&rpc->lock);
+	rpc_begin(rpc, &s->key, w.generation, s->endpoint, RPC_OUTGOING, s->now);
+	submit_first(rpc, s);
+	now = submit_append(rpc, s, &data, &push);
+	bpf_spin_unlock(&rpc->lock);
+	count(COUNTER_rpc_client);
+	bpf_timer_start(&rpc->timer, homa_resend_ticks * homa_tick_ns, 0);
+	/* Closed meanwhile? Then endpoint_close may have missed the RPC. */
+	if (!bpf_map_lookup_elem(&endpoints, &s->endpoint)) {
+		rpc_end(&s->key);
+		return ETRAN_DROP;
+	}
+	if (push)
+		work_push(&w);
+	if (!now)
+		return ETRAN_HOLD;
+	count(COUNTER_tx_data);
+	put_data(pkt, hdr, &data);
+	return ETRAN_TX | ETRAN_RETAIN;
+}
+
+/* The first frame of a response, or a later one of any message. */
+static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr *hdr,
+					struct submit *s)
+{
+	bool push = false, ok, now = false, first = !s->offset;
+	struct data data = {};
+	struct work w = {};
+	struct rpc *rpc;
+	__u64 tail = 0;
+
+	rpc = bpf_map_lookup_elem(&rpcs, &s->key);
+	if (!rpc) {
+		count(COUNTER_req_unknown_rpc);
+		submit_refuse(s, EINVAL);
+		return ETRAN_DROP;
+	}
+	if (!first) {
+		bpf_spin_lock(&rpc->lock);
+		ok = rpc_is(rpc, &s->key) && submit_is_next(rpc, s);
+		tail = rpc->out_tail;
+		bpf_spin_unlock(&rpc->lock);
+		if (!ok) {
+			count(COUNTER_req_not_next);
+			submit_refuse(s, EINVAL);
+			return ETRAN_DROP;
+		}
+	}
+	s->handle = bpf_etran_hold(pkt, tail, frame_cookie(s->offset, s->len));
+	if (!s->handle) {
+		count(COUNTER_req_not_held);
+		submit_refuse(s, ENOMEM);
+		return ETRAN_DROP;
+	}
+	w.key = s->key;
+	bpf_spin_lock(&rpc->lock);
+	ok = rpc_is(rpc, &s->key);
+	if (ok && first) {
+		/*
+		 * INCOMING: the application was quicker than the CPU that delivered the last
+		 * packet of the request and has yet to note that.
+		 */
+		ok = !is_client(s->key.id) && rpc->endpoint == s->endpoint &&
+		     (rpc->state == RPC_IN_SERVICE || rpc->state == RPC_INCOMING);
+		if (ok) {
+			rpc->state = RPC_OUTGOING;
+			submit_first(rpc, s);
+		}
+	} else if (ok) {
+		ok = submit_is_next(rpc, s);
+	}
+	if (ok) {
+		w.generation = rpc->generation;
+		now = submit_append(rpc, s, &data, &push);
+	}
+	bpf_spin_unlock(&rpc->lock);
+	if (!ok) {
+		count(COUNTER_req_not_next);
+		return ETRAN_DROP;
+	}
+	if (first)
+		bpf_timer_start(&rpc->timer, homa_request_ack_ticks * homa_tick_ns, 0);
+	if (push)
+		work_push(&w);
+	if (!now)
+		return ETRAN_HOLD;
+	count(COUNTER_tx_data);
+	put_data(pkt, hdr, &data);
+	return ETRAN_TX | ETRAN_RETAIN;
+}
+
+/**
+ * struct aborting - what abort_rpc() is told
+ * @endpoint: whose
+ * @zero: 0
+ * @id: of the RPC, 0 for all of the endpoint's
+ */
+struct aborting {
+	__u32 endpoint;
+	__u32 zero;
+	__u64 id;
+};
+
+static long abort_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
+		      struct aborting *aborting)
+{
+	struct remains remains = {};
+	struct rpc_key key;
+	bool end;
+
+	if (rpc->endpoint != aborting->endpoint)
+		return 0;
+	bpf_spin_lock(&rpc->lock);
+	key = rpc->key;
+	end = rpc_is(rpc, &key) && rpc->endpoint == aborting->endpoint && is_client(key.id) &&
+	      (!aborting->id || aborting->id == key.id);
+	if (end)
+		rpc_bury(rpc, &remains);
+	bpf_spin_unlock(&rpc->lock);
+	if (!end)
+		return 0;
+	count(COUNTER_rpc_aborted);
+	rpc_remove(&key, &remains);
+	return aborting->id != 0;
+}
+
+/*
+ * A client forgets an RPC, or all of its. The server learns of it when it asks for something. The
+ * address says where to look; without one, and without an id, all RPCs are looked through.
+ */
+static __noinline __u32 egress_abort(struct submit *s)
+{
+	struct aborting aborting = { .endpoint = s->endpoint, .id = s->key.id };
+	struct rpc *rpc;
+
+	if (!is_client(s->key.id)) {
+		count(COUNTER_req_bad_id);
+		return ETRAN_DROP;
+	}
+	if (s->key.id && s->key.peer) {
+		rpc = bpf_map_lookup_elem(&rpcs, &s->key);
+		if (rpc && rpc->endpoint == s->endpoint && rpc_end(&s->key))
+			count(COUNTER_rpc_aborted);
+		else
+			count(COUNTER_req_unknown_rpc);
+		return ETRAN_DROP;
+	}
+	bpf_for_each_map_elem(&rpcs, abort_rpc, &aborting, 0);
+	return ETRAN_DROP;
+}
+
+SEC("struct_ops/egress")
+__u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	const struct homa_req *req = (const void *)pkt->req.data;
+	const struct endpoint *endpoint;
+	struct submit s = {};
+	bool request;
+	__u16 op = pkt->req.op;
+
+	s.endpoint = pkt->endpoint;
+	s.len = pkt->payload_len;
+	s.key.id = req->id;
+	s.key.link = pkt->link;
+	s.key.peer = req->addr;
+	s.key.peer_port = req->port;
+	s.msg_len = req->msg_len;
+	s.offset = req->offset;
+
+	endpoint = bpf_map_lookup_elem(&endpoints, &s.endpoint);
+	if (!endpoint) {
+		count(COUNTER_req_unknown_rpc);
+		return ETRAN_DROP;
+	}
+	s.key.port = endpoint->port;
+	if (op == HOMA_OP_ABORT)
+		return egress_abort(&s);
+	if (op != HOMA_OP_REQUEST && op != HOMA_OP_RESPONSE) {
+		count(COUNTER_req_bad_op);
+		return ETRAN_DROP;
+	}
+	request = op == HOMA_OP_REQUEST;
+	if (s.key.id < 2 || is_client(s.key.id) != request) {
+		count(COUNTER_req_bad_id);
+		return ETRAN_DROP;
+	}
+	if (!s.msg_len || s.msg_len > HOMA_MAX_MESSAGE_LENGTH || s.offset >= s.msg_len ||
+	    !s.len || s.len > s.msg_len - s.offset || !s.key.peer_port ||
+	    !is_host_address(s.key.peer)) {
+		count(COUNTER_req_invalid);
+		submit_refuse(&s, EINVAL);
+		return ETRAN_DROP;
+	}
+	s.now = bpf_ktime_get_ns();
+	if (!s.offset)
+		s.priority = peer_priority(s.key.link, s.key.peer, s.msg_len, &s.cutoff_version);
+	if (request && !s.offset)
+		return egress_first_of_request(pkt, hdr, &s);
+	return egress_continue(pkt, hdr, &s);
+}
+
+#endif /* _HOMA_SEND_H */

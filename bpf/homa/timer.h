@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Time. Each RPC has a timer of its own that is set for the next moment at which something might
+ * be due, and not touched when packets arrive: those only note the time. So an RPC that is quick
+ * costs one timer that is started and never fires, nothing is done once a tick, and no table is
+ * ever searched.
+ *
+ * Who waits for the peer asks again after homa_resend_ticks without a word, then ever more slowly
+ * (5, 10, 20, 30, 50, 70, 90 ticks: a peer or network that is overloaded must not get more work
+ * from being so), and gives up after homa_timeout_ticks. HomaModule asks every 5 ticks.
+ */
+#ifndef _HOMA_TIMER_H
+#define _HOMA_TIMER_H
+
+/* An orphan ends after so many times homa_timeout_ticks, whatever the peer does. */
+#define ORPHAN_TIMEOUTS		50
+
+/* Under the lock: how long to wait before asking again. */
+static __always_inline __u64 ask_interval(const struct rpc *rpc, __u32 ticks)
+{
+	__u32 shift = rpc->resends / 2, most = homa_timeout_ticks / 5;
+
+	if (shift > 4)
+		shift = 4;
+	ticks <<= shift;
+	if (ticks > most && most >= homa_resend_ticks)
+		ticks = most;
+	return ticks * homa_tick_ns;
+}
+
+/**
+ * struct due - what the timer found
+ * @add: enum rpc_pending
+ * @rearm: set the timer again, for @delay
+ * @silent: the peer has said nothing for homa_timeout_ticks
+ * @gone: an orphan's time is over
+ * @report: the error of a failed RPC has still to be told
+ * @ask: the peer is asked, so see whether it can be reached at all
+ * @delay: ns
+ */
+struct due {
+	__u8 add;
+	bool rearm;
+	bool silent;
+	bool gone;
+	bool report;
+	bool ask;
+	__u64 delay;
+};
+
+/* Under the lock: the peer owes something. */
+static __always_inline void due_from_peer(struct rpc *rpc, struct due *due, __u64 now, __u8 ask,
+					  __u32 ticks)
+{
+	__u64 since, interval, timeout = homa_timeout_ticks * homa_tick_ns;
+
+	if (now - rpc->heard_ns >= timeout) {
+		due->silent = true;
+		return;
+	}
+	since = rpc->heard_ns > rpc->asked_ns ? rpc->heard_ns : rpc->asked_ns;
+	interval = ask_interval(rpc, ticks);
+	if (now - since >= interval) {
+		due->add |= ask;
+		due->ask = true;
+		if (rpc->resends < 255)
+			rpc->resends++;
+		rpc->asked_ns = now;
+		since = now;
+		interval = ask_interval(rpc, ticks);
+	}
+	due->rearm = true;
+	due->delay = since + interval - now;
+	if (rpc->heard_ns + timeout - now < due->delay)
+		due->delay = rpc->heard_ns + timeout - now;
+}
+
+/* Under the lock: nobody waits for the peer. Look again later. */
+static __always_inline void due_later(struct rpc *rpc, struct due *due, __u64 now)
+{
+	rpc->heard_ns = now;
+	due->rearm = true;
+	due->delay = homa_resend_ticks * homa_tick_ns;
+}
+
+static __always_inline void due_outgoing(struct rpc *rpc, struct due *due, __u64 now)
+{
+	bool client = is_client(rpc->key.id);
+
+	if (rpc->orphan &&
+	    now - rpc->orphan_ns >= homa_timeout_ticks * homa_tick_ns * ORPHAN_TIMEOUTS) {
+		due->gone = true;
+		return;
+	}
+	if (out_ready(rpc)) {
+		/* Not all is sent that may be. The queue has it, unless it was full. */
+		due->add |= PENDING_DATA;
+		due_later(rpc, due, now);
+	} else if (rpc->out_submitted < rpc->out_len && rpc->out_sent == rpc->out_submitted &&
+		   rpc->out_sent < rpc->out_granted) {
+		/* The application has not submitted all of the message. */
+		due_later(rpc, due, now);
+	} else if (client) {
+		due_from_peer(rpc, due, now, PENDING_RESEND, homa_resend_ticks);
+	} else if (rpc->out_sent == rpc->out_len) {
+		due_from_peer(rpc, due, now, PENDING_NEED_ACK, homa_request_ack_ticks);
+	} else {
+		/* Waits for a GRANT; it is the client's part to ask when that is lost. */
+		due_from_peer(rpc, due, now, 0, homa_resend_ticks);
+	}
+}
+
+static __always_inline void due_incoming(struct rpc *rpc, struct due *due, __u64 now)
+{
+	if (rpc->in_len && rpc->in_received == rpc->in_granted && rpc->in_granted < rpc->in_len) {
+		/* The peer waits for a GRANT that the budget did not allow. */
+		due->add |= PENDING_GRANT;
+		due_later(rpc, due, now);
+	} else {
+		due_from_peer(rpc, due, now, PENDING_RESEND, homa_resend_ticks);
+	}
+}
+
+static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
+{
+	__u64 now = bpf_ktime_get_ns();
+	struct due due = {};
+	bool push = false, client, orphan;
+	struct work w = {};
+	int err;
+
+	bpf_spin_lock(&rpc->lock);
+	w.key = rpc->key;
+	w.generation = rpc->generation;
+	orphan = rpc->orphan;
+	/* Other CPUs may have noted a time after ours was taken. */
+	if (now < rpc->heard_ns)
+		now = rpc->heard_ns;
+	if (now < rpc->asked_ns)
+		now = rpc->asked_ns;
+	if (now < rpc->orphan_ns)
+		now = rpc->orphan_ns;
+	if (rpc_is(rpc, &w.key)) {
+		switch (rpc->state) {
+		case RPC_OUTGOING:
+			due_outgoing(rpc, &due, now);
+			break;
+		case RPC_INCOMING:
+			due_incoming(rpc, &due, now);
+			break;
+		case RPC_FAILED:
+			due.report = rpc->report;
+			break;
+		default:
+			/* IN_SERVICE: the application may take its time. */
+			break;
+		}
+		push = work_add(rpc, due.add);
+	}
+	bpf_spin_unlock(&rpc->lock);
+
+	client = is_client(w.key.id);
+	if (due.report) {
+		rpc_report(&w.key);
+		return 0;
+	}
+	if (due.gone || (due.silent && orphan)) {
+		if (rpc_end(&w.key))
+			count(COUNTER_rpc_abandoned);
+		return 0;
+	}
+	if (due.silent) {
+		if (!client)
+			count(COUNTER_rpc_server_lost);
+		rpc_fail(&w.key, ETIMEDOUT);
+		return 0;
+	}
+	if (due.ask && client && !orphan) {
+		err = bpf_etran_route(w.key.link, w.key.peer);
+		if (err < 0) {
+			rpc_fail(&w.key, -err);
+			return 0;
+		}
+	}
+	if (push)
+		work_push(&w);
+	if (due.rearm)
+		bpf_timer_start(&rpc->timer, due.delay, 0);
+	return 0;
+}
+
+#endif /* _HOMA_TIMER_H */

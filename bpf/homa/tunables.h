@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Parameters. They lie in .rodata, so a loader may change them before the object is loaded and
+ * the verifier then removes what they switch off. Names without unit are bytes.
+ *
+ * The defaults are HomaModule's, so that peers of both kinds treat each other alike. Software
+ * emulated machines are 20 to 50 times slower than the protocol's clock expects: raise
+ * homa_tick_ns there and leave the tick counts alone.
+ */
+#ifndef _HOMA_TUNABLES_H
+#define _HOMA_TUNABLES_H
+
+/* RPCs at a time, of all links together, clients' and servers' both counted. */
+#define HOMA_MAX_RPCS		16384
+/* Endpoints at a time. */
+#define HOMA_MAX_ENDPOINTS	16384
+/* Segments of one message. */
+#define HOMA_MAX_FRAMES		1024
+
+/* One tick of the protocol's clock. */
+const volatile __u64 homa_tick_ns = 1000000;
+/* Silence after which a receiver asks for what is missing, ticks. */
+const volatile __u32 homa_resend_ticks = 5;
+/* Silence after which an RPC is given up, ticks. */
+const volatile __u32 homa_timeout_ticks = 100;
+/* Time after the last byte of a response was sent until its ACK is asked for, ticks. */
+const volatile __u32 homa_request_ack_ticks = 2;
+/* Bytes of a message that are sent without waiting for a grant. */
+const volatile __u32 homa_unsched_bytes = 40000;
+/* Bytes that one link may have granted and not received. */
+const volatile __u32 homa_max_incoming = 400000;
+/* Bytes that one message may have granted and not received. */
+const volatile __u32 homa_grant_window = 100000;
+/* A GRANT is worth a packet from this many bytes on, or for the rest of the message. */
+const volatile __u32 homa_grant_step = 10000;
+
+#endif /* _HOMA_TUNABLES_H */

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Work for gen, which makes every packet that no application sends now.
+ *
+ * "work" holds RPCs with something to send, each at most once: an RPC is in the queue, or in the
+ * hands of the one gen that took it out, exactly as long as rpc->pending is not 0. That makes gen's
+ * work on an RPC exclusive, and lets any number of reasons to send a GRANT before the next poll end
+ * in one GRANT that tells the newest offset. gen sends one packet and queues the RPC again behind
+ * the others when there is more.
+ *
+ * "controls" and "unreachables" hold packets about RPCs of which nothing is known here, or not any
+ * more; all that they need is in the entry.
+ *
+ * Nothing depends on an entry getting through: when a queue is full, timers and the peer's own
+ * retries bring the packet back.
+ */
+#ifndef _HOMA_WORK_H
+#define _HOMA_WORK_H
+
+struct work {
+	struct rpc_key key;
+	__u32 generation;
+	__u32 zero;
+};
+
+/* Twice the RPCs, because entries of RPCs that ended stay until gen comes to them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 2 * HOMA_MAX_RPCS);
+	__type(value, struct work);
+} work SEC(".maps");
+
+/**
+ * struct control - a packet without RPC
+ * @id: sender_id of the packet, host byte order
+ * @link: link device to send it on
+ * @saddr: network byte order
+ * @daddr: network byte order
+ * @sport: host byte order
+ * @dport: host byte order
+ * @type: enum homa_packet_type, one whose header is the common one, or HOMA_ACK
+ */
+struct control {
+	__u64 id;
+	__u32 link;
+	__be32 saddr;
+	__be32 daddr;
+	__u16 sport;
+	__u16 dport;
+	__u32 type;
+	__u32 zero;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 8192);
+	__type(value, struct control);
+} controls SEC(".maps");
+
+/* What is quoted of a packet: its IP header and the whole common header, so that the id is known. */
+#define UNREACHABLE_QUOTE	48
+
+/**
+ * struct unreachable - ICMP port unreachable
+ * @link: link device to send it on
+ * @saddr: network byte order
+ * @daddr: network byte order
+ * @quote: beginning of the packet that it answers
+ */
+struct unreachable {
+	__u32 link;
+	__be32 saddr;
+	__be32 daddr;
+	__u32 quote[UNREACHABLE_QUOTE / 4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1024);
+	__type(value, struct unreachable);
+} unreachables SEC(".maps");
+
+/* Under the lock: note what is to be sent. True: call work_push() after unlocking. */
+static __always_inline bool work_add(struct rpc *rpc, __u8 pending)
+{
+	bool idle = !rpc->pending;
+
+	rpc->pending |= pending;
+	return idle && pending;
+}
+
+static __always_inline int work_push_inline(const struct work *w)
+{
+	struct rpc *rpc;
+
+	if (!bpf_map_push_elem(&work, w, BPF_ANY)) {
+		bpf_etran_gen_kick();
+		return 0;
+	}
+	count(COUNTER_queue_full);
+	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	if (!rpc)
+		return 0;
+	bpf_spin_lock(&rpc->lock);
+	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation)
+		rpc->pending = 0;
+	bpf_spin_unlock(&rpc->lock);
+	return 0;
+}
+
+/* Queue an RPC that is not locked. */
+__noinline int work_push(const struct work *w)
+{
+	return w ? work_push_inline(w) : 0;
+}
+
+static __always_inline void control_push(const struct control *c)
+{
+	if (bpf_map_push_elem(&controls, c, BPF_ANY))
+		count(COUNTER_queue_full);
+	bpf_etran_gen_kick();
+}
+
+/* Acknowledge a response to its server, in the name of a client's RPC that ended. */
+static __always_inline void control_push_ack(const struct rpc_key *key, __be32 local)
+{
+	struct control c = {
+		.id = key->id,
+		.link = key->link,
+		.saddr = local,
+		.daddr = key->peer,
+		.sport = key->port,
+		.dport = key->peer_port,
+		.type = HOMA_ACK,
+	};
+
+	control_push(&c);
+}
+
+#endif /* _HOMA_WORK_H */
