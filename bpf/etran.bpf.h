@@ -228,8 +228,7 @@ extern int bpf_etran_release_chain(__u64 handle) __ksym;
 /**
  * bpf_etran_deliver - ingress: give payload of this packet to an application
  * @pkt: the packet
- * @endpoint: id of the receiving endpoint
- * @rec: receive record; the module writes its endpoint field
+ * @rec: receive record; its endpoint field says to whom
  * @rec__sz: sizeof(*rec)
  * @off: where the payload begins, bytes from the IP header
  * @len: bytes of payload, 0 for none
@@ -239,14 +238,14 @@ extern int bpf_etran_release_chain(__u64 handle) __ksym;
  * read: not delivered, the packet may be treated as lost), -EMSGSIZE (larger than its buffers),
  * -EINVAL (@off, @len beyond the packet), -ENETDOWN (its device is gone).
  */
-extern int bpf_etran_deliver(struct etran_pkt *pkt, __u32 endpoint, struct etran_rec *rec,
-			     __u32 rec__sz, __u32 off, __u32 len) __ksym;
+extern int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, __u32 rec__sz,
+			     __u32 off, __u32 len) __ksym;
 
 /**
  * bpf_etran_notify - give an application a receive record without payload
  * As bpf_etran_deliver(), callable from every program of the transport and from its timers.
  */
-extern int bpf_etran_notify(__u32 endpoint, struct etran_rec *rec, __u32 rec__sz) __ksym;
+extern int bpf_etran_notify(struct etran_rec *rec, __u32 rec__sz) __ksym;
 
 /**
  * bpf_etran_gen_kick - have gen called soon, on this CPU

@@ -172,14 +172,13 @@ void etran_channel_unbind(struct etran_link *link, u32 queue)
  * etran_channel_deliver - put a record and payload into an application's RX ring
  * @ch: its channel
  * @xs: its AF_XDP socket
- * @endpoint: for the record
  * @rec: the record
  * @data: payload
  * @len: bytes of payload
  *
  * Return: 0, -ENOBUFS, -EMSGSIZE, -ENETDOWN. Context: RCU read side, bottom halves off.
  */
-int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs, u32 endpoint,
+int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 			  const struct etran_rec *rec, const void *data, u32 len)
 {
 	struct bpf_net_context net_ctx, *old;
@@ -200,7 +199,6 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs, u32 end
 	xsk_buff_set_size(xdp, sizeof(*rec) + len);
 	to = xdp->data;
 	memcpy(to, rec, sizeof(*rec));
-	to->endpoint = endpoint;
 	memcpy(to + 1, data, len);
 
 	old = etran_net_ctx_enter(&net_ctx);

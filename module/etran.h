@@ -272,7 +272,7 @@ void etran_channel_exit(void);
 int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 queue);
 void etran_channel_put(struct etran_channel *ch);
 void etran_channel_unbind(struct etran_link *link, u32 queue);
-int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs, u32 endpoint,
+int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 			  const struct etran_rec *rec, const void *data, u32 len);
 
 /* egress.c */

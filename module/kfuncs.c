@@ -17,9 +17,8 @@ u64 bpf_etran_next(u64 handle);
 u64 bpf_etran_cookie(u64 handle);
 int bpf_etran_release(u64 handle);
 int bpf_etran_release_chain(u64 handle);
-int bpf_etran_deliver(struct etran_pkt *pkt, u32 endpoint, struct etran_rec *rec, u32 rec__sz,
-		      u32 off, u32 len);
-int bpf_etran_notify(u32 endpoint, struct etran_rec *rec, u32 rec__sz);
+int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, u32 rec__sz, u32 off, u32 len);
+int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
 void bpf_etran_gen_kick(void);
 int bpf_etran_route(u32 link, __be32 daddr);
 int bpf_etran_rx(struct xdp_md *ctx);
@@ -144,14 +143,14 @@ __bpf_kfunc int bpf_etran_release_chain(u64 handle)
 	return ret;
 }
 
-static int deliver(struct etran_transport *t, u32 endpoint, const struct etran_rec *rec,
-		   const void *data, u32 len)
+static int deliver(struct etran_transport *t, const struct etran_rec *rec, const void *data,
+		   u32 len)
 {
 	struct etran_channel *ch = NULL;
 	struct etran_ep *ep;
 	int err;
 
-	ep = etran_endpoint_lookup(endpoint);
+	ep = etran_endpoint_lookup(rec->endpoint);
 	if (!ep || !READ_ONCE(ep->open) || (t && ep->transport != t)) {
 		etran_count(NULL, t, deliver_endpoint);
 		etran_count(NULL, t, deliver_failed);
@@ -159,7 +158,7 @@ static int deliver(struct etran_transport *t, u32 endpoint, const struct etran_r
 	}
 	t = ep->transport;
 	ch = rcu_dereference(ep->channel);
-	err = ch ? etran_channel_deliver(ch, ep->xs, endpoint, rec, data, len) : -ENETDOWN;
+	err = ch ? etran_channel_deliver(ch, ep->xs, rec, data, len) : -ENETDOWN;
 	if (!err)
 		return 0;
 	etran_count(ch ? ch->link : NULL, t, deliver_failed);
@@ -175,23 +174,22 @@ static int deliver(struct etran_transport *t, u32 endpoint, const struct etran_r
 /**
  * bpf_etran_deliver - ingress: give payload of this packet to an application
  * @pkt: the packet
- * @endpoint: id of the endpoint
- * @rec: receive record
+ * @rec: receive record; its endpoint field says to whom
  * @rec__sz: its size
  * @off: where the payload begins, bytes from the IP header
  * @len: bytes of payload
  *
  * Return: 0, -ENOENT, -ENOBUFS, -EMSGSIZE, -EINVAL, -ENETDOWN.
  */
-__bpf_kfunc int bpf_etran_deliver(struct etran_pkt *pkt, u32 endpoint, struct etran_rec *rec,
-				  u32 rec__sz, u32 off, u32 len)
+__bpf_kfunc int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, u32 rec__sz,
+				  u32 off, u32 len)
 {
 	int err;
 
 	if (pkt->kind != ETRAN_PKT_INGRESS || rec__sz != sizeof(*rec) || off > pkt->len ||
 	    len > pkt->len - off)
 		return -EINVAL;
-	err = deliver(pkt->transport, endpoint, rec, pkt->data + off, len);
+	err = deliver(pkt->transport, rec, pkt->data + off, len);
 	if (!err)
 		pkt->delivered = 1;
 	return err;
@@ -199,13 +197,12 @@ __bpf_kfunc int bpf_etran_deliver(struct etran_pkt *pkt, u32 endpoint, struct et
 
 /**
  * bpf_etran_notify - give an application a receive record without payload
- * @endpoint: id of the endpoint
- * @rec: receive record
+ * @rec: receive record; its endpoint field says to whom
  * @rec__sz: its size
  *
  * Return: 0, -ENOENT, -ENOBUFS, -EINVAL, -ENETDOWN.
  */
-__bpf_kfunc int bpf_etran_notify(u32 endpoint, struct etran_rec *rec, u32 rec__sz)
+__bpf_kfunc int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz)
 {
 	struct etran_ep *ep;
 	int err;
@@ -214,9 +211,9 @@ __bpf_kfunc int bpf_etran_notify(u32 endpoint, struct etran_rec *rec, u32 rec__s
 		return -EINVAL;
 	local_bh_disable();
 	rcu_read_lock();
-	err = deliver(NULL, endpoint, rec, NULL, 0);
+	err = deliver(NULL, rec, NULL, 0);
 	if (!err) {
-		ep = etran_endpoint_lookup(endpoint);
+		ep = etran_endpoint_lookup(rec->endpoint);
 		etran_count(NULL, ep ? ep->transport : NULL, notified);
 	}
 	rcu_read_unlock();

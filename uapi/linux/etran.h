@@ -54,7 +54,7 @@ struct etran_req {
 
 /**
  * struct etran_rec - receive record: the first bytes of each received frame
- * @endpoint: id of the endpoint that it is for; written by the kernel
+ * @endpoint: id of the endpoint that it is for
  * @type: the transport's kind of record
  * @reserved: zero
  * @data: the transport's own part, for example struct homa_rec
