@@ -106,6 +106,7 @@ static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
 		step->offset = rpc->gaps[i].start;
 		step->length = rpc->gaps[i].end - rpc->gaps[i].start;
 		rpc->resend_next = i + 1;
+		rpc->gaps_asked |= 1U << i;
 		return;
 	}
 	/* After the gaps: what is missing at the end. */
@@ -116,6 +117,24 @@ static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
 		step->offset = rpc->in_end;
 		step->length = rpc->in_granted - rpc->in_end;
 	}
+}
+
+/* Under the lock: a RESEND for the next gap that is taken for lost. */
+static __always_inline void gen_gap(struct rpc *rpc, struct gen_step *step)
+{
+	int i;
+
+	step->type = 0;
+	for (i = 0; i < RPC_MAX_GAPS; i++) {
+		if (rpc->state != RPC_INCOMING || !in_lost(rpc, i))
+			continue;
+		rpc->gaps_asked |= 1U << i;
+		step->type = HOMA_RESEND;
+		step->offset = rpc->gaps[i].start;
+		step->length = rpc->gaps[i].end - rpc->gaps[i].start;
+		return;
+	}
+	rpc->pending &= ~PENDING_GAPS;
 }
 
 /* Under the lock: grant what may be granted. True: wait for others to give bytes back. */
@@ -160,6 +179,8 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 		*wait = gen_grant(rpc, step, budget);
 	} else if (pending & PENDING_RESEND) {
 		gen_resend(rpc, step);
+	} else if (pending & PENDING_GAPS) {
+		gen_gap(rpc, step);
 	} else if (rpc->state != RPC_OUTGOING) {
 		rpc->pending = 0;
 	} else if (pending & PENDING_RETRANSMIT) {
@@ -256,7 +277,6 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 		} else {
 			if (handle && !err && offset == rpc->out_sent) {
 				out_sent(rpc, handle, end);
-				rpc->heard_ns = rpc->heard_ns;
 				data_of_rpc(&data, rpc, offset);
 				send = true;
 				if (!out_ready(rpc))

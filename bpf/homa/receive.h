@@ -90,6 +90,7 @@ static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32
 			if (note) {
 				rpc->gaps[unused].start = rpc->in_end;
 				rpc->gaps[unused].end = start;
+				rpc->gaps_asked &= ~(1U << unused);
 			}
 		}
 		if (note)
@@ -111,6 +112,8 @@ static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32
 			rpc->gaps[unused].start = end;
 			rpc->gaps[unused].end = rpc->gaps[hit].end;
 			rpc->gaps[hit].end = start;
+			rpc->gaps_asked &= ~(1U << unused);
+			rpc->gaps_asked |= (rpc->gaps_asked >> hit & 1) << unused;
 		}
 	}
 	if (note) {
@@ -119,6 +122,27 @@ static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32
 			rpc->in_granted = rpc->in_end;
 	}
 	return BYTES_NEW;
+}
+
+/* Under the lock: can this gap be taken for lost, and was not asked for yet? */
+static __always_inline bool in_lost(const struct rpc *rpc, int gap)
+{
+	return rpc->gaps[gap].start < rpc->gaps[gap].end && !(rpc->gaps_asked & 1U << gap) &&
+	       rpc->in_end - rpc->gaps[gap].end >= homa_reorder_bytes;
+}
+
+/* Under the lock: the same for any gap. Asking now, once, saves waiting for the timer. */
+static __always_inline bool in_any_lost(const struct rpc *rpc)
+{
+	int i;
+
+	if (rpc->in_received == rpc->in_end)
+		return false;
+#pragma unroll
+	for (i = 0; i < RPC_MAX_GAPS; i++)
+		if (in_lost(rpc, i))
+			return true;
+	return false;
 }
 
 /* Under the lock: how far the peer may send now, if it is told. */
@@ -200,6 +224,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	struct remains remains = {};
 	struct work w = {};
 	__u32 unshare = 0;
+	__u8 add = 0;
 
 	w.key = r->key;
 	w.generation = generation;
@@ -218,7 +243,10 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 			/* The packet that began it leaves the timer to those that follow. */
 			start = rpc->in_received == p->len;
 			if (in_wants_grant(rpc))
-				push = work_add(rpc, PENDING_GRANT);
+				add = PENDING_GRANT;
+			if (in_any_lost(rpc))
+				add |= PENDING_GAPS;
+			push = work_add(rpc, add);
 		}
 	}
 	bpf_spin_unlock(&rpc->lock);

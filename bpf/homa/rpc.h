@@ -20,7 +20,7 @@
 #define _HOMA_RPC_H
 
 #define RPC_MAX_GAPS	8
-#define RPC_MAX_RTX	4
+#define RPC_MAX_RTX	(RPC_MAX_GAPS + 1)
 
 /*
  * State           client                               server
@@ -47,6 +47,7 @@ enum rpc_pending {
 	PENDING_RESEND		= 1 << 3,
 	PENDING_RETRANSMIT		= 1 << 4,	/* DATA that the peer asked for again */
 	PENDING_DATA		= 1 << 5,	/* DATA that was not sent yet */
+	PENDING_GAPS		= 1 << 6,	/* RESEND for gaps that nobody asked for yet */
 };
 
 /**
@@ -114,6 +115,7 @@ struct range {
  * @in_received: bytes that arrived
  * @in_share: bytes of the link's budget that are in use for this message
  * @gaps: what is missing below @in_end; unsorted
+ * @gaps_asked: a bit for each entry of @gaps: a RESEND asked for it
  */
 struct rpc {
 	struct bpf_spin_lock lock;
@@ -154,6 +156,7 @@ struct rpc {
 	__u32 in_received;
 	__u32 in_share;
 	struct range gaps[RPC_MAX_GAPS];
+	__u32 gaps_asked;
 };
 
 struct {

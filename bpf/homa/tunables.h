@@ -33,5 +33,7 @@ const volatile __u32 homa_max_incoming = 400000;
 const volatile __u32 homa_grant_window = 100000;
 /* A GRANT is worth a packet from this many bytes on, or for the rest of the message. */
 const volatile __u32 homa_grant_step = 10000;
+/* Bytes that must have arrived behind a gap before it counts as lost, not as late. */
+const volatile __u32 homa_reorder_bytes = 10000;
 
 #endif /* _HOMA_TUNABLES_H */
