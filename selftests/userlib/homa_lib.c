@@ -1,0 +1,1036 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/* Homa's calls on a channel without a kernel: what goes out, what comes in, who waits and wakes. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+
+#include "fake_channel.h"
+
+#define PEER		0x0100007fU
+#define PEER_PORT	99
+#define SEG		1424
+#define BIG		1000000
+
+static uint8_t big[BIG], out[BIG];
+
+FIXTURE(homa)
+{
+	int fd;
+	struct sockaddr_in peer;
+};
+
+FIXTURE_SETUP(homa)
+{
+	uint32_t i;
+
+	for (i = 0; i < BIG; i++)
+		big[i] = i * 7 + (i >> 8);
+	memset(out, 0, sizeof(out));
+	self->fd = homa_socket(AF_INET, 0);
+	ASSERT_GE(self->fd, 0);
+	self->peer.sin_family = AF_INET;
+	self->peer.sin_addr.s_addr = PEER;
+	self->peer.sin_port = htons(PEER_PORT);
+}
+
+FIXTURE_TEARDOWN(homa)
+{
+	if (self->fd >= 0)
+		homa_close(self->fd);
+}
+
+static int send_len(int fd, size_t len, uint64_t *id, int flags)
+{
+	struct sockaddr_in peer = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = PEER,
+		.sin_port = htons(PEER_PORT),
+	};
+
+	return homa_send(fd, big, len, (struct sockaddr *)&peer, sizeof(peer), id, *id + 5, flags);
+}
+
+static ssize_t recv_any(int fd, int flags, uint64_t *id)
+{
+	*id = 0;
+	return homa_recv(fd, out, sizeof(out), flags, NULL, NULL, id, NULL, NULL);
+}
+
+static void deliver(uint64_t id, uint32_t msg_len, uint32_t offset, uint32_t len)
+{
+	struct homa_rec rec = {
+		.id = id,
+		.msg_len = msg_len,
+		.offset = offset,
+		.addr = PEER,
+		.port = PEER_PORT,
+		.len = len,
+	};
+
+	fake_deliver(HOMA_REC_DATA, &rec, big + offset);
+}
+
+static void deliver_error(uint64_t id, uint32_t error)
+{
+	struct homa_rec rec = { .id = id, .addr = PEER, .port = PEER_PORT, .error = error };
+
+	fake_deliver(HOMA_REC_ERROR, &rec, NULL);
+}
+
+static bool readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
+}
+
+static void pause_ms(int ms)
+{
+	struct timespec t = { .tv_nsec = ms * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
+/* ---- send ---- */
+
+FIXTURE(segments) { int fd; };
+FIXTURE_SETUP(segments)
+{
+	uint32_t i;
+
+	for (i = 0; i < BIG; i++)
+		big[i] = i * 7 + (i >> 8);
+	self->fd = homa_socket(AF_INET, 0);
+	ASSERT_GE(self->fd, 0);
+}
+
+FIXTURE_TEARDOWN(segments)
+{
+	homa_close(self->fd);
+}
+
+FIXTURE_VARIANT(segments) { uint32_t len, mtu, segment; };
+FIXTURE_VARIANT_ADD(segments, one_byte) { .len = 1, .mtu = 1500, .segment = SEG };
+FIXTURE_VARIANT_ADD(segments, just_one) { .len = SEG, .mtu = 1500, .segment = SEG };
+FIXTURE_VARIANT_ADD(segments, just_over) { .len = SEG + 1, .mtu = 1500, .segment = SEG };
+FIXTURE_VARIANT_ADD(segments, many) { .len = 100 * SEG - 1, .mtu = 1500, .segment = SEG };
+FIXTURE_VARIANT_ADD(segments, longest) { .len = BIG, .mtu = 1500, .segment = SEG };
+FIXTURE_VARIANT_ADD(segments, small_mtu) { .len = 10000, .mtu = 576, .segment = 500 };
+FIXTURE_VARIANT_ADD(segments, jumbo) { .len = 10000, .mtu = 9000, .segment = 1728 };
+
+TEST_F(segments, cut_in_order)
+{
+	struct fake_frame f;
+	uint32_t offset = 0, want;
+	uint64_t id = 0;
+
+	fake_status(0, variant->mtu);
+	ASSERT_EQ(0, send_len(self->fd, variant->len, &id, 0));
+	EXPECT_EQ(FAKE_FIRST_ID, id);
+	while (fake_sent(&f)) {
+		want = variant->len - offset < variant->segment ? variant->len - offset :
+		       variant->segment;
+		ASSERT_EQ(FAKE_ENDPOINT, f.req.endpoint);
+		ASSERT_EQ(HOMA_OP_REQUEST, f.req.op);
+		ASSERT_EQ(0, f.req.reserved);
+		ASSERT_EQ(id, f.homa.id);
+		ASSERT_EQ(variant->len, f.homa.msg_len);
+		ASSERT_EQ(offset, f.homa.offset);
+		ASSERT_EQ(PEER, f.homa.addr);
+		ASSERT_EQ(PEER_PORT, f.homa.port);
+		ASSERT_EQ(0, f.homa.flags);
+		ASSERT_EQ(want, f.len);
+		ASSERT_EQ(0, memcmp(f.data, big + offset, f.len));
+		offset += f.len;
+	}
+	EXPECT_EQ(variant->len, offset);
+}
+
+TEST_F(homa, sendv_gathers)
+{
+	struct iovec iov[] = {
+		{ big, 10 }, { NULL, 0 }, { big + 10, 3000 }, { big + 3010, 1 },
+	};
+	struct fake_frame f;
+	uint32_t offset = 0;
+	uint64_t id;
+
+	ASSERT_EQ(0, homa_sendv(self->fd, iov, 4, (struct sockaddr *)&self->peer,
+				sizeof(self->peer), &id, 0, 0));
+	for (; fake_sent(&f); offset += f.len)
+		ASSERT_EQ(0, memcmp(f.data, big + offset, f.len));
+	EXPECT_EQ(3011, offset);
+}
+
+#define EXPECT_ERR(err, call) do {				\
+	errno = 0;						\
+	EXPECT_EQ(-1, (call));					\
+	EXPECT_EQ(err, errno);					\
+	EXPECT_NE(0, strlen(etran_strerror_detail()));		\
+} while (0)
+
+TEST_F(homa, send_refuses)
+{
+	struct sockaddr_in bad = self->peer;
+	struct sockaddr *dest = (struct sockaddr *)&self->peer, *b = (struct sockaddr *)&bad;
+	struct iovec iov = { big, 1 };
+	struct fake_frame f;
+	uint64_t id = 0;
+
+	EXPECT_ERR(EINVAL, send_len(self->fd, 0, &id, 0));
+	EXPECT_ERR(EINVAL, send_len(self->fd, BIG + 1, &id, 0));
+	EXPECT_ERR(EINVAL, send_len(self->fd, SIZE_MAX, &id, 0));
+	EXPECT_ERR(EINVAL, send_len(self->fd, 1, &id, 0x100));
+	EXPECT_ERR(EFAULT, homa_send(self->fd, NULL, 1, dest, sizeof(bad), &id, 0, 0));
+	EXPECT_ERR(EINVAL, homa_send(self->fd, big, 1, NULL, sizeof(bad), &id, 0, 0));
+	EXPECT_ERR(EINVAL, homa_send(self->fd, big, 1, dest, 8, &id, 0, 0));
+	EXPECT_ERR(EINVAL, homa_send(self->fd, big, 1, dest, sizeof(bad), NULL, 0,
+				     HOMA_SENDMSG_PRIVATE));
+	EXPECT_ERR(EINVAL, homa_sendv(self->fd, &iov, 0, dest, sizeof(bad), &id, 0, 0));
+	EXPECT_ERR(EINVAL, homa_sendv(self->fd, &iov, 1025, dest, sizeof(bad), &id, 0, 0));
+	bad.sin_family = AF_INET6;
+	EXPECT_ERR(EAFNOSUPPORT, homa_send(self->fd, big, 1, b, sizeof(bad), &id, 0, 0));
+	bad = self->peer;
+	bad.sin_port = 0;
+	EXPECT_ERR(EINVAL, homa_send(self->fd, big, 1, b, sizeof(bad), &id, 0, 0));
+	bad = self->peer;
+	bad.sin_addr.s_addr = INADDR_ANY;
+	EXPECT_ERR(EINVAL, homa_send(self->fd, big, 1, b, sizeof(bad), &id, 0, 0));
+	EXPECT_ERR(EBADF, send_len(-1, 1, &id, 0));
+	EXPECT_ERR(EBADF, send_len(9999, 1, &id, 0));
+	EXPECT_ERR(ENOTSOCK, send_len(0, 1, &id, 0));
+	fake_status(0, 76);
+	EXPECT_ERR(EMSGSIZE, send_len(self->fd, 1, &id, 0));
+	EXPECT_FALSE(fake_sent(&f));
+}
+
+TEST(socket_refuses)
+{
+	EXPECT_ERR(EAFNOSUPPORT, homa_socket(AF_UNIX, 0));
+	EXPECT_ERR(EINVAL, homa_socket(AF_INET, 1));
+	setenv("ETRAN_RX_BYTES", "many", 1);
+	EXPECT_ERR(EINVAL, homa_socket(AF_INET, 0));
+}
+
+TEST_F(homa, bind_and_name)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	struct sockaddr *p = (struct sockaddr *)&a;
+	socklen_t len = sizeof(a);
+
+	EXPECT_EQ(0, homa_getsockname(self->fd, p, &len));
+	EXPECT_EQ(FAKE_PORT, ntohs(a.sin_port));
+	a.sin_port = 0;
+	EXPECT_EQ(0, homa_bind(self->fd, p, sizeof(a)));
+	a.sin_port = htons(13);
+	EXPECT_ERR(EADDRINUSE, homa_bind(self->fd, p, sizeof(a)));
+	a.sin_port = htons(0x8000);
+	EXPECT_ERR(EINVAL, homa_bind(self->fd, p, sizeof(a)));
+	a.sin_port = htons(0x7fff);
+	EXPECT_EQ(0, homa_bind(self->fd, p, sizeof(a)));
+	a.sin_port = 0;
+	EXPECT_EQ(0, homa_getsockname(self->fd, p, &len));
+	EXPECT_EQ(0x7fff, ntohs(a.sin_port));
+	len = 4;
+	EXPECT_ERR(EINVAL, homa_getsockname(self->fd, p, &len));
+	a.sin_family = AF_INET6;
+	EXPECT_ERR(EAFNOSUPPORT, homa_bind(self->fd, p, sizeof(a)));
+}
+
+/* ---- receive ---- */
+
+TEST_F(homa, response)
+{
+	struct sockaddr_in src = { 0 };
+	size_t srclen = sizeof(src), msglen = 0;
+	uint64_t id = 0, got = 0, cookie = 0;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver(id, 100, 0, 100);
+	EXPECT_TRUE(readable(self->fd));
+	ASSERT_EQ(100, homa_recv(self->fd, out, sizeof(out), HOMA_RECV_RESPONSE,
+				 (struct sockaddr *)&src, &srclen, &got, &msglen, &cookie));
+	EXPECT_EQ(id, got);
+	EXPECT_EQ(100, msglen);
+	EXPECT_EQ(5, cookie);
+	EXPECT_EQ(PEER, src.sin_addr.s_addr);
+	EXPECT_EQ(PEER_PORT, ntohs(src.sin_port));
+	EXPECT_EQ(sizeof(src), srclen);
+	EXPECT_EQ(0, memcmp(out, big, 100));
+	EXPECT_FALSE(readable(self->fd));
+	/* It is over now. */
+	EXPECT_ERR(EINVAL, homa_recv(self->fd, out, 1, 0, NULL, NULL, &id, NULL, NULL));
+}
+
+TEST_F(homa, pieces_in_any_order_and_twice)
+{
+	static const int order[] = { 3, 1, 1, 0, 4, 3, 2, 0 };
+	uint64_t id = 0;
+	size_t i;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	for (i = 0; i < 8; i++)
+		deliver(id, 5 * SEG, order[i] * SEG, SEG);
+	ASSERT_EQ(5 * SEG, recv_any(self->fd, HOMA_RECV_RESPONSE, &id));
+	EXPECT_EQ(0, memcmp(out, big, 5 * SEG));
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_RESPONSE | HOMA_RECV_NONBLOCKING, &id));
+	EXPECT_EQ(0, id);
+}
+
+TEST_F(homa, longest_message)
+{
+	uint64_t id = 0;
+	uint32_t off;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	for (off = 0; off < BIG; off += SEG)
+		deliver(id, BIG, off, BIG - off < SEG ? BIG - off : SEG);
+	ASSERT_EQ(BIG, recv_any(self->fd, HOMA_RECV_RESPONSE, &id));
+	EXPECT_EQ(0, memcmp(out, big, BIG));
+}
+
+TEST_F(homa, takes_no_more_than_it_needs)
+{
+	uint64_t id;
+
+	deliver(1, 10, 0, 10);
+	deliver(3, 10, 0, 10);
+	deliver(5, 10, 0, 10);
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	EXPECT_EQ(1, id);
+	EXPECT_EQ(2, fake_rx_queued());
+	EXPECT_TRUE(readable(self->fd));
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	EXPECT_FALSE(readable(self->fd));
+}
+
+TEST_F(homa, poll_tells_of_what_was_put_aside)
+{
+	uint64_t id = 0, req;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver(1, 10, 0, 10);
+	deliver(id, 10, 0, 10);
+	ASSERT_EQ(10, homa_recv(self->fd, out, 10, 0, NULL, NULL, &id, NULL, NULL));
+	EXPECT_EQ(0, fake_rx_queued());
+	EXPECT_EQ(1, fake_ready());
+	EXPECT_TRUE(readable(self->fd));
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &req));
+	EXPECT_EQ(0, fake_ready());
+	EXPECT_FALSE(readable(self->fd));
+}
+
+TEST_F(homa, private_responses_are_for_their_caller)
+{
+	uint64_t id = 0, any;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, HOMA_SENDMSG_PRIVATE));
+	deliver(id, 10, 0, 10);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_RESPONSE | MSG_DONTWAIT, &any));
+	/* Nobody who only polls must be told: homa_recv() would not return it. */
+	EXPECT_EQ(0, fake_ready());
+	EXPECT_FALSE(readable(self->fd));
+	EXPECT_EQ(10, homa_recv(self->fd, out, 10, 0, NULL, NULL, &id, NULL, NULL));
+}
+
+TEST_F(homa, too_small_a_buffer_loses_nothing)
+{
+	uint64_t id = 0, any = 0;
+	size_t msglen;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver(id, 3000, 0, SEG);
+	deliver(id, 3000, SEG, SEG);
+	deliver(id, 3000, 2 * SEG, 3000 - 2 * SEG);
+	deliver(1, 50, 0, 50);
+	EXPECT_ERR(EMSGSIZE, homa_recv(self->fd, out, 100, HOMA_RECV_RESPONSE, NULL, NULL, &any,
+				       &msglen, NULL));
+	EXPECT_EQ(id, any);
+	EXPECT_EQ(3000, msglen);
+	EXPECT_EQ(1, fake_ready());
+	any = 0;
+	EXPECT_EQ(3000, homa_recv(self->fd, out, 3000, HOMA_RECV_RESPONSE, NULL, NULL, &any,
+				  &msglen, NULL));
+	EXPECT_EQ(0, memcmp(out, big, 3000));
+	any = 0;
+	/* A message of one packet, no buffer at all. */
+	EXPECT_ERR(EMSGSIZE, homa_recv(self->fd, NULL, 0, HOMA_RECV_REQUEST, NULL, NULL, &any,
+				       &msglen, NULL));
+	EXPECT_EQ(1, any);
+	EXPECT_EQ(50, msglen);
+	EXPECT_EQ(50, recv_any(self->fd, HOMA_RECV_REQUEST, &any));
+	EXPECT_FALSE(readable(self->fd));
+}
+
+TEST_F(homa, failed_rpc)
+{
+	struct sockaddr_in src;
+	size_t srclen = sizeof(src);
+	uint64_t id = 0, any = 0, cookie = 0;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver(id, 3000, 0, SEG);
+	deliver_error(id, ETIMEDOUT);
+	EXPECT_ERR(ETIMEDOUT, homa_recv(self->fd, out, 10, HOMA_RECV_RESPONSE,
+					(struct sockaddr *)&src, &srclen, &any, NULL, &cookie));
+	EXPECT_EQ(id, any);
+	EXPECT_EQ(5, cookie);
+	EXPECT_EQ(PEER, src.sin_addr.s_addr);
+	/* What still comes of it is nobody's. */
+	deliver(id, 3000, SEG, SEG);
+	deliver_error(id, ETIMEDOUT);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_RESPONSE | MSG_DONTWAIT, &any));
+}
+
+TEST_F(homa, absurd_error_is_eio)
+{
+	uint64_t id = 0, any;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver_error(id, 0x80000000);
+	EXPECT_ERR(EIO, recv_any(self->fd, HOMA_RECV_RESPONSE, &any));
+}
+
+TEST_F(homa, recv_refuses)
+{
+	struct sockaddr_in src;
+	size_t srclen = 4;
+	uint64_t id = 0;
+
+	EXPECT_ERR(EINVAL, recv_any(self->fd, 0, &id));
+	EXPECT_ERR(EINVAL, recv_any(self->fd, HOMA_RECV_REQUEST | 8, &id));
+	EXPECT_ERR(EINVAL, homa_recv(self->fd, out, 1, HOMA_RECV_REQUEST, (struct sockaddr *)&src,
+				     &srclen, &id, NULL, NULL));
+	EXPECT_ERR(EFAULT, homa_recv(self->fd, out, 1, HOMA_RECV_REQUEST, NULL, NULL, NULL, NULL,
+				     NULL));
+	EXPECT_ERR(EFAULT, homa_recv(self->fd, NULL, 1, HOMA_RECV_REQUEST, NULL, NULL, &id, NULL,
+				     NULL));
+	id = 4711;
+	EXPECT_ERR(EINVAL, homa_recv(self->fd, out, 1, 0, NULL, NULL, &id, NULL, NULL));
+	id = FAKE_FIRST_ID;
+	EXPECT_ERR(EINVAL, homa_recv(self->fd, out, 1, 0, NULL, NULL, &id, NULL, NULL));
+	EXPECT_ERR(EBADF, recv_any(-1, HOMA_RECV_REQUEST, &id));
+}
+
+TEST_F(homa, bad_records_are_ignored)
+{
+	struct homa_rec rec = { .id = 1, .addr = PEER, .port = PEER_PORT };
+	struct etran_rec er = { .endpoint = FAKE_ENDPOINT + 1, .type = HOMA_REC_DATA };
+	uint8_t frame[64 + 100] = { 0 };
+	uint64_t id = 0, any;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	rec.len = 10;
+	rec.msg_len = 0;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.msg_len = BIG + 1;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.msg_len = 5;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.msg_len = 20;
+	rec.offset = 11;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.offset = 0xfffffff8;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.offset = 0;
+	rec.len = 0;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.id = 0;
+	rec.len = 20;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	fake_deliver(77, &rec, big);
+	/* Longer than its frame. */
+	rec.id = 1;
+	rec.msg_len = 200;
+	rec.len = 200;
+	er.endpoint = FAKE_ENDPOINT;
+	memcpy(er.data, &rec, sizeof(rec));
+	memcpy(frame, &er, sizeof(er));
+	fake_raw(frame, sizeof(frame));
+	/* For another endpoint. */
+	rec.msg_len = rec.len = 100;
+	er.endpoint = FAKE_ENDPOINT + 1;
+	memcpy(er.data, &rec, sizeof(rec));
+	memcpy(frame, &er, sizeof(er));
+	fake_raw(frame, sizeof(frame));
+	/* A response from somebody else. */
+	rec.id = id;
+	rec.addr = PEER + 1;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	/* A message that changes its length. */
+	deliver(id, 3000, 0, SEG);
+	deliver(id, 2 * SEG, SEG, SEG);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST | HOMA_RECV_RESPONSE |
+				    HOMA_RECV_NONBLOCKING, &any));
+	EXPECT_EQ(0, fake_rx_queued());
+	deliver(id, 3000, SEG, SEG);
+	deliver(id, 3000, 2 * SEG, 3000 - 2 * SEG);
+	EXPECT_EQ(3000, recv_any(self->fd, HOMA_RECV_RESPONSE, &any));
+}
+
+/* ---- reply ---- */
+
+static ssize_t reply(int fd, struct sockaddr_in *peer, size_t len, uint64_t id)
+{
+	return homa_reply(fd, big, len, (struct sockaddr *)peer, sizeof(*peer), id);
+}
+
+TEST_F(homa, reply_once_to_the_right_one)
+{
+	struct sockaddr_in other = self->peer;
+	struct fake_frame f;
+	uint64_t id;
+
+	EXPECT_ERR(EINVAL, reply(self->fd, &self->peer, 10, 1));
+	deliver(1, 10, 0, 10);
+	/* Nobody has received it yet. */
+	EXPECT_ERR(EINVAL, reply(self->fd, &self->peer, 10, 1));
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	other.sin_port++;
+	EXPECT_ERR(EINVAL, reply(self->fd, &other, 10, 1));
+	EXPECT_ERR(EINVAL, reply(self->fd, &self->peer, 10, 3));
+	EXPECT_ERR(EINVAL, reply(self->fd, &self->peer, 10, 2));
+	EXPECT_ERR(EINVAL, reply(self->fd, &self->peer, 0, 1));
+	EXPECT_ERR(EINVAL, reply(self->fd, &self->peer, BIG + 1, 1));
+	EXPECT_EQ(0, reply(self->fd, &self->peer, 10, 1));
+	ASSERT_TRUE(fake_sent(&f));
+	EXPECT_EQ(HOMA_OP_RESPONSE, f.req.op);
+	EXPECT_EQ(1, f.homa.id);
+	EXPECT_EQ(10, f.homa.msg_len);
+	EXPECT_ERR(EINVAL, reply(self->fd, &self->peer, 10, 1));
+}
+
+TEST_F(homa, same_id_of_two_clients)
+{
+	struct homa_rec rec = { .id = 1, .msg_len = 4, .len = 4, .addr = PEER, .port = 1 };
+	struct sockaddr_in src, first;
+	size_t len = sizeof(src);
+	uint64_t id = 0;
+
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.port = 2;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	ASSERT_EQ(4, homa_recv(self->fd, out, 4, HOMA_RECV_REQUEST, (struct sockaddr *)&first,
+			       &len, &id, NULL, NULL));
+	id = 0;
+	ASSERT_EQ(4, homa_recv(self->fd, out, 4, HOMA_RECV_REQUEST, (struct sockaddr *)&src,
+			       &len, &id, NULL, NULL));
+	EXPECT_NE(first.sin_port, src.sin_port);
+	EXPECT_EQ(0, reply(self->fd, &src, 4, 1));
+	EXPECT_EQ(0, reply(self->fd, &first, 4, 1));
+}
+
+TEST_F(homa, copies_of_a_request_run_it_once)
+{
+	const int flags = HOMA_RECV_REQUEST | HOMA_RECV_NONBLOCKING;
+	uint64_t id;
+
+	deliver(1, 10, 0, 10);
+	deliver(1, 10, 0, 10);
+	ASSERT_EQ(10, recv_any(self->fd, flags, &id));
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, flags, &id));
+	deliver(1, 10, 0, 10);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, flags, &id));
+	ASSERT_EQ(0, reply(self->fd, &self->peer, 10, 1));
+	/* The kernel still has the response: the client has not acknowledged it. */
+	deliver(1, 10, 0, 10);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, flags, &id));
+}
+
+TEST_F(homa, request_that_ends_half_way)
+{
+	uint64_t id;
+
+	deliver(1, 3000, 0, SEG);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST | MSG_DONTWAIT, &id));
+	deliver_error(1, ETIMEDOUT);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST | MSG_DONTWAIT, &id));
+	/* The id begins afresh. */
+	deliver(1, 20, 0, 20);
+	EXPECT_EQ(20, recv_any(self->fd, HOMA_RECV_REQUEST | MSG_DONTWAIT, &id));
+}
+
+/* ---- frames ---- */
+
+FIXTURE(few_frames) { int fd; struct sockaddr_in peer; };
+FIXTURE_SETUP(few_frames)
+{
+	setenv("ETRAN_TX_FRAMES", "64", 1);
+	setenv("ETRAN_RX_BYTES", "1048576", 1);
+	self->fd = homa_socket(AF_INET, 0);
+	ASSERT_GE(self->fd, 0);
+	self->peer = (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = PEER,
+		.sin_port = htons(PEER_PORT),
+	};
+}
+
+FIXTURE_TEARDOWN(few_frames)
+{
+	if (self->fd >= 0)
+		homa_close(self->fd);
+}
+
+static unsigned int count_sent(void)
+{
+	struct fake_frame f;
+	unsigned int n = 0;
+
+	while (fake_sent(&f))
+		n++;
+	return n;
+}
+
+TEST_F(few_frames, whole_message_or_nothing)
+{
+	uint64_t id = 0;
+
+	/* Requests may have 48 of the 64 frames. */
+	EXPECT_ERR(EMSGSIZE, send_len(self->fd, 49 * SEG, &id, 0));
+	ASSERT_EQ(0, send_len(self->fd, 40 * SEG, &id, 0));
+	EXPECT_EQ(40, count_sent());
+	EXPECT_ERR(EAGAIN, send_len(self->fd, 9 * SEG, &id, MSG_DONTWAIT));
+	EXPECT_EQ(0, count_sent());
+	ASSERT_EQ(0, send_len(self->fd, 8 * SEG, &id, MSG_DONTWAIT));
+	EXPECT_EQ(FAKE_FIRST_ID + 2, id);
+	EXPECT_EQ(8, count_sent());
+	EXPECT_ERR(EAGAIN, send_len(self->fd, 1, &id, MSG_DONTWAIT));
+	fcntl(self->fd, F_SETFL, O_NONBLOCK);
+	EXPECT_ERR(EAGAIN, send_len(self->fd, 1, &id, 0));
+	fake_release();
+	EXPECT_EQ(0, send_len(self->fd, 48 * SEG, &id, 0));
+	EXPECT_EQ(48, count_sent());
+}
+
+TEST_F(few_frames, requests_leave_room_for_replies)
+{
+	uint64_t id = 0;
+
+	ASSERT_EQ(0, send_len(self->fd, 48 * SEG, &id, 0));
+	deliver(1, 10, 0, 10);
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	EXPECT_EQ(0, reply(self->fd, &self->peer, 8 * SEG, 1));
+	EXPECT_EQ(56, count_sent());
+}
+
+TEST_F(few_frames, aborts_always_find_one)
+{
+	uint64_t id = 0;
+	int i;
+
+	ASSERT_EQ(0, send_len(self->fd, 48 * SEG, &id, 0));
+	deliver(1, 10, 0, 10);
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	ASSERT_EQ(0, reply(self->fd, &self->peer, 8 * SEG, 1));
+	EXPECT_EQ(0, homa_abort(self->fd, FAKE_FIRST_ID, 0));
+	for (i = 0; i < 7; i++)
+		EXPECT_EQ(0, homa_abort(self->fd, 0, 0));
+	EXPECT_ERR(EAGAIN, homa_abort(self->fd, 0, 0));
+}
+
+struct thread {
+	int fd;
+	uint64_t id;
+	size_t len;
+	int flags;
+	ssize_t ret;
+	int err;
+	volatile int done;
+	pthread_t t;
+};
+
+static void *send_thread(void *arg)
+{
+	struct thread *t = arg;
+
+	t->ret = send_len(t->fd, t->len, &t->id, 0);
+	t->err = errno;
+	t->done = 1;
+	return NULL;
+}
+
+static void *recv_thread(void *arg)
+{
+	uint8_t buf[4096];
+	struct thread *t = arg;
+
+	t->ret = homa_recv(t->fd, buf, sizeof(buf), t->flags, NULL, NULL, &t->id, NULL, NULL);
+	t->err = errno;
+	if (t->ret > 0 && memcmp(buf, big, t->ret))
+		t->ret = -2;
+	t->done = 1;
+	return NULL;
+}
+
+TEST_F(few_frames, sender_waits_and_keeps_receiving)
+{
+	struct thread t = { .fd = self->fd, .len = 20 * SEG };
+	uint64_t id = 0, any;
+	int i;
+
+	ASSERT_EQ(0, send_len(self->fd, 40 * SEG, &id, 0));
+	ASSERT_EQ(0, pthread_create(&t.t, NULL, send_thread, &t));
+	for (i = 0; i < 1000 && !fake_waits(); i++)
+		pause_ms(1);
+	/* The response must get out of the ring although nobody is in homa_recv(). */
+	deliver(id, 10, 0, 10);
+	for (i = 0; i < 1000 && fake_rx_queued(); i++)
+		pause_ms(1);
+	EXPECT_EQ(0, fake_rx_queued());
+	EXPECT_EQ(1, fake_ready());
+	EXPECT_TRUE(readable(self->fd));
+	EXPECT_EQ(0, t.done);
+	fake_release();
+	pthread_join(t.t, NULL);
+	EXPECT_EQ(0, t.ret);
+	EXPECT_EQ(20, count_sent());
+	EXPECT_EQ(10, recv_any(self->fd, HOMA_RECV_RESPONSE, &any));
+	EXPECT_EQ(id, any);
+	EXPECT_EQ(0, fake_ready());
+}
+
+TEST_F(few_frames, large_sender_is_not_overtaken)
+{
+	struct thread t = { .fd = self->fd, .len = 20 * SEG };
+	uint64_t id = 0;
+	int i;
+
+	ASSERT_EQ(0, send_len(self->fd, 40 * SEG, &id, 0));
+	ASSERT_EQ(0, pthread_create(&t.t, NULL, send_thread, &t));
+	for (i = 0; i < 1000 && !fake_waits(); i++)
+		pause_ms(1);
+	/* There are frames for this one, but it comes later. */
+	EXPECT_ERR(EAGAIN, send_len(self->fd, 1, &id, MSG_DONTWAIT));
+	fake_release();
+	pthread_join(t.t, NULL);
+	EXPECT_EQ(0, t.ret);
+	EXPECT_EQ(0, send_len(self->fd, 1, &id, MSG_DONTWAIT));
+}
+
+TEST_F(few_frames, close_wakes_sender)
+{
+	struct thread t = { .fd = self->fd, .len = 20 * SEG };
+	uint64_t id = 0;
+	int i;
+
+	ASSERT_EQ(0, send_len(self->fd, 40 * SEG, &id, 0));
+	ASSERT_EQ(0, pthread_create(&t.t, NULL, send_thread, &t));
+	for (i = 0; i < 1000 && !fake_waits(); i++)
+		pause_ms(1);
+	EXPECT_EQ(0, homa_close(self->fd));
+	self->fd = -1;
+	pthread_join(t.t, NULL);
+	EXPECT_EQ(-1, t.ret);
+	EXPECT_EQ(EBADF, t.err);
+}
+
+TEST_F(few_frames, incoming_memory_is_bounded)
+{
+	uint32_t i;
+	uint64_t id = 0;
+
+	/* 2000 requests of which one packet each comes: 2.8 MB, with room for 1 MB. */
+	for (i = 0; i < 2000; i++) {
+		deliver(2 * i + 1, BIG, 0, SEG);
+		EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST | MSG_DONTWAIT, &id));
+	}
+	/* The youngest is still there, the oldest is not: its rest makes no message. */
+	deliver(4001, SEG + 1, 0, SEG);
+	deliver(4001, SEG + 1, SEG, 1);
+	EXPECT_EQ(SEG + 1, recv_any(self->fd, HOMA_RECV_REQUEST | MSG_DONTWAIT, &id));
+	for (i = SEG; i < BIG; i += SEG) {
+		deliver(1, BIG, i, BIG - i < SEG ? BIG - i : SEG);
+		EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST | MSG_DONTWAIT, &id));
+	}
+	for (i = SEG; i < BIG; i += SEG) {
+		deliver(3999, BIG, i, BIG - i < SEG ? BIG - i : SEG);
+		if (BIG - i > SEG)
+			EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST | MSG_DONTWAIT,
+						    &id));
+	}
+}
+
+/* ---- threads ---- */
+
+#define THREADS	8
+
+static void wait_sleeping(void)
+{
+	/* No state says that a thread is in poll(); an early delivery is a valid case as well. */
+	pause_ms(50);
+}
+
+TEST_F(homa, each_thread_gets_its_own)
+{
+	struct thread t[THREADS] = { 0 };
+	uint64_t id[THREADS] = { 0 };
+	int i;
+
+	for (i = 0; i < THREADS; i++) {
+		ASSERT_EQ(0, send_len(self->fd, 10, &id[i], i & 1 ? HOMA_SENDMSG_PRIVATE : 0));
+		t[i].fd = self->fd;
+		t[i].id = id[i];
+		ASSERT_EQ(0, pthread_create(&t[i].t, NULL, recv_thread, &t[i]));
+	}
+	wait_sleeping();
+	for (i = THREADS - 1; i >= 0; i--) {
+		deliver(id[i], 2000 + i, 0, SEG);
+		deliver(id[i], 2000 + i, SEG, 2000 + i - SEG);
+	}
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(t[i].t, NULL);
+		EXPECT_EQ(2000 + i, t[i].ret);
+		EXPECT_EQ(id[i], t[i].id);
+	}
+	EXPECT_EQ(0, fake_ready());
+}
+
+TEST_F(homa, many_servers_share_requests)
+{
+	struct thread t[THREADS] = { 0 };
+	uint64_t seen = 0;
+	int i;
+
+	for (i = 0; i < THREADS; i++) {
+		t[i].fd = self->fd;
+		t[i].flags = HOMA_RECV_REQUEST;
+		ASSERT_EQ(0, pthread_create(&t[i].t, NULL, recv_thread, &t[i]));
+	}
+	wait_sleeping();
+	for (i = 0; i < THREADS; i++)
+		deliver(2 * i + 1, 10, 0, 10);
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(t[i].t, NULL);
+		EXPECT_EQ(10, t[i].ret);
+		seen |= 1ULL << (t[i].id >> 1);
+	}
+	EXPECT_EQ(0xff, seen);
+}
+
+TEST_F(homa, waiting_beside_messages_for_others)
+{
+	struct thread t = { .fd = self->fd };
+	struct timespec before, after;
+	uint64_t id = 0, any;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	t.id = id;
+	deliver(1, 10, 0, 10);
+	ASSERT_EQ(0, pthread_create(&t.t, NULL, recv_thread, &t));
+	pause_ms(20);
+	/* The request has been put aside, the descriptor is readable: the thread must not spin. */
+	EXPECT_EQ(1, fake_ready());
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	pause_ms(200);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	EXPECT_LT((after.tv_sec - before.tv_sec) * 1000000000L + after.tv_nsec - before.tv_nsec,
+		  50000000L);
+	EXPECT_EQ(0, t.done);
+	deliver(id, 10, 0, 10);
+	pthread_join(t.t, NULL);
+	EXPECT_EQ(10, t.ret);
+	EXPECT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &any));
+}
+
+TEST_F(homa, another_thread_finds_it)
+{
+	struct thread t = { .fd = self->fd, .flags = HOMA_RECV_REQUEST };
+	struct thread u = { .fd = self->fd };
+	uint64_t id = 0;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	u.id = id;
+	/* t polls the endpoint, u sleeps apart; then t leaves, u has to take over. */
+	ASSERT_EQ(0, pthread_create(&t.t, NULL, recv_thread, &t));
+	pause_ms(30);
+	ASSERT_EQ(0, pthread_create(&u.t, NULL, recv_thread, &u));
+	pause_ms(30);
+	deliver(1, 10, 0, 10);
+	pthread_join(t.t, NULL);
+	EXPECT_EQ(10, t.ret);
+	pause_ms(30);
+	deliver(id, 10, 0, 10);
+	pthread_join(u.t, NULL);
+	EXPECT_EQ(10, u.ret);
+}
+
+TEST_F(homa, close_wakes_receivers)
+{
+	struct thread t[3] = { 0 };
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		t[i].fd = self->fd;
+		t[i].flags = HOMA_RECV_REQUEST;
+		ASSERT_EQ(0, pthread_create(&t[i].t, NULL, recv_thread, &t[i]));
+	}
+	wait_sleeping();
+	EXPECT_EQ(0, homa_close(self->fd));
+	for (i = 0; i < 3; i++) {
+		pthread_join(t[i].t, NULL);
+		EXPECT_EQ(-1, t[i].ret);
+		EXPECT_EQ(EBADF, t[i].err);
+	}
+	EXPECT_ERR(EBADF, homa_close(self->fd));
+	self->fd = -1;
+}
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+TEST_F(homa, signal_interrupts)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	struct thread t[2] = { 0 };
+	uint64_t id = 0;
+	int i;
+
+	sigaction(SIGUSR1, &sa, NULL);
+	for (i = 0; i < 2; i++) {
+		t[i].fd = self->fd;
+		t[i].flags = HOMA_RECV_REQUEST;
+		ASSERT_EQ(0, pthread_create(&t[i].t, NULL, recv_thread, &t[i]));
+		pause_ms(30);
+	}
+	/* The second sleeps on an eventfd. */
+	for (i = 1; i >= 0; i--) {
+		pthread_kill(t[i].t, SIGUSR1);
+		pthread_join(t[i].t, NULL);
+		EXPECT_EQ(-1, t[i].ret);
+		EXPECT_EQ(EINTR, t[i].err);
+		EXPECT_EQ(0, t[i].id);
+	}
+	/* The socket is none the worse for it. */
+	deliver(1, 10, 0, 10);
+	EXPECT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+}
+
+/* ---- ends ---- */
+
+TEST_F(homa, giving_up)
+{
+	struct thread t = { .fd = self->fd };
+	struct fake_frame f;
+	uint64_t id[3] = { 0 }, any;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, send_len(self->fd, 10, &id[i], 0));
+	fake_release();
+	ASSERT_EQ(0, homa_abort(self->fd, id[0], 0));
+	ASSERT_TRUE(fake_sent(&f));
+	EXPECT_EQ(HOMA_OP_ABORT, f.req.op);
+	EXPECT_EQ(id[0], f.homa.id);
+	EXPECT_EQ(0, f.len);
+	deliver(id[0], 10, 0, 10);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_RESPONSE | MSG_DONTWAIT, &any));
+	EXPECT_ERR(EINVAL, homa_abort(self->fd, id[0], 0));
+	EXPECT_ERR(EINVAL, homa_abort(self->fd, id[1], -1));
+	EXPECT_ERR(EINVAL, homa_abort(self->fd, id[1], 4096));
+
+	ASSERT_EQ(0, homa_abort(self->fd, id[1], ECONNABORTED));
+	EXPECT_TRUE(readable(self->fd));
+	EXPECT_ERR(ECONNABORTED, recv_any(self->fd, HOMA_RECV_RESPONSE, &any));
+	EXPECT_EQ(id[1], any);
+
+	t.id = id[2];
+	ASSERT_EQ(0, pthread_create(&t.t, NULL, recv_thread, &t));
+	pause_ms(30);
+	ASSERT_EQ(0, homa_abort(self->fd, 0, 0));
+	pthread_join(t.t, NULL);
+	EXPECT_EQ(-1, t.ret);
+	EXPECT_EQ(ECANCELED, t.err);
+}
+
+TEST_F(homa, device_and_transport_gone)
+{
+	uint64_t id = 0, any;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver(id, 10, 0, 10);
+	fake_status(ETRAN_STATUS_NO_TRANSPORT, 1500);
+	/* What has arrived can still be had. */
+	EXPECT_EQ(10, recv_any(self->fd, HOMA_RECV_RESPONSE, &any));
+	EXPECT_ERR(ESHUTDOWN, recv_any(self->fd, HOMA_RECV_RESPONSE, &any));
+	EXPECT_ERR(ESHUTDOWN, send_len(self->fd, 10, &id, 0));
+	EXPECT_ERR(ESHUTDOWN, homa_abort(self->fd, 0, 0));
+	fake_status(ETRAN_STATUS_NO_TRANSPORT | ETRAN_STATUS_DEVICE_GONE, 0);
+	EXPECT_ERR(ENETDOWN, recv_any(self->fd, HOMA_RECV_RESPONSE, &any));
+	EXPECT_ERR(ENETDOWN, send_len(self->fd, 10, &id, 0));
+}
+
+TEST_F(homa, child_must_not_use_it)
+{
+	uint64_t id = 0, any;
+	int status, fd;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_GE(pid, 0);
+	if (!pid) {
+		if (send_len(self->fd, 10, &id, 0) != -1 || errno != EBADF)
+			_exit(1);
+		if (recv_any(self->fd, HOMA_RECV_REQUEST, &any) != -1 || errno != EBADF)
+			_exit(2);
+		if (homa_close(self->fd))
+			_exit(3);
+		fd = homa_socket(AF_INET, 0);
+		if (fd < 0 || send_len(fd, 10, &id, 0))
+			_exit(4);
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, send_len(self->fd, 10, &id, 0));
+}
+
+TEST_F(homa, number_reused_after_close)
+{
+	uint64_t id = 0;
+	int fd;
+
+	/* close() instead of homa_close(): the number comes back as another socket. */
+	close(self->fd);
+	fd = homa_socket(AF_INET, 0);
+	if (fd != self->fd)
+		homa_close(fd);
+	else
+		EXPECT_EQ(0, send_len(fd, 10, &id, 0));
+}
+
+TEST_F(homa, thousand_rpcs)
+{
+	uint64_t id = 0, seen = 0;
+	int i;
+
+	for (i = 0; i < 1000; i++)
+		ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	for (i = 999; i >= 0; i--)
+		deliver(FAKE_FIRST_ID + 2 * i, 1 + i, 0, 1 + i);
+	fake_release();
+	for (i = 0; i < 1000; i++) {
+		ssize_t n = recv_any(self->fd, HOMA_RECV_RESPONSE, &id);
+
+		ASSERT_EQ((id - FAKE_FIRST_ID) / 2 + 1, (uint64_t)n);
+		seen += n;
+	}
+	EXPECT_EQ(500500, seen);
+	/* All frames are back: the largest that requests may have at once. */
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(0, send_len(self->fd, BIG, &id, MSG_DONTWAIT));
+}
+
+TEST_HARNESS_MAIN
