@@ -77,7 +77,7 @@ selftests: userlib
 ## demo: sets up all that is needed, then Homa RPCs between two hosts, in the lab
 demo: setup
 	@$(MAKE) -j$(JOBS) build KDIR=$(LAB_KERNEL)/build
-	@$(LAB_DIR)/run -k $(LAB) -t 600 -- env O=$(O) \
+	@$(LAB_DIR)/run -I -k $(LAB) -t 600 -- env O=$(O) \
 		ETRAN_MODULE=$(O)/module/$$(cat $(LAB_KERNEL)/release)/etran.ko \
 		$(TOP)/selftests/demo/demo.sh
 
