@@ -1,0 +1,100 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Two hosts for Homa tests: network namespaces homa_a (10.77.0.1) and homa_b (10.77.0.2), joined by
+# a veth pair whose ends are both called v0; etran.ko loaded, homa.bpf.o on the devices.
+# Scripts source this; the C programs run it:
+#
+#   hosts.sh up MTU BOTH|A [--set VAR=VALUE]...
+#   hosts.sh down
+#
+# A: homa_b has neither etran nor an address. A test speaks to the wire there itself, and a kernel
+# with an address would answer Homa packets with "protocol unreachable".
+
+HOMA_BUILD=${ETRAN_BUILD:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)/build}
+HOMA_CTL=$HOMA_BUILD/bin/etranctl
+HOMA_OBJ=$HOMA_BUILD/bpf/homa.bpf.o
+HOMA_MODULE=${ETRAN_MODULE:-$HOMA_BUILD/module/$(uname -r)/etran.ko}
+
+hosts_fail()
+{
+	echo "hosts: $*" >&2
+	return 1
+}
+
+# wait_until SECONDS COMMAND...
+wait_until()
+{
+	local end=$((SECONDS + $1))
+
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+veth_up()
+{
+	local mtu=$1 which=$2 ns
+
+	ip link add v0 netns homa_a mtu "$mtu" type veth peer name v0 mtu "$mtu" netns homa_b &&
+	ip -n homa_a addr add 10.77.0.1/24 dev v0 || return
+	if [ "$which" = A ]; then
+		# veth drops XDP frames for a peer that has neither an XDP program nor GRO.
+		ip -n homa_a neigh add 10.77.0.2 lladdr 02:00:00:00:00:02 nud permanent dev v0 &&
+		ip -n homa_b link set v0 address 02:00:00:00:00:02 arp off promisc on &&
+		ip netns exec homa_b sysctl -qw net.ipv6.conf.all.disable_ipv6=1 &&
+		ip netns exec homa_b ethtool -K v0 gro on || return
+	else
+		ip -n homa_b addr add 10.77.0.2/24 dev v0 || return
+	fi
+	for ns in homa_a homa_b; do
+		ip -n $ns link set lo up && ip -n $ns link set v0 up || return
+	done
+}
+
+load_homa()
+{
+	local which=$1
+
+	shift
+	if [ "$which" = A ]; then
+		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 "$@"
+	else
+		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 --dev homa_b/v0 "$@"
+	fi
+}
+
+hosts_up()
+{
+	local mtu=$1 which=$2 f
+
+	shift 2
+	[ "$(id -u)" = 0 ] || { hosts_fail "needs root"; return; }
+	for f in "$HOMA_CTL" "$HOMA_OBJ" "$HOMA_MODULE"; do
+		[ -e "$f" ] || { hosts_fail "$f is missing: run make"; return; }
+	done
+	[ ! -d /sys/module/etran ] ||
+		{ hosts_fail "etran is loaded already: etranctl unload --all; rmmod etran"; return; }
+	modprobe -q veth
+	ip netns add homa_a && ip netns add homa_b && veth_up "$mtu" "$which" &&
+		insmod "$HOMA_MODULE" && load_homa "$which" "$@"
+}
+
+hosts_down()
+{
+	"$HOMA_CTL" unload --all >/dev/null
+	ip netns del homa_a
+	ip netns del homa_b
+	wait_until 10 rmmod etran || hosts_fail "the module cannot be removed: $(rmmod etran 2>&1)"
+}
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	case ${1:-} in
+	up) shift; hosts_up "$@" ;;
+	down) hosts_down ;;
+	*) echo "usage: hosts.sh up MTU BOTH|A [--set VAR=VALUE]... | down" >&2; exit 2 ;;
+	esac
+fi

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See homa_test.h. */
+#include <fcntl.h>
+#include <sched.h>
+#include <time.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#define HOMA_TEST_LIB
+#include "homa_test.h"
+
+#define PINS	"/sys/fs/bpf/etran/homa/"
+
+static int netns[2] = { -1, -1 };
+static pid_t main_pid;
+
+static void die(const char *what)
+{
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	fflush(stdout);
+	_exit(1);
+}
+
+static void hosts_down(void)
+{
+	/* A test's process that calls exit() is not meant. */
+	if (getpid() != main_pid)
+		return;
+	fflush(stdout);
+	close(netns[HOST_A]);
+	close(netns[HOST_B]);
+	if (system("bash hosts.sh down")) {
+		printf("# hosts.sh down failed\n");
+		fflush(stdout);
+		_exit(1);
+	}
+}
+
+void hosts_up(int mtu, const char *which, const char *set)
+{
+	char cmd[512];
+
+	main_pid = getpid();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	snprintf(cmd, sizeof(cmd), "bash hosts.sh up %d %s %s >&2", mtu, which, set);
+	atexit(hosts_down);
+	if (system(cmd)) {
+		printf("Bail out! the hosts cannot be made: %s\n", cmd);
+		exit(1);
+	}
+	netns[HOST_A] = open("/run/netns/homa_a", O_RDONLY | O_CLOEXEC);
+	netns[HOST_B] = open("/run/netns/homa_b", O_RDONLY | O_CLOEXEC);
+	if (netns[HOST_A] < 0 || netns[HOST_B] < 0)
+		die("open network namespace");
+}
+
+void enter(enum host host)
+{
+	if (setns(netns[host], CLONE_NEWNET))
+		die("setns");
+}
+
+int sock_on(enum host host, uint16_t port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd, err;
+
+	enter(host);
+	fd = homa_socket(AF_INET, 0);
+	if (fd < 0)
+		printf("# homa_socket: %s\n", etran_strerror_detail());
+	if (fd < 0 || !port || !homa_bind(fd, (struct sockaddr *)&sin, sizeof(sin)))
+		return fd;
+	err = errno;
+	homa_close(fd);
+	errno = err;
+	return -1;
+}
+
+struct sockaddr_in addr_of(enum host host, uint16_t port)
+{
+	return (struct sockaddr_in) {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(host == HOST_A ? ADDR_A : ADDR_B),
+	};
+}
+
+static uint64_t word(uint64_t seed, size_t index)
+{
+	uint64_t x = (seed + 1) * 0x9e3779b97f4a7c15ULL + index * 0xd1342543de82ef95ULL;
+
+	return x ^ x >> 29;
+}
+
+void fill(void *buf, size_t len, uint64_t seed)
+{
+	uint8_t *b = buf;
+	uint64_t w;
+	size_t i;
+
+	for (i = 0; i + 8 <= len; i += 8) {
+		w = word(seed, i / 8);
+		memcpy(b + i, &w, 8);
+	}
+	w = word(seed, i / 8);
+	memcpy(b + i, &w, len - i);
+}
+
+ssize_t wrong(const void *buf, size_t len, uint64_t seed)
+{
+	const uint8_t *b = buf;
+	uint64_t w, have;
+	size_t i, k;
+
+	for (i = 0; i < len; i += 8) {
+		w = word(seed, i / 8);
+		have = ~w;
+		memcpy(&have, b + i, len - i < 8 ? len - i : 8);
+		for (k = 0; k < 8 && i + k < len; k++)
+			if (((uint8_t *)&w)[k] != ((uint8_t *)&have)[k])
+				return i + k;
+	}
+	return -1;
+}
+
+uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+int request(int fd, uint16_t port, const void *buf, size_t len, uint64_t *id, uint64_t cookie)
+{
+	struct sockaddr_in sin = addr_of(HOST_B, port);
+
+	return homa_send(fd, buf, len, (struct sockaddr *)&sin, sizeof(sin), id, cookie, 0);
+}
+
+ssize_t response(int fd, void *buf, size_t room, uint64_t *id, uint64_t *cookie)
+{
+	return homa_recv(fd, buf, room, HOMA_RECV_RESPONSE, NULL, NULL, id, NULL, cookie);
+}
+
+static void *echo_thread(void *arg)
+{
+	struct echo_server *s = arg;
+	struct sockaddr_in client;
+	size_t addrlen, len;
+	uint64_t id;
+	ssize_t n;
+	void *buf;
+
+	buf = malloc(HOMA_MAX_MESSAGE_LENGTH);
+	if (!buf)
+		die("malloc");
+	for (;;) {
+		id = 0;
+		addrlen = sizeof(client);
+		n = homa_recv(s->fd, buf, HOMA_MAX_MESSAGE_LENGTH, HOMA_RECV_REQUEST,
+			      (struct sockaddr *)&client, &addrlen, &id, &len, NULL);
+		if (n < 0 && (errno == EBADF || errno == ENETDOWN || errno == ESHUTDOWN))
+			break;
+		if (n < 0 || homa_reply(s->fd, buf, n, (struct sockaddr *)&client, addrlen, id))
+			__sync_fetch_and_add(&s->bad, 1);
+		else
+			__sync_fetch_and_add(&s->served, 1);
+	}
+	free(buf);
+	return NULL;
+}
+
+int echo_start(struct echo_server *s, enum host host, uint16_t port, int threads)
+{
+	memset(s, 0, sizeof(*s));
+	s->fd = sock_on(host, port);
+	if (s->fd < 0)
+		return -1;
+	for (; s->threads < threads; s->threads++)
+		if (pthread_create(&s->thread[s->threads], NULL, echo_thread, s))
+			die("pthread_create");
+	return 0;
+}
+
+void echo_stop(struct echo_server *s)
+{
+	int i;
+
+	homa_close(s->fd);
+	for (i = 0; i < s->threads; i++)
+		pthread_join(s->thread[i], NULL);
+}
+
+uint64_t counter(const char *name)
+{
+	static int fd = -1;
+	struct etran_counter c[128];
+	struct etran_counters q = {
+		.scope = ETRAN_COUNTERS_MODULE,
+		.count = 128,
+		.buf = (uintptr_t)c,
+	};
+	uint32_t i;
+
+	if (fd < 0)
+		fd = open("/dev/etran", O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, ETRAN_IOC_COUNTERS, &q))
+		die("/dev/etran: counters");
+	for (i = 0; i < q.count; i++)
+		if (!strcmp(c[i].name, name))
+			return c[i].value;
+	errno = ENOENT;
+	die(name);
+	return 0;
+}
+
+static int pinned(const char *map, struct bpf_map_info *info)
+{
+	uint32_t len = sizeof(*info);
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), PINS "%s", map);
+	fd = bpf_obj_get(path);
+	memset(info, 0, len);
+	if (fd >= 0 && bpf_map_get_info_by_fd(fd, info, &len)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Index of a counter, from the BTF of the map. */
+static int counter_index(uint32_t btf_id, const char *name)
+{
+	struct btf *btf = btf__load_from_kernel_by_id(btf_id);
+	const struct btf_type *t;
+	const char *member;
+	int i, id, index = -1;
+
+	if (!btf)
+		die("BTF of the counters");
+	id = btf__find_by_name_kind(btf, "transport_counter", BTF_KIND_ENUM);
+	t = id < 0 ? NULL : btf__type_by_id(btf, id);
+	for (i = 0; t && i < btf_vlen(t); i++) {
+		member = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
+		if (member && !strncmp(member, "COUNTER_", 8) && !strcmp(member + 8, name))
+			index = btf_enum(t)[i].val;
+	}
+	btf__free(btf);
+	return index;
+}
+
+uint64_t homa_counter(const char *name)
+{
+	int i, index, cpus = libbpf_num_possible_cpus();
+	struct bpf_map_info info;
+	uint64_t v[cpus], sum = 0;
+	int fd = pinned("counters", &info);
+
+	if (fd < 0)
+		die(PINS "counters");
+	index = counter_index(info.btf_id, name);
+	if (index < 0 || bpf_map_lookup_elem(fd, &index, v))
+		die(name);
+	for (i = 0; i < cpus; i++)
+		sum += v[i];
+	close(fd);
+	return sum;
+}
+
+int map_entries(const char *map)
+{
+	struct bpf_map_info info;
+	int n = 0, fd = pinned(map, &info);
+	void *key;
+
+	if (fd < 0)
+		return -1;
+	key = calloc(1, info.key_size);
+	if (!key)
+		die("calloc");
+	if (!bpf_map_get_next_key(fd, NULL, key))
+		do {
+			n++;
+		} while (!bpf_map_get_next_key(fd, key, key));
+	free(key);
+	close(fd);
+	return n;
+}
+
+uint64_t budget_used(void)
+{
+	struct bpf_map_info info;
+	uint64_t v, sum = 0;
+	int fd = pinned("incoming", &info);
+	uint32_t i;
+
+	if (fd < 0)
+		die(PINS "incoming");
+	for (i = 0; i < info.max_entries; i++)
+		if (!bpf_map_lookup_elem(fd, &i, &v))
+			sum += v;
+	close(fd);
+	return sum;
+}
+
+static const char *wait_idle(int seconds, bool endpoints)
+{
+	uint64_t end = now_ms() + seconds * 1000;
+	static char text[256];
+	int rpcs, ports, eps;
+	uint64_t held, budget, open;
+
+	for (;;) {
+		rpcs = map_entries("rpcs");
+		held = counter("frames_held");
+		budget = budget_used();
+		eps = endpoints ? map_entries("endpoints") : 0;
+		ports = endpoints ? map_entries("ports") : 0;
+		open = endpoints ? counter("endpoints") + counter("channels") : 0;
+		if (!rpcs && !held && !budget && !eps && !ports && !open)
+			return NULL;
+		if (now_ms() >= end)
+			break;
+		usleep(5000);
+	}
+	snprintf(text, sizeof(text),
+		 "%d RPCs, %llu frames held, %llu bytes granted, %d endpoints and %d ports in Homa's maps, %llu endpoints and AF_XDP sockets in the module",
+		 rpcs, (unsigned long long)held, (unsigned long long)budget, eps, ports,
+		 (unsigned long long)open);
+	return text;
+}
+
+const char *idle(int seconds)
+{
+	return wait_idle(seconds, true);
+}
+
+const char *rpcs_idle(int seconds)
+{
+	return wait_idle(seconds, false);
+}
