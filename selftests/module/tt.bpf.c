@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The test transport: see tt.h. */
+#include "etran.bpf.h"
+#include "tt.h"
+
+#define AF_HDR		((int)(ETRAN_HDR_LEN - TT_HDRS))
+#define ADD(what)	__sync_fetch_and_add(&(what), 1)
+
+/* The one thing that differs between this object and tt2.bpf.c, which replaces it. */
+#ifndef TT_VERSION
+#define TT_VERSION 1
+#endif
+
+struct ip {
+	__u8 version_ihl;
+	__u8 tos;
+	__u16 tot_len;
+	__u16 id;
+	__u16 frag_off;
+	__u8 ttl;
+	__u8 protocol;
+	__u16 check;
+	__u32 saddr;
+	__u32 daddr;
+};
+
+volatile struct tt_state tt;
+
+struct timer {
+	struct bpf_timer timer;
+	__u32 endpoint;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct timer);
+} timers SEC(".maps");
+
+static int notify(__u32 endpoint, __u16 type, __u32 seq)
+{
+	struct etran_rec rec = { .endpoint = endpoint, .type = type };
+
+	((struct tt_rec *)rec.data)->seq = seq;
+	return bpf_etran_notify(&rec, sizeof(rec));
+}
+
+static int timer_fires(void *map, __u32 *key, struct timer *t)
+{
+	tt.notify = notify(t->endpoint, TT_REC_TIMER, 0);
+	return 0;
+}
+
+static int timer_start(__u32 endpoint)
+{
+	__u32 key = 0;
+	struct timer *t = bpf_map_lookup_elem(&timers, &key);
+
+	if (!t)
+		return -1;
+	t->endpoint = endpoint;
+	bpf_timer_init(&t->timer, &timers, 1 /* CLOCK_MONOTONIC */);
+	bpf_timer_set_callback(&t->timer, timer_fires);
+	return bpf_timer_start(&t->timer, 1000000, 0);
+}
+
+static void headers(struct etran_hdr *hdr, __u32 daddr, __u32 saddr, __u32 seq, __u16 dport,
+		    __u8 verdict, __u8 action, __u8 version_ihl, __u8 proto)
+{
+	struct ip *ip = (struct ip *)&hdr->b[AF_HDR];
+	struct tt_hdr *th = (struct tt_hdr *)&hdr->b[AF_HDR + 20];
+
+	ip->version_ihl = version_ihl;
+	ip->tos = 0;
+	ip->ttl = 64;
+	ip->protocol = proto;
+	ip->saddr = saddr;
+	ip->daddr = daddr;
+	th->seq = seq;
+	th->dport = dport;
+	th->verdict = verdict;
+	th->action = action;
+	th->endpoint = 0;
+}
+
+SEC("struct_ops/tt_egress")
+__u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	struct tt_req r;
+	__u64 handle;
+	__u8 *p;
+
+	ADD(tt.egress);
+	tt.version = TT_VERSION;
+	bpf_probe_read_kernel(&r, sizeof(r), pkt->req.data);
+
+	switch (pkt->req.op) {
+	case TT_SEND:
+		break;
+	case TT_KICK:
+		bpf_etran_gen_kick();
+		return ETRAN_DROP;
+	case TT_RELEASE:
+		tt.result = bpf_etran_release(r.prev);
+		return ETRAN_DROP;
+	case TT_RELEASE_CHAIN:
+		tt.result = bpf_etran_release_chain(r.prev);
+		return ETRAN_DROP;
+	case TT_NEXT:
+		tt.result = bpf_etran_next(r.prev);
+		return ETRAN_DROP;
+	case TT_COOKIE:
+		tt.result = bpf_etran_cookie(r.prev);
+		return ETRAN_DROP;
+	case TT_ROUTE:
+		tt.result = bpf_etran_route(r.seq, r.daddr);
+		return ETRAN_DROP;
+	case TT_NOTIFY:
+		tt.notify = notify(r.seq, TT_REC_NOTE, 0);
+		return ETRAN_DROP;
+	case TT_TIMER:
+		tt.result = timer_start(r.seq);
+		return ETRAN_DROP;
+	default:
+		return ETRAN_DROP;
+	}
+
+	if (r.flags & TT_F_HOLD) {
+		handle = bpf_etran_hold(pkt, r.prev, r.cookie);
+		tt.handle[r.slot & (TT_SLOTS - 1)] = handle;
+		if (r.flags & TT_F_TWICE)
+			tt.result = bpf_etran_hold(pkt, 0, r.cookie);
+	}
+	if (r.flags & TT_F_SLICE) {
+		p = bpf_etran_slice(pkt, 0, 1);
+		tt.result = p ? *p : -1;
+	}
+	headers(hdr, r.daddr, r.saddr, r.seq, r.dport, r.rx_verdict, r.rx_action,
+		r.flags & TT_F_RAW ? r.version_ihl : 0x45, r.flags & TT_F_RAW ? r.proto : TT_PROTO);
+	pkt->hdr_off = r.flags & TT_F_RAW ? r.hdr_off : AF_HDR;
+	pkt->hdr_len = r.flags & TT_F_RAW ? r.hdr_len : TT_HDRS;
+	return r.verdict;
+}
+
+static int deliver(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 endpoint, __u32 more)
+{
+	const struct ip *ip = (struct ip *)hdr;
+	const struct tt_hdr *th = (struct tt_hdr *)&hdr->b[20];
+	struct etran_rec rec = { .endpoint = endpoint, .type = TT_REC_DATA };
+	struct tt_rec *r = (struct tt_rec *)rec.data;
+
+	r->seq = th->seq;
+	r->saddr = ip->saddr;
+	r->len = pkt->len - TT_HDRS;
+	return bpf_etran_deliver(pkt, &rec, sizeof(rec), TT_HDRS, r->len + more);
+}
+
+SEC("struct_ops/tt_ingress")
+__u32 BPF_PROG(tt_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	const struct ip *ip = (struct ip *)hdr;
+	const struct tt_hdr *th = (struct tt_hdr *)&hdr->b[20];
+	__u32 endpoint, verdict;
+	int err;
+
+	ADD(tt.ingress);
+	if (ip->protocol == 1) {
+		ADD(tt.icmp);
+		tt.icmp_code = hdr->b[21];
+		return ETRAN_CONSUME;
+	}
+	if (pkt->len < TT_HDRS)
+		return ETRAN_DROP;
+	verdict = tt.rx_force ? tt.rx_force - 1 : th->verdict;
+	if (th->action & TT_A_KICK) {
+		ADD(tt.pending);
+		bpf_etran_gen_kick();
+	}
+	endpoint = th->endpoint ?: tt.port[th->dport & (TT_PORTS - 1)];
+	if (th->action & TT_A_NOTIFY)
+		tt.notify = notify(endpoint, TT_REC_NOTE, th->seq);
+	if (verdict == ETRAN_DELIVER || (th->action & TT_A_DELIVER)) {
+		err = deliver(pkt, hdr, endpoint, !!(th->action & TT_A_BEYOND));
+		tt.deliver = err;
+		if (err && verdict == ETRAN_DELIVER)
+			return ETRAN_DROP;
+	}
+	return verdict == 255 ? ETRAN_DELIVER : verdict;
+}
+
+SEC("struct_ops/tt_gen")
+__u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	volatile struct tt_gen *g;
+	__u32 n, verdict;
+
+	ADD(tt.gen);
+	if (tt.coalesce) {
+		n = __sync_lock_test_and_set(&tt.pending, 0);
+		if (!n)
+			return ETRAN_DROP;
+		headers(hdr, tt.coalesce_daddr, 0, n, 0, ETRAN_PASS, 0, 0x45, TT_PROTO);
+		pkt->hdr_off = AF_HDR;
+		pkt->hdr_len = TT_HDRS;
+		pkt->link = tt.coalesce_link;
+		return ETRAN_TX;
+	}
+	n = ADD(tt.gen_next);
+	if (n >= tt.gen_n || n >= TT_SLOTS) {
+		__sync_fetch_and_add(&tt.gen_next, -1);
+		return ETRAN_DROP;
+	}
+	g = &tt.gen_do[n];
+	verdict = g->verdict;
+	if (g->handle) {
+		g->loaded = bpf_etran_load(pkt, g->handle);
+		if (g->twice)
+			g->loaded = bpf_etran_load(pkt, g->handle);
+		else if (g->loaded)
+			return ETRAN_CONSUME;
+		tt.result = pkt->cookie;
+	}
+	headers(hdr, g->daddr, 0, g->seq, g->dport, g->rx_verdict, 0, 0x45, TT_PROTO);
+	pkt->hdr_off = AF_HDR;
+	pkt->hdr_len = TT_HDRS;
+	if (g->link)
+		pkt->link = g->link;
+	return verdict;
+}
+
+SEC("struct_ops/tt_open")
+__s32 BPF_PROG(tt_open, struct etran_endpoint *ep)
+{
+	__u32 port = ep->port;
+
+	if (tt.open_result)
+		return tt.open_result;
+	if (port >= TT_PORTS)
+		return -22;	/* EINVAL */
+	if (port && tt.port[port])
+		return -98;	/* EADDRINUSE */
+	if (port)
+		tt.port[port] = ep->id;
+	ep->arg[0] = ep->arg[0] + 1;
+	return 0;
+}
+
+SEC("struct_ops/tt_bind")
+__s32 BPF_PROG(tt_bind, struct etran_endpoint *ep)
+{
+	__u32 port = ep->port;
+
+	if (port >= TT_PORTS)
+		return -22;
+	if (tt.port[port])
+		return -98;
+	tt.port[port] = ep->id;
+	return 0;
+}
+
+SEC("struct_ops/tt_close")
+void BPF_PROG(tt_close, struct etran_endpoint *ep)
+{
+	__u32 port = ep->port;
+
+	ADD(tt.close);
+	if (port < TT_PORTS && tt.port[port] == ep->id)
+		tt.port[port] = 0;
+}
+
+SEC("struct_ops.s/tt_init")
+__s32 BPF_PROG(tt_init)
+{
+	ADD(tt.init);
+	return tt.init_result;
+}
+
+SEC("struct_ops.s/tt_exit")
+void BPF_PROG(tt_exit)
+{
+	ADD(tt.exit);
+}
+
+SEC(".struct_ops.link")
+struct etran_ops tt_ops = {
+	.egress = (void *)tt_egress,
+	.ingress = (void *)tt_ingress,
+	.gen = (void *)tt_gen,
+	.endpoint_open = (void *)tt_open,
+	.endpoint_bind = (void *)tt_bind,
+	.endpoint_close = (void *)tt_close,
+	.init = (void *)tt_init,
+	.exit = (void *)tt_exit,
+	.version = ETRAN_OPS_VERSION,
+	.ip_proto = TT_PROTO,
+	.name = TT_NAME,
+};
+
+SEC("xdp")
+int tt_rx(struct xdp_md *ctx)
+{
+	return bpf_etran_rx(ctx);
+}
+
+char LICENSE[] SEC("license") = "GPL";
