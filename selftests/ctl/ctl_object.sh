@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Objects that are refused before the kernel sees them, tunables, and a machine without the module
+# or without privileges.
+
+. "$(dirname -- "$0")/lib.sh"
+need_files "$OBJ/ok.bpf.o"
+
+refused()
+{
+	local what=$1 file=$2 pattern=$3
+	shift 3
+
+	ctl load "$file" "$@"
+	expect "$what" 1 "$pattern"
+	ctl -j load "$file" "$@"
+	json "$what, JSON error" '.error | length > 10'
+}
+refused "a missing file" /nonexistent/x.bpf.o "No such file"
+refused "an unknown name" no-such-transport "ETRAN_BPF_PATH"
+refused "a directory" /tmp "not a file"
+refused "an ELF program" /bin/true "not a BPF object"
+refused "a text" "$0" "not a BPF object"
+: >"$WORK/empty.bpf.o"
+refused "an empty file" "$WORK/empty.bpf.o" "not a BPF object"
+head -c 600 "$OBJ/ok.bpf.o" >"$WORK/cut.bpf.o"
+refused "an object that was cut off" "$WORK/cut.bpf.o" "not a BPF object"
+refused "a BPF object without transport" "$OBJ/xdp_other.bpf.o" "no etran transport"
+refused "an object for another version" "$OBJ/version.bpf.o" "version 99 .* this is version 1"
+refused "two transports in one object" "$OBJ/two.bpf.o" "2 transports"
+refused "the wrong section" "$OBJ/section.bpf.o" "\.struct_ops\.link"
+refused "no name" "$OBJ/noname.bpf.o" "name"
+refused "a name with a slash" "$OBJ/badname.bpf.o" "'a/b'"
+refused "no protocol" "$OBJ/noproto.bpf.o" "ip_proto"
+refused "no ingress" "$OBJ/noingress.bpf.o" "no ingress"
+
+ctl show "$OBJ/ok.bpf.o"
+expect "show OBJ" 0 "ctl_ticks = 100"
+ctl -j show "$OBJ/ok.bpf.o"
+json "show OBJ is JSON" '.name == "ctltest" and .loaded == false and .ip_proto == 253'
+json "show OBJ lists the tunables" '[.tunables[] | {(.name): .value}] | add |
+	. == {ctl_ticks: 100, ctl_offset: -5, ctl_enabled: true, ctl_mode: "CTL_SLOW", ctl_large: 1}'
+(cd "$OBJ" && ETRAN_BPF_PATH= "$CTL" -j show ok) >"$WORK/out" 2>&1
+check "a name is not looked for in the working directory" grep -q "no file\|not loaded" "$WORK/out"
+export ETRAN_BPF_PATH=/nonexistent::$OBJ
+ctl -j show ok
+json "a name is found in ETRAN_BPF_PATH" '.object | endswith("/ok.bpf.o")'
+unset ETRAN_BPF_PATH
+
+bad_set()
+{
+	ctl load "$OBJ/ok.bpf.o" --set "$1"
+	expect "--set $1" 2 "$2"
+}
+bad_set nonsense "VAR=VALUE"
+bad_set =5 "VAR=VALUE"
+bad_set nosuch=5 "no tunable 'nosuch'; it has ctl_ticks, ctl_offset"
+bad_set ctl_table=5 "no tunable 'ctl_table'"
+bad_set ctl_ticks= "no value"
+bad_set ctl_ticks=5x "no value"
+bad_set ctl_ticks=-1 "from 0 to 4294967295"
+bad_set ctl_ticks=4294967296 "from 0 to 4294967295"
+bad_set ctl_offset=32768 "from -32768 to 32767"
+bad_set ctl_offset=-32769 "from -32768 to 32767"
+bad_set ctl_enabled=2 "from 0 to 1"
+bad_set ctl_enabled=maybe "true or false"
+bad_set ctl_mode=CTL_NONE "no value"
+bad_set ctl_large=18446744073709551616 "out of range"
+
+if [ "$(id -u)" = 0 ]; then
+	# Files of root's home may be out of reach for others.
+	cp "$CTL" "$OBJ/ok.bpf.o" "$WORK" && chmod -R a+rX "$WORK"
+	CTL=$WORK/etranctl
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$CTL" load "$WORK/ok.bpf.o" \
+		>"$WORK/out" 2>"$WORK/err"
+	RC=$? ERR=$(cat "$WORK/err") LAST="etranctl load, as nobody"
+	expect "without privileges" 1 "CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN"
+	setpriv --bounding-set -net_admin "$CTL" load "$WORK/ok.bpf.o" >"$WORK/out" 2>"$WORK/err"
+	RC=$? ERR=$(cat "$WORK/err") LAST="etranctl load, without CAP_NET_ADMIN"
+	expect "without one capability" 1 "needs CAP_NET_ADMIN, which"
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$CTL" unload x >"$WORK/out" 2>"$WORK/err"
+	RC=$? ERR=$(cat "$WORK/err") LAST="etranctl unload, as nobody"
+	expect "unload without privileges" 1 "needs CAP_"
+	CTL=$BUILD/bin/etranctl
+fi
+
+if [ -d /sys/module/etran ]; then
+	echo "# the module is loaded: what happens without it is not tested"
+else
+	for c in "load $OBJ/ok.bpf.o" "unload ctltest" list "show ctltest" stats; do
+		[ "$(id -u)" = 0 ] || [ "${c%% *}" = list ] || [ "${c%% *}" = stats ] || continue
+		# shellcheck disable=SC2086
+		ctl $c
+		expect "without the module: ${c%% *}" 3 "module is not loaded; .*(modprobe|insmod)"
+	done
+	ctl -j list
+	json "without the module: JSON error" '.error | test("modprobe")'
+	ctl check
+	NO_SENTENCE=1 expect "without the module: check" 3
+	check "check says what fails" grep -q "^fail  module" <<<"$OUT"
+	check "check says the cure" grep -q "modprobe etran" <<<"$OUT"
+	ctl -j check
+	json "check is JSON" '.ready == false and any(.checks[]; .check == "module" and
+		.verdict == "fail" and (.cure | length > 0))'
+	ctl version
+	expect "without the module: version" 0 "not loaded"
+	if [ "$(id -u)" = 0 ]; then
+		ctl unload --all
+		expect "without the module: unload --all has nothing to do" 0 "nothing is loaded"
+	fi
+fi
+done_testing

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The smallest transport, with what etranctl shows of one: tunables of several types, counters of
+ * its own. Compiled several times, with the macros below, into the objects that must be refused.
+ */
+#include <stdbool.h>
+#include "etran.bpf.h"
+
+#ifndef CTL_NAME
+#define CTL_NAME	"ctltest"
+#endif
+#ifndef CTL_PROTO
+#define CTL_PROTO	253
+#endif
+#ifndef CTL_VERSION
+#define CTL_VERSION	ETRAN_OPS_VERSION
+#endif
+#ifndef CTL_SECTION
+#define CTL_SECTION	".struct_ops.link"
+#endif
+
+enum transport_counter {
+	COUNTER_INGRESS,
+	COUNTER_NEVER,
+	COUNTER_MAX,
+};
+
+enum ctl_mode {
+	CTL_SLOW = 3,
+	CTL_FAST = 7,
+};
+
+const volatile __u32 ctl_ticks = 100;
+const volatile __s16 ctl_offset = -5;
+const volatile bool ctl_enabled = true;
+const volatile enum ctl_mode ctl_mode = CTL_SLOW;
+const volatile __u64 ctl_large = 1;
+/* No tunable: the compiler may have folded it already. */
+const __u32 ctl_table[4] = { 1, 2, 3, 4 };
+
+/* What keeps the enum in the object's BTF, although all code with it is inlined. */
+const enum transport_counter counter_max = COUNTER_MAX;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+static void count(enum transport_counter which)
+{
+	__u32 key = which;
+	__u64 *value = bpf_map_lookup_elem(&counters, &key);
+
+	if (value)
+		*value += 1;
+}
+
+SEC("struct_ops/ctl_egress")
+__u32 BPF_PROG(ctl_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	return ETRAN_DROP;
+}
+
+SEC("struct_ops/ctl_ingress")
+__u32 BPF_PROG(ctl_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	count(COUNTER_INGRESS);
+	/* All are used, so that none is left out of the object. */
+	if (ctl_enabled && ctl_ticks + ctl_offset + ctl_mode + ctl_large + ctl_table[pkt->len & 3])
+		return ETRAN_CONSUME;
+	return ETRAN_DROP;
+}
+
+#ifdef CTL_INIT_FAILS
+SEC("struct_ops/ctl_init")
+__s32 BPF_PROG(ctl_init)
+{
+	return -71;	/* EPROTO */
+}
+#endif
+
+#ifdef CTL_BAD_PROGRAM
+/* Reads without a NULL check: the verifier must mind. */
+SEC("struct_ops/ctl_gen")
+__u32 BPF_PROG(ctl_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	return *bpf_etran_slice(pkt, 0, 4);
+}
+#endif
+
+SEC(CTL_SECTION)
+struct etran_ops ctl_ops = {
+	.egress = (void *)ctl_egress,
+#ifndef CTL_NO_INGRESS
+	.ingress = (void *)ctl_ingress,
+#endif
+#ifdef CTL_INIT_FAILS
+	.init = (void *)ctl_init,
+#endif
+#ifdef CTL_BAD_PROGRAM
+	.gen = (void *)ctl_gen,
+#endif
+	.version = CTL_VERSION,
+	.ip_proto = CTL_PROTO,
+	.name = CTL_NAME,
+};
+
+#ifdef CTL_TWO
+SEC(".struct_ops.link")
+struct etran_ops ctl_ops_2 = {
+	.egress = (void *)ctl_egress,
+	.ingress = (void *)ctl_ingress,
+	.version = CTL_VERSION,
+	.ip_proto = CTL_PROTO + 1,
+	.name = "ctltest2",
+};
+#endif
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The command line of etranctl: help, prefixes, options, JSON and exit status 2. No kernel needed.
+
+. "$(dirname -- "$0")/lib.sh"
+need_files
+
+for c in load unload list show stats check version; do
+	ctl help $c
+	expect "help $c" 0 "^usage: etranctl $c"
+	ctl $c help
+	expect "$c help" 0 "^usage: etranctl"
+done
+ctl help
+expect "help lists the commands" 0 "etranctl load OBJ"
+ctl --help
+expect "--help" 0 "etranctl load OBJ"
+ctl -h unl
+expect "-h with a shortened command" 0 "^usage: etranctl unload"
+ctl -V
+expect "-V" 0 "^etranctl [0-9]"
+ctl ver
+expect "a command may be shortened" 0 "^etranctl [0-9]"
+ctl -j version
+expect "-j version" 0
+json "-j version is JSON" '.version and .abi and .ops and has("module")'
+ctl -p version
+json "-p version is JSON" '.version'
+check "-p version has several lines" test "$(wc -l <<<"$OUT")" -gt 3
+ctl version -j
+json "options may stand behind the command" '.version'
+ctl -j help
+json "-j help is JSON" '.commands | length >= 8'
+
+usage()
+{
+	local what=$1
+	shift
+	ctl "$@"
+	expect "$what" 2
+	ctl -j "$@"
+	expect "$what, with -j" 2
+	json "$what, JSON error" '.error | length > 10'
+}
+ctl
+expect "no command" 2 "no command given"
+usage "unknown command" frobnicate
+usage "command that fits two" l
+usage "unknown option" --frobnicate list
+usage "unknown letter" -x list
+usage "option without its value" load x --dev
+usage "load without object" load
+usage "load with two objects" load a b
+usage "unload without name" unload
+usage "unload with a path" unload ../x
+usage "unload NAME --all" unload x --all
+usage "list with an argument" list x
+usage "show without name" show
+usage "stats with two names" stats a b
+usage "version with an argument" version x
+usage "option of another command" list --dev eth0
+usage "--set of another command" stats --set a=b
+usage "--all of another command" list --all
+usage "--force of another command" load x --force
+usage "check with a name that is too long" check averyveryverylongname
+usage "check with an empty name" check a/
+
+"$CTL" version >/dev/full 2>"$WORK/err"
+check "a full disk is no success" test $? = 1
+
+check "the man page has no warnings" test -z \
+	"$(man --warnings -E UTF-8 -l "$TOP/ctl/man/etranctl.8" 2>&1 >/dev/null)"
+for c in load unload list show stats check version; do
+	check "the man page has $c" grep -q "$c" "$TOP/ctl/man/etranctl.8"
+done
+done_testing
