@@ -261,7 +261,7 @@ int cmd_show(const struct ctl_args *args)
 	int fd = -1, status, map_fd;
 
 	if (args->nargs != 1)
-		return fail(CTL_USAGE, "show needs the name of one transport, or a BPF object");
+		return fail(CTL_USAGE, "show needs the name of one transport, or a BPF object; 'etranctl list' shows the names");
 	/* A loaded transport goes before a file of the same name; a path is always a file. */
 	if (!strchr(args->arg[0], '/')) {
 		fd = device_open();

@@ -190,12 +190,9 @@ static uint32_t own_count(const struct btf *btf, uint32_t max)
 		return max;
 	t = btf__type_by_id(btf, id);
 	for (i = 0; i < btf_vlen(t); i++) {
-		const char *name = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
 		uint32_t val = btf_enum(t)[i].val;
 
-		/* The one that only says how many there are. */
-		if (name && (strstr(name, "_MAX") || strstr(name, "_COUNT")) && val + 1 >= max)
-			continue;
+		/* The member that only says how many there are lies beyond the map. */
 		if (val < max && val + 1 > n)
 			n = val + 1;
 	}
@@ -327,7 +324,7 @@ int cmd_stats(const struct ctl_args *args)
 	int fd, status, i;
 
 	if (args->nargs > 1)
-		return fail(CTL_USAGE, "stats takes the name of one transport at most");
+		return fail(CTL_USAGE, "stats takes the name of one transport at most; leave the rest out");
 	status = kernel_open(&fd);
 	if (status)
 		return status;

@@ -242,7 +242,7 @@ int cmd_unload(const struct ctl_args *args)
 	int lock = -1, status;
 
 	if (args->all ? args->nargs != 0 : args->nargs != 1)
-		return fail(CTL_USAGE, "unload needs the name of one transport, or --all");
+		return fail(CTL_USAGE, "unload needs the name of one transport, or --all; 'etranctl list' shows the names");
 	if (args->nargs && (strchr(args->arg[0], '/') || args->arg[0][0] == '.' ||
 			    strlen(args->arg[0]) >= ETRAN_NAME_LEN))
 		return fail(CTL_USAGE, "'%s' is no name of a transport; 'etranctl list' shows the names",

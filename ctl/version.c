@@ -13,7 +13,7 @@ int cmd_version(const struct ctl_args *args)
 	int fd;
 
 	if (args->nargs)
-		return fail(CTL_USAGE, "version takes no argument");
+		return fail(CTL_USAGE, "version takes no argument; leave it out");
 	obj = json_object_new_object();
 	out_str(obj, "version", ETRANCTL_VERSION);
 	out_u64(obj, "abi", ETRAN_ABI_VERSION);
