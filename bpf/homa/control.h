@@ -40,8 +40,7 @@ static __noinline __u32 ingress_grant(struct etran_hdr *hdr, const struct receiv
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &r->key) && rpc->state == RPC_OUTGOING) {
 		w.generation = rpc->generation;
-		rpc->heard_ns = r->now;
-		rpc->resends = 0;
+		rpc_heard(rpc, r->now);
 		rpc->sched_priority = priority % PRIORITIES;
 		out_grant(rpc, offset);
 		if (out_ready(rpc))
@@ -84,8 +83,7 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, const struct recei
 	if (live) {
 		w.generation = rpc->generation;
 		if (rpc->state == RPC_OUTGOING) {
-			rpc->heard_ns = r->now;
-			rpc->resends = 0;
+			rpc_heard(rpc, r->now);
 			end = rpc->out_sent;
 			if (length != HOMA_RESEND_ALL) {
 				end = offset + length;
@@ -166,8 +164,10 @@ static __noinline __u32 ingress_busy(const struct received *r)
 	}
 	bpf_spin_lock(&rpc->lock);
 	/* An orphan may not stay as long as a server likes to work. */
-	if (rpc_is(rpc, &r->key) && !rpc->orphan)
+	if (rpc_is(rpc, &r->key) && !rpc->orphan) {
 		rpc->heard_ns = r->now;
+		rpc->unanswered = 0;
+	}
 	bpf_spin_unlock(&rpc->lock);
 	return ETRAN_CONSUME;
 }

@@ -7,10 +7,18 @@
 #ifndef _HOMA_ENDPOINT_H
 #define _HOMA_ENDPOINT_H
 
+/**
+ * struct endpoint - an endpoint
+ * @link: link device
+ * @port: host byte order
+ * @last_id: of the newest request; the library counts upwards. Written by egress only, which does
+ *	not run twice at once for one AF_XDP socket.
+ */
 struct endpoint {
 	__u32 link;
 	__u16 port;
 	__u16 zero;
+	__u64 last_id;
 };
 
 struct {
@@ -106,6 +114,7 @@ __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 	struct endpoint new = { .link = ep->link };
 	__u32 id = ep->id;
 	__u16 port = ep->port;
+	__u64 first_id;
 	int err = 0;
 
 	if (port)
@@ -116,17 +125,19 @@ __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 		return err;
 	if (!port)
 		return -EADDRINUSE;
+	/*
+	 * The first request's id. Random, because servers tell RPCs apart by address, port and id,
+	 * and may still know some of an earlier endpoint with this port.
+	 */
+	first_id = ((__u64)(bpf_get_prandom_u32() & 0xffff) << 32 | bpf_get_prandom_u32()) << 1 | 2;
+	new.last_id = first_id - 1;
 	new.port = port;
 	if (bpf_map_update_elem(&endpoints, &id, &new, BPF_NOEXIST)) {
 		port_give(new.link, port);
 		return -ENOMEM;
 	}
 	ep->port = port;
-	/*
-	 * The first request's id. Random, because servers tell RPCs apart by address, port and id,
-	 * and may still know some of an earlier endpoint with this port.
-	 */
-	ep->arg[0] = ((__u64)(bpf_get_prandom_u32() & 0xffff) << 32 | bpf_get_prandom_u32()) << 1 | 2;
+	ep->arg[0] = first_id;
 	return 0;
 }
 

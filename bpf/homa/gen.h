@@ -84,6 +84,17 @@ struct gen_step {
 	__u64 first;
 };
 
+/* Under the lock: to an application without buffers, send but little to see whether it has some. */
+static __always_inline void gen_resend_little(struct rpc *rpc, struct gen_step *step)
+{
+	if (!rpc->starved)
+		return;
+	rpc->pending &= ~PENDING_RESEND;
+	rpc->resend_next = 0;
+	if (step->length > homa_starved_bytes)
+		step->length = homa_starved_bytes;
+}
+
 /* Under the lock: what the next RESEND asks for. */
 static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
 {
@@ -107,15 +118,23 @@ static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
 		step->length = rpc->gaps[i].end - rpc->gaps[i].start;
 		rpc->resend_next = i + 1;
 		rpc->gaps_asked |= 1U << i;
+		gen_resend_little(rpc, step);
 		return;
 	}
 	/* After the gaps: what is missing at the end. */
 	rpc->pending &= ~PENDING_RESEND;
 	rpc->resend_next = 0;
+	if (rpc->state != RPC_INCOMING)
+		return;
 	if (rpc->in_end < rpc->in_granted) {
 		step->type = HOMA_RESEND;
 		step->offset = rpc->in_end;
 		step->length = rpc->in_granted - rpc->in_end;
+		gen_resend_little(rpc, step);
+	} else if (!next && rpc->in_granted < rpc->in_len) {
+		/* Nothing is missing but the GRANT, which may have been lost. */
+		step->type = HOMA_GRANT;
+		step->offset = rpc->in_granted;
 	}
 }
 
@@ -126,7 +145,7 @@ static __always_inline void gen_gap(struct rpc *rpc, struct gen_step *step)
 
 	step->type = 0;
 	for (i = 0; i < RPC_MAX_GAPS; i++) {
-		if (rpc->state != RPC_INCOMING || !in_lost(rpc, i))
+		if (rpc->state != RPC_INCOMING || rpc->starved || !in_lost(rpc, i))
 			continue;
 		rpc->gaps_asked |= 1U << i;
 		step->type = HOMA_RESEND;
@@ -239,6 +258,7 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 				 const struct work *w, const struct gen_step *step)
 {
 	bool again = step->rtx.start < step->rtx.end, more = false, send = false;
+	bool stale = false;
 	__u64 handle, cursor = 0, cookie;
 	struct data data = {};
 	__u32 offset, end;
@@ -269,7 +289,8 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 				data.retransmit = 1;
 				send = true;
 			} else if (!cursor || err) {
-				/* Gone: only when the RPC is about to end. */
+				/* Cannot be: frames are kept until the state changes. */
+				stale = true;
 				rtx_done(rpc, rpc->out_len);
 			}
 			if (rtx_first(rpc).end == 0)
@@ -282,6 +303,7 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 				if (!out_ready(rpc))
 					rpc->pending &= ~PENDING_DATA;
 			} else {
+				stale = true;
 				rpc->pending &= ~PENDING_DATA;
 			}
 		}
@@ -291,7 +313,7 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 
 	if (more)
 		work_push(w);
-	if (err)
+	if (stale)
 		count(COUNTER_frame_stale);
 	if (!send)
 		return ETRAN_CONSUME;

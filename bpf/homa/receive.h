@@ -8,7 +8,9 @@
  * one of its packets. This way a packet that comes twice at the same moment is delivered twice, and
  * the library keeps what it has.
  *
- * A packet that the application gave no buffer for is as good as lost: the timer asks for it again.
+ * A packet that the application gave no buffer for is as good as lost: the timer asks for it again,
+ * but only for a few bytes until it sees that there are buffers again. Otherwise a slow application
+ * would get even less time, for all the packets that come in vain.
  */
 #ifndef _HOMA_RECEIVE_H
 #define _HOMA_RECEIVE_H
@@ -224,6 +226,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	struct remains remains = {};
 	struct work w = {};
 	__u32 unshare = 0;
+	__u64 delay = 0;
 	__u8 add = 0;
 
 	w.key = r->key;
@@ -232,6 +235,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	if (rpc_is(rpc, &r->key) && rpc->generation == generation &&
 	    rpc->state == RPC_INCOMING &&
 	    in_check(rpc, p->offset, p->offset + p->len, true) == BYTES_NEW) {
+		rpc_heard(rpc, r->now);
 		unshare = in_unshare(rpc);
 		if (rpc->in_received == rpc->in_len) {
 			done = true;
@@ -240,10 +244,16 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 			else
 				rpc->state = RPC_IN_SERVICE;
 		} else {
-			/* The packet that began it leaves the timer to those that follow. */
-			start = rpc->in_received == p->len;
+			/* A server's RPC gets its timer when one packet is not all of it. */
+			start = !rpc->due_ns;
+			if (start)
+				delay = rpc_due(rpc, r->now, homa_resend_ticks);
+			/* There are buffers again: get all that was lost for want of them. */
+			if (rpc->starved)
+				add = PENDING_RESEND;
+			rpc->starved = 0;
 			if (in_wants_grant(rpc))
-				add = PENDING_GRANT;
+				add |= PENDING_GRANT;
 			if (in_any_lost(rpc))
 				add |= PENDING_GAPS;
 			push = work_add(rpc, add);
@@ -254,8 +264,8 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 		budget_return(r->key.link, unshare);
 	if (push)
 		work_push(&w);
-	if (start && !is_client(r->key.id))
-		bpf_timer_start(&rpc->timer, homa_resend_ticks * homa_tick_ns, 0);
+	if (start)
+		bpf_timer_start(&rpc->timer, delay, 0);
 	if (done && is_client(r->key.id)) {
 		count(COUNTER_rpc_client_done);
 		rpc_remove(&r->key, &remains);
@@ -264,15 +274,38 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	return ETRAN_DELIVER;
 }
 
-/* A request of which nothing was here. NULL: dealt with, the packet ends. */
-static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct received *r)
+/* A piece could not be delivered: see that it is asked for, even if it was the first. */
+static __noinline void piece_lost(const struct received *r, struct rpc *rpc, __u32 generation)
+{
+	bool start = false;
+	__u64 delay = 0;
+
+	bpf_spin_lock(&rpc->lock);
+	if (rpc_is(rpc, &r->key) && rpc->generation == generation) {
+		rpc->starved = 1;
+		start = !rpc->due_ns;
+		if (start)
+			delay = rpc_due(rpc, r->now, homa_resend_ticks);
+	}
+	bpf_spin_unlock(&rpc->lock);
+	if (start)
+		bpf_timer_start(&rpc->timer, delay, 0);
+}
+
+/*
+ * A request of which nothing was here. NULL: dealt with, the packet ends. @answer: tell the client
+ * when there is no server, which one packet of the message is enough for.
+ */
+static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct received *r,
+					    bool answer)
 {
 	__u32 generation, endpoint = server_at(r->key.link, r->key.port);
 	struct rpc *rpc;
 
 	if (!endpoint) {
 		count(COUNTER_rx_no_server);
-		unreachable_push(hdr, r);
+		if (answer)
+			unreachable_push(hdr, r);
 		return NULL;
 	}
 	rpc = rpc_alloc(&r->key);
@@ -305,7 +338,8 @@ static __always_inline void acknowledged(const struct rpc_key *key)
 	if (!rpc)
 		return;
 	bpf_spin_lock(&rpc->lock);
-	end = rpc_is(rpc, key) && rpc->state == RPC_OUTGOING && rpc->out_sent == rpc->out_len;
+	/* Also when not all of it was sent: the client may have lost interest. */
+	end = rpc_is(rpc, key) && rpc->state == RPC_OUTGOING;
 	if (end)
 		rpc_bury(rpc, &remains);
 	bpf_spin_unlock(&rpc->lock);
@@ -369,7 +403,8 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 			control_push_ack(&r->key, r->local);
 			return ETRAN_CONSUME;
 		}
-		rpc = request_begin(hdr, r);
+		/* The first packet, or one that was asked for. */
+		rpc = request_begin(hdr, r, !p.offset || get8(hdr, at + 48));
 		if (!rpc)
 			return ETRAN_DROP;
 	}
@@ -399,8 +434,9 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 			if (rpc->in_len != p.message_length) {
 				changed = true;
 			} else {
+				/* Not rpc_heard(): nothing has moved until it is delivered. */
 				rpc->heard_ns = r->now;
-				rpc->resends = 0;
+				rpc->unanswered = 0;
 				novelty = in_check(rpc, p.offset, p.offset + p.len, false);
 			}
 		}
@@ -441,13 +477,11 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	if (!err)
 		return piece_note(r, &p, rpc, generation);
 	count(COUNTER_rx_no_buffer);
-	if (err == -EMSGSIZE) {
+	if (err == -EMSGSIZE)
 		/* It never will fit. */
 		rpc_fail(&r->key, EMSGSIZE);
-	} else if (!is_client(r->key.id)) {
-		/* Ask for it again; without this, nobody might if it was the first packet. */
-		bpf_timer_start(&rpc->timer, homa_resend_ticks * homa_tick_ns, 0);
-	}
+	else
+		piece_lost(r, rpc, generation);
 	return ETRAN_DROP;
 }
 

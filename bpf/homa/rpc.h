@@ -88,14 +88,17 @@ struct range {
  * @rtx_priority: the same, in answer to a RESEND
  * @waits: in the queue of those that want a grant
  * @report: RPC_FAILED: the application had no buffer for the error, the timer tries again
- * @resends: RESENDs or NEED_ACKs sent since the peer was last heard
+ * @resends: RESENDs or NEED_ACKs sent since something last moved
+ * @unanswered: the same, since the peer last said anything about this RPC
  * @pending: enum rpc_pending; non-zero while the RPC is in the work queue or in gen's hands
  * @cutoff_version: of the last CUTOFFS from the peer, network byte order
+ * @starved: the application had no buffer for the last piece that came
  * @resend_next: number of the gap that the next RESEND is for
  * @error: RPC_FAILED: positive errno for the application
  * @heard_ns: when a packet showed last that the peer works on it, or when there last was
  *	something to do here first
  * @asked_ns: when RESEND or NEED_ACK was sent last
+ * @due_ns: when the timer should fire, 0 before it is set for the first time
  * @orphan_ns: when the endpoint was closed
  * @out_len: bytes of the message sent, 0 when there is none yet
  * @out_submitted: how many of them the application gave
@@ -131,13 +134,16 @@ struct rpc {
 	__u8 rtx_priority;
 	__u8 waits;
 	__u8 resends;
+	__u8 unanswered;
 	__u8 pending;
 	__u8 report;
 	__u8 resend_next;
+	__u8 starved;
 	__be16 cutoff_version;
 	__u32 error;
 	__u64 heard_ns;
 	__u64 asked_ns;
+	__u64 due_ns;
 	__u64 orphan_ns;
 	__u32 out_len;
 	__u32 out_submitted;
@@ -203,6 +209,23 @@ static __always_inline struct rpc *rpc_alloc(const struct rpc_key *key)
 		return NULL;
 	}
 	return rpc;
+}
+
+/* Under the lock: a packet about the RPC arrived, and it moved something. */
+static __always_inline void rpc_heard(struct rpc *rpc, __u64 now)
+{
+	rpc->heard_ns = now;
+	rpc->resends = 0;
+	rpc->unanswered = 0;
+}
+
+/* Under the lock: the timer will be set for @ticks from now. Returns that in ns. */
+static __always_inline __u64 rpc_due(struct rpc *rpc, __u64 now, __u32 ticks)
+{
+	__u64 delay = ticks * homa_tick_ns;
+
+	rpc->due_ns = now + delay;
+	return delay;
 }
 
 /* Under the lock of a new RPC: it exists from here on. */

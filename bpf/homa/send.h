@@ -137,6 +137,7 @@ static __always_inline void rtx_done(struct rpc *rpc, __u32 end)
  * @len: bytes of payload
  * @priority: for unscheduled DATA; set with @offset 0 only
  * @cutoff_version: as @priority
+ * @begins: no frame of this RPC, a request, was seen before
  * @handle: of the held frame
  * @now: ns
  */
@@ -147,7 +148,8 @@ struct submit {
 	__u32 offset;
 	__u32 len;
 	__be16 cutoff_version;
-	__u16 priority;
+	__u8 priority;
+	__u8 begins;
 	__u32 zero;
 	__u64 handle;
 	__u64 now;
@@ -169,9 +171,8 @@ static __always_inline void submit_first(struct rpc *rpc, const struct submit *s
 	rpc->out_granted = rpc->unscheduled;
 	rpc->priority = s->priority;
 	rpc->cutoff_version = s->cutoff_version;
-	rpc->heard_ns = s->now;
 	rpc->asked_ns = s->now;
-	rpc->resends = 0;
+	rpc_heard(rpc, s->now);
 }
 
 /*
@@ -200,15 +201,18 @@ static __always_inline bool submit_append(struct rpc *rpc, const struct submit *
 	return false;
 }
 
-/* A frame of a request or response that is beyond repair for its RPC. */
+/*
+ * A frame that is of no use to its message: the RPC fails. When it is not in the table, the
+ * application is told if this is the first that is seen of it (@s->begins); else it has been told,
+ * and this is the rest of a message of which nobody wants to know any more.
+ */
 static __always_inline void submit_refuse(const struct submit *s, int error)
 {
-	/* When the RPC is not (or not any more) in the table, tell all the same. */
 	if (!is_client(s->key.id))
 		return;
 	if (bpf_map_lookup_elem(&rpcs, &s->key))
 		rpc_fail(&s->key, error);
-	else
+	else if (s->begins)
 		error_report(s->endpoint, &s->key, error);
 }
 
@@ -219,6 +223,7 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	struct work w = {};
 	bool push = false, now;
 	struct rpc *rpc;
+	__u64 delay;
 
 	rpc = rpc_alloc(&s->key);
 	if (!rpc) {
@@ -243,10 +248,11 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	bpf_spin_lock(&rpc->lock);
 	rpc_begin(rpc, &s->key, w.generation, s->endpoint, RPC_OUTGOING, s->now);
 	submit_first(rpc, s);
+	delay = rpc_due(rpc, s->now, homa_resend_ticks);
 	now = submit_append(rpc, s, &data, &push);
 	bpf_spin_unlock(&rpc->lock);
 	count(COUNTER_rpc_client);
-	bpf_timer_start(&rpc->timer, homa_resend_ticks * homa_tick_ns, 0);
+	bpf_timer_start(&rpc->timer, delay, 0);
 	/* Closed meanwhile? Then endpoint_close may have missed the RPC. */
 	if (!bpf_map_lookup_elem(&endpoints, &s->endpoint)) {
 		rpc_end(&s->key);
@@ -268,8 +274,8 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 	bool push = false, ok, now = false, first = !s->offset;
 	struct data data = {};
 	struct work w = {};
+	__u64 tail = 0, delay = 0;
 	struct rpc *rpc;
-	__u64 tail = 0;
 
 	rpc = bpf_map_lookup_elem(&rpcs, &s->key);
 	if (!rpc) {
@@ -307,6 +313,7 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 		if (ok) {
 			rpc->state = RPC_OUTGOING;
 			submit_first(rpc, s);
+			delay = rpc_due(rpc, s->now, homa_request_ack_ticks);
 		}
 	} else if (ok) {
 		ok = submit_is_next(rpc, s);
@@ -321,7 +328,7 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 		return ETRAN_DROP;
 	}
 	if (first)
-		bpf_timer_start(&rpc->timer, homa_request_ack_ticks * homa_tick_ns, 0);
+		bpf_timer_start(&rpc->timer, delay, 0);
 	if (push)
 		work_push(&w);
 	if (!now)
@@ -395,7 +402,7 @@ SEC("struct_ops/egress")
 __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
 	const struct homa_req *req = (const void *)pkt->req.data;
-	const struct endpoint *endpoint;
+	struct endpoint *endpoint;
 	struct submit s = {};
 	bool request;
 	__u16 op = pkt->req.op;
@@ -425,6 +432,10 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	if (s.key.id < 2 || is_client(s.key.id) != request) {
 		count(COUNTER_req_bad_id);
 		return ETRAN_DROP;
+	}
+	if (request && s.key.id > endpoint->last_id) {
+		endpoint->last_id = s.key.id;
+		s.begins = 1;
 	}
 	if (!s.msg_len || s.msg_len > HOMA_MAX_MESSAGE_LENGTH || s.offset >= s.msg_len ||
 	    !s.len || s.len > s.msg_len - s.offset || !s.key.peer_port ||

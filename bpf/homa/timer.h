@@ -5,9 +5,14 @@
  * costs one timer that is started and never fires, nothing is done once a tick, and no table is
  * ever searched.
  *
- * Who waits for the peer asks again after homa_resend_ticks without a word, then ever more slowly
- * (5, 10, 20, 30, 50, 70, 90 ticks: a peer or network that is overloaded must not get more work
- * from being so), and gives up after homa_timeout_ticks. HomaModule asks every 5 ticks.
+ * Who waits for the peer asks after homa_resend_ticks without a word, then ever more slowly: a peer
+ * or network that is overloaded must not get more work from being so. HomaModule asks every 5
+ * ticks. Given up is after homa_timeout_ticks without an answer (asked at 5, 10, 20, 30, 50, 70 and
+ * 90). An answer that nothing is ready yet (BUSY) makes the next question wait longer, up to half of
+ * homa_timeout_ticks, but leaves the full time from there.
+ *
+ * Time in which this CPU did not get to its timers is not counted as silence of the peer: on an
+ * overloaded machine its packets would be waiting here, too.
  */
 #ifndef _HOMA_TIMER_H
 #define _HOMA_TIMER_H
@@ -18,21 +23,23 @@
 /* Under the lock: how long to wait before asking again. */
 static __always_inline __u64 ask_interval(const struct rpc *rpc, __u32 ticks)
 {
-	__u32 shift = rpc->resends / 2, most = homa_timeout_ticks / 5;
+	bool busy = rpc->resends && !rpc->unanswered;
+	__u32 shift = (busy ? rpc->resends : rpc->unanswered) / 2;
+	__u32 most = homa_timeout_ticks / (busy ? 2 : 5);
 
 	if (shift > 4)
 		shift = 4;
+	if (most < homa_resend_ticks)
+		most = homa_resend_ticks;
 	ticks <<= shift;
-	if (ticks > most && most >= homa_resend_ticks)
-		ticks = most;
-	return ticks * homa_tick_ns;
+	return (ticks < most ? ticks : most) * homa_tick_ns;
 }
 
 /**
  * struct due - what the timer found
  * @add: enum rpc_pending
  * @rearm: set the timer again, for @delay
- * @silent: the peer has said nothing for homa_timeout_ticks
+ * @silent: the peer has said nothing for too long
  * @gone: an orphan's time is over
  * @report: the error of a failed RPC has still to be told
  * @ask: the peer is asked, so see whether it can be reached at all
@@ -50,9 +57,9 @@ struct due {
 
 /* Under the lock: the peer owes something. */
 static __always_inline void due_from_peer(struct rpc *rpc, struct due *due, __u64 now, __u8 ask,
-					  __u32 ticks)
+					  __u32 ticks, __u32 timeout_ticks)
 {
-	__u64 since, interval, timeout = homa_timeout_ticks * homa_tick_ns;
+	__u64 since, interval, timeout = timeout_ticks * homa_tick_ns;
 
 	if (now - rpc->heard_ns >= timeout) {
 		due->silent = true;
@@ -65,6 +72,8 @@ static __always_inline void due_from_peer(struct rpc *rpc, struct due *due, __u6
 		due->ask = true;
 		if (rpc->resends < 255)
 			rpc->resends++;
+		if (rpc->unanswered < 255)
+			rpc->unanswered++;
 		rpc->asked_ns = now;
 		since = now;
 		interval = ask_interval(rpc, ticks);
@@ -101,12 +110,14 @@ static __always_inline void due_outgoing(struct rpc *rpc, struct due *due, __u64
 		/* The application has not submitted all of the message. */
 		due_later(rpc, due, now);
 	} else if (client) {
-		due_from_peer(rpc, due, now, PENDING_RESEND, homa_resend_ticks);
-	} else if (rpc->out_sent == rpc->out_len) {
-		due_from_peer(rpc, due, now, PENDING_NEED_ACK, homa_request_ack_ticks);
+		due_from_peer(rpc, due, now, PENDING_RESEND, homa_resend_ticks,
+			      homa_timeout_ticks);
 	} else {
-		/* Waits for a GRANT; it is the client's part to ask when that is lost. */
-		due_from_peer(rpc, due, now, 0, homa_resend_ticks);
+		/* Asked whether it has all, a client that does not says what it wants. */
+		due_from_peer(rpc, due, now, PENDING_NEED_ACK,
+			      rpc->out_sent == rpc->out_len ? homa_request_ack_ticks :
+							      homa_resend_ticks,
+			      homa_response_timeout_ticks);
 	}
 }
 
@@ -117,7 +128,8 @@ static __always_inline void due_incoming(struct rpc *rpc, struct due *due, __u64
 		due->add |= PENDING_GRANT;
 		due_later(rpc, due, now);
 	} else {
-		due_from_peer(rpc, due, now, PENDING_RESEND, homa_resend_ticks);
+		due_from_peer(rpc, due, now, PENDING_RESEND, homa_resend_ticks,
+			      homa_timeout_ticks);
 	}
 }
 
@@ -140,6 +152,10 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 		now = rpc->asked_ns;
 	if (now < rpc->orphan_ns)
 		now = rpc->orphan_ns;
+	if (now > rpc->due_ns + homa_resend_ticks * homa_tick_ns)
+		rpc->heard_ns += now - rpc->due_ns;
+	if (rpc->heard_ns > now)
+		rpc->heard_ns = now;
 	if (rpc_is(rpc, &w.key)) {
 		switch (rpc->state) {
 		case RPC_OUTGOING:
@@ -156,6 +172,7 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 			break;
 		}
 		push = work_add(rpc, due.add);
+		rpc->due_ns = now + due.delay;
 	}
 	bpf_spin_unlock(&rpc->lock);
 

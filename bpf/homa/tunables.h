@@ -21,8 +21,10 @@
 const volatile __u64 homa_tick_ns = 1000000;
 /* Silence after which a receiver asks for what is missing, ticks. */
 const volatile __u32 homa_resend_ticks = 5;
-/* Silence after which an RPC is given up, ticks. */
+/* Silence after which a client gives an RPC up, or a server a request that is incomplete, ticks. */
 const volatile __u32 homa_timeout_ticks = 100;
+/* Silence after which a server gives up a response, ticks. HomaModule never does. */
+const volatile __u32 homa_response_timeout_ticks = 500;
 /* Time after the last byte of a response was sent until its ACK is asked for, ticks. */
 const volatile __u32 homa_request_ack_ticks = 2;
 /* Bytes of a message that are sent without waiting for a grant. */
@@ -35,5 +37,7 @@ const volatile __u32 homa_grant_window = 100000;
 const volatile __u32 homa_grant_step = 10000;
 /* Bytes that must have arrived behind a gap before it counts as lost, not as late. */
 const volatile __u32 homa_reorder_bytes = 10000;
+/* Bytes that are asked for again while the application has no buffers. */
+const volatile __u32 homa_starved_bytes = 10000;
 
 #endif /* _HOMA_TUNABLES_H */
