@@ -49,9 +49,8 @@
 	C(rx_dropped, "received packets dropped, for one of the rx_ reasons")			\
 	D(rx_truncated, "received packet shorter than its IP header says")			\
 	D(rx_checksum, "received packet with a wrong IP header checksum")			\
-	D(rx_options, "received packet with IP options")					\
+	D(rx_options, "received packet with IP options, or not of version 4")		\
 	D(rx_fragment, "received fragment")							\
-	D(rx_room, "received packet in a buffer too small for struct etran_hdr")		\
 	D(rx_verdict, "received packet dropped by its transport")				\
 	C(deliver_failed, "deliveries that failed, for one of the deliver_ reasons")		\
 	D(deliver_buffers, "delivery to an application that gave no buffers or does not read")	\

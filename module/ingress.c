@@ -42,6 +42,7 @@ int etran_ingress(struct xdp_buff *xdp)
 	const struct ethhdr *eth = xdp->data;
 	struct etran_transport *t;
 	struct etran_link *link;
+	struct etran_hdr copy;
 	struct etran_pkt pkt;
 	struct etran_ops *ops;
 	struct iphdr *ip;
@@ -74,7 +75,7 @@ int etran_ingress(struct xdp_buff *xdp)
 		etran_count(link, t, rx_truncated);
 		goto drop;
 	}
-	if (ip->ihl != 5) {
+	if (ip->version != 4 || ip->ihl != 5) {
 		etran_count(link, t, rx_options);
 		goto drop;
 	}
@@ -86,10 +87,6 @@ int etran_ingress(struct xdp_buff *xdp)
 		etran_count(link, t, rx_checksum);
 		goto drop;
 	}
-	if (unlikely((void *)ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp))) {
-		etran_count(link, t, rx_room);
-		goto drop;
-	}
 
 	memset(&pkt, 0, sizeof(pkt));
 	pkt.len = len;
@@ -97,8 +94,17 @@ int etran_ingress(struct xdp_buff *xdp)
 	pkt.kind = ETRAN_PKT_INGRESS;
 	pkt.data = ip;
 	pkt.transport = t;
+	/*
+	 * veth makes buffers as small as the packet, for what the kernel's own stack sends, such as
+	 * ICMP errors. All of such a packet fits the copy.
+	 */
+	if (unlikely((void *)ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp))) {
+		memcpy(&copy, ip, room);
+		memset(copy.b + room, 0, sizeof(copy) - room);
+		pkt.data = &copy;
+	}
 
-	verdict = ops->ingress(&pkt, (struct etran_hdr *)ip);
+	verdict = ops->ingress(&pkt, pkt.data);
 
 	switch (verdict) {
 	case ETRAN_DELIVER:
@@ -111,6 +117,8 @@ int etran_ingress(struct xdp_buff *xdp)
 		return XDP_DROP;
 	case ETRAN_PASS:
 		etran_count(link, t, rx_passed);
+		if (pkt.data == &copy)
+			memcpy(ip, &copy, room);
 		return XDP_PASS;
 	case ETRAN_DROP:
 		etran_count(link, t, rx_verdict);
