@@ -115,6 +115,8 @@ FIXTURE_SETUP(net)
 	self->a = &tt_hosts.a;
 	self->b = &tt_hosts.b;
 	memset((void *)tt, 0, sizeof(*tt));
+	/* A test before this one that failed may have left its socket to its exit. */
+	ASSERT_TRUE(et_wait_for(et_count("channels") == 0));
 	self->link = bpf_map__attach_struct_ops(tt_map(tt_object));
 	ASSERT_NE(NULL, self->link);
 	self->transport = tt_transport_id();

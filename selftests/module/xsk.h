@@ -47,6 +47,7 @@ struct xsk_config {
 	bool no_endpoint;
 	uint16_t port;
 	uint32_t umem_flags;
+	uint32_t headroom;	/* bytes of each buffer that the kernel shall leave alone */
 	const char *device;	/* default etran0 */
 };
 
@@ -118,6 +119,7 @@ static ET_UNUSED int xsk_make(struct xsk *x, const struct xsk_config *c)
 	reg.len = (uint64_t)x->chunks * XSK_CHUNK;
 	reg.chunk_size = XSK_CHUNK;
 	reg.flags = c->umem_flags;
+	reg.headroom = c->headroom;
 	if (setsockopt(x->fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)) ||
 	    setsockopt(x->fd, SOL_XDP, XDP_UMEM_FILL_RING, &ring, sizeof(ring)) ||
 	    setsockopt(x->fd, SOL_XDP, XDP_UMEM_COMPLETION_RING, &ring, sizeof(ring)) ||
