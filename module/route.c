@@ -10,6 +10,7 @@
 #include <linux/hash.h>
 #include <linux/inetdevice.h>
 #include <net/ip.h>
+#include <net/ip_fib.h>
 #include <net/neighbour.h>
 #include <net/route.h>
 #include "etran.h"
@@ -54,11 +55,19 @@ static struct etran_route *make(struct etran_link *link, struct net_device *lowe
 {
 	struct flowi4 fl4 = { .flowi4_oif = lower->ifindex, .daddr = daddr };
 	struct etran_route *r, *old;
+	struct fib_result res;
 	struct rtable *rt;
-	int i;
+	int i, err;
 
 	if (ipv4_is_multicast(daddr) || ipv4_is_lbcast(daddr) || ipv4_is_zeronet(daddr))
 		return ERR_PTR(-EINVAL);
+	/*
+	 * First, because ip_route_output_key() takes any host without a route for a neighbour when
+	 * it is told the device.
+	 */
+	err = fib_lookup(dev_net(lower), &fl4, &res, 0);
+	if (err)
+		return ERR_PTR(err == -EHOSTUNREACH ? err : -ENETUNREACH);
 	rt = ip_route_output_key(dev_net(lower), &fl4);
 	if (IS_ERR(rt))
 		return ERR_CAST(rt);
