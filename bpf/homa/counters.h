@@ -44,6 +44,7 @@ enum transport_counter {
 	COUNTER_rx_too_many_gaps,	/* DATA that would need another gap */
 	COUNTER_rx_wrong_state,		/* too early or too late for its RPC */
 	COUNTER_rx_unknown_rpc,
+	COUNTER_rx_finished,		/* part of a request that was acknowledged already */
 	COUNTER_rx_no_server,		/* for a port without a server */
 	COUNTER_rx_table_full,		/* a request, and no room for its RPC */
 	COUNTER_rx_no_buffer,		/* the application gave no buffer */

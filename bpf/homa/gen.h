@@ -110,6 +110,7 @@ static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
 		}
 		return;
 	}
+	rpc->repeated = 1;
 	for (i = 0; i < RPC_MAX_GAPS; i++) {
 		if (i < next || rpc->gaps[i].start >= rpc->gaps[i].end)
 			continue;
@@ -148,6 +149,7 @@ static __always_inline void gen_gap(struct rpc *rpc, struct gen_step *step)
 		if (rpc->state != RPC_INCOMING || rpc->starved || !in_lost(rpc, i))
 			continue;
 		rpc->gaps_asked |= 1U << i;
+		rpc->repeated = 1;
 		step->type = HOMA_RESEND;
 		step->offset = rpc->gaps[i].start;
 		step->length = rpc->gaps[i].end - rpc->gaps[i].start;

@@ -274,6 +274,21 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	return ETRAN_DELIVER;
 }
 
+/*
+ * Requests that were answered and acknowledged, of those of which a part may still be under way:
+ * something of them was sent twice. Without this, such a part would look like a new request and be
+ * executed again. A cache: an old part is late at most by some round trips.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct rpc_key);
+	__type(value, __u8);
+} finished SEC(".maps");
+
+/* Was there ever one? Networks without loss do not pay for looking. */
+__u8 finished_any;
+
 /* A piece could not be delivered: see that it is asked for, even if it was the first. */
 static __noinline void piece_lost(const struct received *r, struct rpc *rpc, __u32 generation)
 {
@@ -308,6 +323,10 @@ static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct 
 			unreachable_push(hdr, r);
 		return NULL;
 	}
+	if (finished_any && bpf_map_lookup_elem(&finished, &r->key)) {
+		count(COUNTER_rx_finished);
+		return NULL;
+	}
 	rpc = rpc_alloc(&r->key);
 	if (!rpc) {
 		count(COUNTER_rx_table_full);
@@ -331,13 +350,15 @@ static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct 
 static __always_inline void acknowledged(const struct rpc_key *key)
 {
 	struct remains remains = {};
+	bool end, repeated;
+	__u8 one = 1;
 	struct rpc *rpc;
-	bool end;
 
 	rpc = bpf_map_lookup_elem(&rpcs, key);
 	if (!rpc)
 		return;
 	bpf_spin_lock(&rpc->lock);
+	repeated = rpc->repeated;
 	/* Also when not all of it was sent: the client may have lost interest. */
 	end = rpc_is(rpc, key) && rpc->state == RPC_OUTGOING;
 	if (end)
@@ -346,6 +367,11 @@ static __always_inline void acknowledged(const struct rpc_key *key)
 	if (!end)
 		return;
 	count(COUNTER_rpc_server_done);
+	/* First, so that at any time one of both tells that the request is known. */
+	if (repeated) {
+		bpf_map_update_elem(&finished, key, &one, BPF_ANY);
+		finished_any = 1;
+	}
 	rpc_remove(key, &remains);
 }
 
@@ -372,10 +398,11 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	bool wrong = true, changed = false;
 	struct piece p;
 	struct rpc *rpc;
-	__u64 head = 0;
-	__u64 ack;
+	__u64 ack, head = 0;
+	__u8 again;
 	int err;
 
+	again = get8(hdr, at + 48);
 	p.message_length = bpf_ntohl(get32(hdr, at + 28));
 	p.incoming = bpf_ntohl(get32(hdr, at + 32));
 	p.offset = bpf_ntohl(get32(hdr, at + 52));
@@ -404,7 +431,7 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 			return ETRAN_CONSUME;
 		}
 		/* The first packet, or one that was asked for. */
-		rpc = request_begin(hdr, r, !p.offset || get8(hdr, at + 48));
+		rpc = request_begin(hdr, r, !p.offset || again);
 		if (!rpc)
 			return ETRAN_DROP;
 	}
@@ -412,6 +439,9 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	generation = rpc->generation;
 	endpoint = rpc->endpoint;
 	if (rpc_is(rpc, &r->key)) {
+		/* In IN_SERVICE and behind, all of the request is here. */
+		if (again || rpc->state == RPC_IN_SERVICE || rpc->state == RPC_OUTGOING)
+			rpc->repeated = 1;
 		if (is_client(r->key.id) && rpc->state == RPC_OUTGOING &&
 		    rpc->out_sent == rpc->out_len) {
 			/* The response begins, so the server has all of the request. */

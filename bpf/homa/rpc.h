@@ -8,7 +8,7 @@
  * Locking. Each RPC has a spin lock and only one is ever held. Nothing can be called while it is
  * held, so everything works in steps: look at the RPC and change it under the lock, note down what
  * else is to be done, unlock, do it. The table is preallocated, so memory behind a looked-up
- * pointer stays an RPC for ever but may become another one: rpc_is() after locking tells. For that
+ * pointer always is an RPC but may become another one: rpc_is() after locking tells. For that
  * to be enough an RPC is marked RPC_DEAD under its lock before it is deleted, and the one that
  * marked it is the only one that releases its frames and deletes it. A new one is RPC_FREE until
  * its creator has prepared it.
@@ -92,6 +92,7 @@ struct range {
  * @unanswered: the same, since the peer last said anything about this RPC
  * @pending: enum rpc_pending; non-zero while the RPC is in the work queue or in gen's hands
  * @cutoff_version: of the last CUTOFFS from the peer, network byte order
+ * @repeated: parts of the request were asked for again or came again
  * @starved: the application had no buffer for the last piece that came
  * @resend_next: number of the gap that the next RESEND is for
  * @error: RPC_FAILED: positive errno for the application
@@ -139,6 +140,8 @@ struct rpc {
 	__u8 report;
 	__u8 resend_next;
 	__u8 starved;
+	__u8 repeated;
+	__u8 zero;
 	__be16 cutoff_version;
 	__u32 error;
 	__u64 heard_ns;
