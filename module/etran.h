@@ -257,6 +257,20 @@ struct etran_transport *etran_transport_by_proto(u8 proto);
 int etran_kfuncs_register(void);
 bool etran_ops_prog(const struct bpf_prog *prog);
 
+/* Only BPF calls them; declared because they cannot be static. */
+__u8 *bpf_etran_slice(struct etran_pkt *pkt, u32 off, const u32 rdwr_buf_size);
+u64 bpf_etran_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
+int bpf_etran_load(struct etran_pkt *pkt, u64 handle);
+u64 bpf_etran_next(u64 handle);
+u64 bpf_etran_cookie(u64 handle);
+int bpf_etran_release(u64 handle);
+int bpf_etran_release_chain(u64 handle);
+int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, u32 rec__sz, u32 off, u32 len);
+int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
+void bpf_etran_gen_kick(void);
+int bpf_etran_route(u32 link, __be32 daddr);
+int bpf_etran_rx(struct xdp_md *ctx);
+
 /* link.c */
 extern struct list_head etran_links;
 int etran_link_init(void);

@@ -9,20 +9,6 @@
 #include <linux/btf_ids.h>
 #include "etran.h"
 
-/* Only BPF calls them; declared because they cannot be static. */
-__u8 *bpf_etran_slice(struct etran_pkt *pkt, u32 off, const u32 rdwr_buf_size);
-u64 bpf_etran_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
-int bpf_etran_load(struct etran_pkt *pkt, u64 handle);
-u64 bpf_etran_next(u64 handle);
-u64 bpf_etran_cookie(u64 handle);
-int bpf_etran_release(u64 handle);
-int bpf_etran_release_chain(u64 handle);
-int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, u32 rec__sz, u32 off, u32 len);
-int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
-void bpf_etran_gen_kick(void);
-int bpf_etran_route(u32 link, __be32 daddr);
-int bpf_etran_rx(struct xdp_md *ctx);
-
 __bpf_kfunc_start_defs();
 
 /**
