@@ -537,7 +537,8 @@ ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src
 		if (homa_tx_dead(s))
 			goto out;
 		if (t.want.hangup) {
-			etran_fail(EIO, "the endpoint reports an error that its status does not explain");
+			/* Only a device that goes says so before its status does. */
+			etran_fail(ENETDOWN, "the link device of this socket is being removed; make a new socket");
 			goto out;
 		}
 		/* The last look above was after the sleep: a signal loses no message. */
