@@ -19,7 +19,7 @@ LAB	?= stock
 # Only these tests: <collection>[:test].
 T	?=
 # No output directory of a calling make is meant by make's own variables.
-MAKEFLAGS += --no-print-directory
+MAKEFLAGS += --no-print-directory $(if $(filter 1,$(V)),,-s)
 # Elapsed times count from here, through all scripts.
 export ETRAN_T0 := $(or $(ETRAN_T0),$(shell date +%s))
 
