@@ -266,8 +266,9 @@ __u64 icmp_scan_ns;
 
 /*
  * "Destination unreachable", about a packet that was sent. If it quotes all of the common header
- * it means one RPC. If only 8 bytes, which are the ports, then all RPCs between them are meant,
- * and finding them takes a search through the table; these are rare and limited.
+ * it means one RPC. If only 8 bytes, which are the ports, then all RPCs between them are meant; a
+ * peer without Homa means all RPCs with it, and kernels limit how often they say so. Finding those
+ * takes a search through the table, which is therefore limited, too.
  */
 static __noinline __u32 ingress_icmp(struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
@@ -304,7 +305,7 @@ static __noinline __u32 ingress_icmp(struct etran_pkt *pkt, struct etran_hdr *hd
 	f.key.peer = get32(hdr, ICMP_QUOTE + 16);
 	f.key.port = bpf_ntohs(get16(hdr, ICMP_QUOTE_HOMA));
 	f.key.peer_port = bpf_ntohs(get16(hdr, ICMP_QUOTE_HOMA + 2));
-	if (len >= ICMP_QUOTE_HOMA + sizeof(struct homa_common_hdr)) {
+	if (!f.any_port && len >= ICMP_QUOTE_HOMA + sizeof(struct homa_common_hdr)) {
 		f.key.id = (__u64)bpf_ntohl(get32(hdr, ICMP_QUOTE_HOMA + 20)) << 32 |
 			   bpf_ntohl(get32(hdr, ICMP_QUOTE_HOMA + 24));
 		rpc = bpf_map_lookup_elem(&rpcs, &f.key);
