@@ -311,6 +311,8 @@ struct target {
 
 int target_open(const char *dev, struct target *t);	/* an exit status */
 int target_enable(struct target *t);			/* an exit status */
+/* Can it transmit, now that all are enabled? */
+int target_check(struct target *t);			/* an exit status */
 void target_undo(struct target *t);
 void target_close(struct target *t);
 

@@ -97,7 +97,7 @@ static void answer_load(int fd, const struct transport_object *o, struct target 
 static int load(int fd, struct transport_object *o, struct target *t, int n)
 {
 	struct bpf_link *link = NULL;
-	int err, status, i = 0;
+	int err, status, k, i = 0;
 
 	status = object_load(o);
 	if (status)
@@ -118,6 +118,11 @@ static int load(int fd, struct transport_object *o, struct target *t, int n)
 			i++;	/* that one may be half done */
 			goto undo;
 		}
+	}
+	for (k = 0; k < n; k++) {
+		status = target_check(&t[k]);
+		if (status)
+			goto undo;
 	}
 	answer_load(fd, o, t, n);
 	/* From here on the pin holds it. */

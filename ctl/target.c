@@ -4,8 +4,8 @@
  * Both serve all transports, so a second load on the same device finds them there.
  *
  * The link device comes first, because it is the module that knows whether a device will do and can
- * say so; ndo_xdp_xmit is looked at last, because several drivers only offer it once a program is
- * attached.
+ * say so. Whether the device can transmit is looked at when all devices of a call are enabled: several
+ * drivers offer ndo_xdp_xmit only once a program is attached, and veth once its other end has one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -137,8 +137,6 @@ static int make_link(struct target *t)
 
 static int make_xdp(struct target *t)
 {
-	uint64_t features = 0;
-	uint32_t segs;
 	int ret;
 
 	log_reset();
@@ -146,9 +144,44 @@ static int make_xdp(struct target *t)
 	if (ret < 0)
 		return attach_failed(t, ret);
 	t->made_xdp = ret;
+	return CTL_OK;
+}
 
-	if (xdp_features(t->lower.ifindex, &features, &segs) ||
-	    (features & NETDEV_XDP_ACT_NDO_XMIT))
+static int enter(struct target *t)
+{
+	int err = netns_enter(&t->ns);
+
+	return err ? fail(CTL_FAILURE, "cannot enter the network namespace of '%s': %s; is it gone?",
+			  full_name(t), strerror(-err)) : CTL_OK;
+}
+
+int target_enable(struct target *t)
+{
+	int status = enter(t);
+
+	if (status)
+		return status;
+	status = make_link(t);
+	if (!status)
+		status = make_xdp(t);
+	netns_leave();
+	return status;
+}
+
+int target_check(struct target *t)
+{
+	uint64_t features = 0;
+	uint32_t segs;
+	int err, status = enter(t);
+
+	if (status)
+		return status;
+	err = xdp_features(t->lower.ifindex, &features, &segs);
+	netns_leave();
+
+	if (!(t->lower.flags & IFF_UP))
+		warning("'%s' is down; 'ip link set dev %s up'", full_name(t), t->lower.name);
+	if (err || (features & NETDEV_XDP_ACT_NDO_XMIT))
 		return CTL_OK;
 	if (strcmp(t->lower.kind, "veth"))
 		return fail(CTL_FAILURE, "'%s' has native XDP but cannot transmit with it (no"
@@ -156,23 +189,6 @@ static int make_xdp(struct target *t)
 	warning("'%s' cannot transmit until the other end of the veth pair receives with NAPI;"
 		" load a transport on that end too, or there: 'ethtool -K DEV gro on'", full_name(t));
 	return CTL_OK;
-}
-
-int target_enable(struct target *t)
-{
-	int err, status;
-
-	err = netns_enter(&t->ns);
-	if (err)
-		return fail(CTL_FAILURE, "cannot enter the network namespace of '%s': %s; is it gone?",
-			    full_name(t), strerror(-err));
-	status = make_link(t);
-	if (!status)
-		status = make_xdp(t);
-	if (!status && !(t->lower.flags & IFF_UP))
-		warning("'%s' is down; 'ip link set dev %s up'", full_name(t), t->lower.name);
-	netns_leave();
-	return status;
 }
 
 void target_undo(struct target *t)

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -95,16 +96,12 @@ int xdp_attach(int ifindex)
 	return err ? err : 1;
 }
 
-int xdp_detach(int ifindex)
+static int detach(int ifindex)
 {
 	struct xdp_multiprog *mp;
 	struct xdp_program *prog;
-	struct link_info info;
 	int err;
 
-	err = link_get_ifindex(ifindex, &info);
-	if (err || !info.xdp_id)
-		return 0;
 	mp = xdp_multiprog__get_from_ifindex(ifindex);
 	err = libxdp_get_error(mp);
 	if (!mp || err)
@@ -117,6 +114,35 @@ int xdp_detach(int ifindex)
 	}
 	xdp_multiprog__close(mp);
 	return err;
+}
+
+int xdp_detach(int ifindex)
+{
+	struct link_info info;
+	int err, status;
+	pid_t pid;
+
+	err = link_get_ifindex(ifindex, &info);
+	if (err || !info.xdp_id)
+		return 0;
+	/*
+	 * In a process of its own: libxdp 1.3 does not close all descriptors of the programs that
+	 * it looked at, and a program is gone only when the last one is closed.
+	 */
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		err = detach(ifindex);
+		_exit(err > 0 ? 0 : err < 0 ? (-err > 254 ? EIO : -err) : 255);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (!WIFEXITED(status))
+		return -EIO;
+	status = WEXITSTATUS(status);
+	return status == 0 ? 1 : status == 255 ? 0 : -status;
 }
 
 int xdp_features(int ifindex, uint64_t *features, uint32_t *zc_segs)

@@ -34,7 +34,7 @@ refused "a device without ndo_xdp_xmit" 1 "bond0'.*native XDP" --dev ctl_a/bond0
 ip -n ctl_a link set veth0 mtu 500
 refused "an MTU that is too small" 1 "MTU of 'ctl_a/veth0' is 500, too small; .*mtu 1500" --dev ctl_a/veth0
 ip -n ctl_a link set veth0 mtu 9000
-refused "an MTU that is too large for XDP" 1 "ctl_a/veth0.*(MTU|too large)" --dev ctl_a/veth0
+refused "an MTU that is too large for XDP" 1 "MTU is too large" --dev ctl_a/veth0
 ip -n ctl_a link set veth0 mtu 1500
 ctl check ctl_a/dummy0
 NO_SENTENCE=1 expect "check of a device without native XDP" 1

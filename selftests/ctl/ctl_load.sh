@@ -34,6 +34,7 @@ ctl -j load "$OBJ/ok.bpf.o" --dev ctl_a/veth0 --dev ctl_b/veth0 --set ctl_ticks=
 	--set ctl_offset=-7 --set ctl_mode=CTL_FAST --set ctl_large=0xffffffffffffffff \
 	--set ctl_enabled=false
 expect "load on two devices" 0
+json "load warns of nothing" 'has("warnings") | not'
 json "load is JSON" '.name == "ctltest" and .ip_proto == 253 and .id > 0 and .link_id > 0'
 json "load made both link devices" '.devices | length == 2 and all(.created and .xdp_attached)'
 LINK_ID=$(jq .link_id "$WORK/out")

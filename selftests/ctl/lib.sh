@@ -188,25 +188,22 @@ loaded()
 	"$CTL" -j list | jq -e --arg n "$1" 'any(.name == $n)'
 }
 
-# Nothing of etran is left: no pins, no link devices, no programs but those of the baseline.
+# What is in the kernel that etranctl might leave there: pins, link devices, XDP programs, and BPF
+# programs, maps and links but for those that bpftool lists with. Without numbers, which go on.
 snapshot()
 {
 	local ns
 
-	echo "pins:"
-	find /sys/fs/bpf -mindepth 1 ! -path /sys/fs/bpf/xdp | sort
-	echo "devices:"
-	for ns in '' $(ip netns list | awk '{ print $1 }'); do
+	find /sys/fs/bpf -mindepth 1 ! -path /sys/fs/bpf/xdp |
+		sed -E 's/dispatch-[0-9]+-[0-9]+/dispatch/' | sort
+	for ns in "" $(ls /run/netns); do
+		echo "namespace $ns"
 		ip ${ns:+-n "$ns"} -o link show type etran
-		ip ${ns:+-n "$ns"} -o link show | grep -o ': .*prog/xdp id.*' | cut -c1-40
+		ip ${ns:+-n "$ns"} -d -o link show | grep -oE 'prog/xdp id [0-9]+ name [^ ]+' | sed 's/id [0-9]*//'
 	done
-	# bpftool lists the programs that it lists with.
-	echo "programs:"
-	bpftool -j prog list | jq -r '.[] | "\(.type) \(.name)"' | grep -vE ' (dumper|pid_iter)' | sort
-	echo "links:"
-	bpftool -j link list | jq -r '.[] | "\(.type)"' | grep -v iter | sort
-	echo "maps:"
-	bpftool -j map list | jq -r '.[] | "\(.type) \(.name)"' | grep -vE ' (pid_iter|libbpf_)' | sort
+	{ bpftool prog list; bpftool map list; bpftool link list; } |
+		awk '$1 ~ /^[0-9]+:$/ && $0 !~ /pid_iter|dumper|libbpf_| iter / {
+			print $2, $3 == "name" ? $4 : "" }' | sort
 }
 
 same_as()
@@ -215,9 +212,12 @@ same_as()
 	diff "$1" "$WORK/now"
 }
 
-# clean DESCRIPTION BASELINE: what was freed late by the kernel is waited for.
+# clean DESCRIPTION BASELINE: what the kernel frees late is waited for.
 clean()
 {
-	wait_for same_as "$2"
-	check "$1" same_as "$2"
+	if wait_for same_as "$2"; then
+		pass "$1"
+	else
+		flunk "$1" "left (>) or missing (<):" "$(same_as "$2")"
+	fi
 }
