@@ -132,4 +132,4 @@ TEST_F(exit_after, reply)
 	homa_close(fd);
 }
 
-TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_BOTH, "--set homa_tick_ns=5000000")
+TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_BOTH, "")

@@ -163,4 +163,4 @@ TEST_F(loss, all_rpcs_complete)
 	EXPECT_LT(0, homa_counter("tx_data_resent"));
 }
 
-TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_BOTH, "--set homa_tick_ns=10000000")
+TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_BOTH, "")

@@ -170,5 +170,4 @@ TEST_F(rpc, random_sizes)
 	}
 }
 
-/* One tick of 10 ms: a machine that is emulated beside others stalls for some milliseconds. */
-TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_BOTH, "--set homa_tick_ns=10000000")
+TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_BOTH, "")
