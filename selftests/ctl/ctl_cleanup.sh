@@ -47,7 +47,6 @@ insmod "$KO"
 for h in ctl_a ctl_b; do
 	ip netns del $h
 done
-CLEANUP=("${CLEANUP[@]/ip netns del*/:}")
 two_hosts
 
 load
@@ -115,5 +114,4 @@ umount /sys/fs/bpf && {
 	ctl unload ctltest
 }
 check "at last the module can be removed" wait_for rmmod etran
-insmod "$KO"
 done_testing

@@ -8,8 +8,8 @@ HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 TOP=$(cd -- "$HERE/../.." && pwd -P)
 BUILD=${ETRAN_BUILD:-$TOP/build}
 CTL=$BUILD/bin/etranctl
-OBJ=$BUILD/selftests/ctl
-KO=${ETRAN_KO:-$BUILD/module/$(uname -r)/etran.ko}
+OBJ=${ETRAN_TEST_BUILD:-$BUILD/selftests/ctl}
+KO=${ETRAN_MODULE:-$BUILD/module/$(uname -r)/etran.ko}
 PIN=/sys/fs/bpf/etran
 WORK=$(mktemp -d)
 
@@ -54,6 +54,12 @@ pass()
 {
 	TESTS=$((TESTS + 1))
 	echo "ok $TESTS - $1"
+}
+
+skip_case()
+{
+	TESTS=$((TESTS + 1))
+	echo "ok $TESTS - $1 # SKIP $2"
 }
 
 flunk()
@@ -153,10 +159,12 @@ load_module()
 {
 	need_files "$KO"
 	need_root
+	if [ ! -d /sys/module/etran ]; then
+		insmod "$KO" || { flunk "insmod $KO" "$(dmesg | tail -n 5)"; done_testing; }
+		at_exit "wait_for rmmod etran"
+	fi
+	# What is registered last is done first.
 	at_exit "$CTL unload --all"
-	[ -d /sys/module/etran ] && return
-	insmod "$KO" || { flunk "insmod $KO" "$(dmesg | tail -n 5)"; done_testing; }
-	at_exit "wait_for rmmod etran"
 }
 
 # Hosts ctl_a and ctl_b: network namespaces, 10.9.0.1 and 10.9.0.2 on their ends of a veth pair.
