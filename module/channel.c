@@ -154,12 +154,13 @@ void etran_channel_unbind(struct etran_link *link, u32 queue)
 	if (!ch)
 		return;
 	RCU_INIT_POINTER(link->channels[queue], NULL);
+	/* Whoever is woken below looks for the reason. */
+	WRITE_ONCE(ch->status->flags, ch->status->flags | ETRAN_STATUS_DEVICE_GONE);
 	etran_endpoints_dead_channel(ch);
 	synchronize_net();
 	etran_frames_end_channel(ch);
 	xa_erase(&etran_channels, ch->id);
 	synchronize_net();
-	WRITE_ONCE(ch->status->flags, ch->status->flags | ETRAN_STATUS_DEVICE_GONE);
 	wake_up_interruptible_all(&ch->wait);
 	xsk_pool_dma_unmap(ch->pool, 0);
 	xdp_rxq_info_unreg(&ch->rxq);
