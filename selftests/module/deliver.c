@@ -103,16 +103,25 @@ TEST_F(deliver, to_a_reader_that_sleeps_fails_when_its_ring_is_full)
 	xsk_close(&z);
 }
 
+static int set_mtu(FIXTURE_DATA(deliver) *self, int mtu)
+{
+	return et_enter(self->net.a->ns) || et_sh("ip link set veth0 mtu %d", mtu) ||
+	       et_enter(self->net.b->ns) || et_sh("ip link set veth0 mtu %d", mtu);
+}
+
 TEST_F(deliver, larger_than_the_buffer_fails)
 {
 	/* What fits: a chunk without AF_XDP's 256 bytes, the headroom, and the record. */
-	static char data[XSK_CHUNK - 256 - 1000 - sizeof(struct etran_rec) + 1];
+	static char data[XSK_CHUNK - 256 - 1024 - sizeof(struct etran_rec) + 1];
 	struct xsk_frame f;
 	struct xsk z;
 
 	memset(data, 'z', sizeof(data));
+	/* A socket can only be bound with room for the MTU, which may grow later. */
+	ASSERT_EQ(0, set_mtu(self, 600));
 	ASSERT_EQ(0, xsk_open(&z, &(struct xsk_config) {
-		.port = 3, .queue = 1, .headroom = 1000 }));
+		.port = 3, .queue = 1, .headroom = 1024 }));
+	ASSERT_EQ(0, set_mtu(self, 1500));
 	self->r.dport = 3;
 	ASSERT_EQ(0, send_one(self, 1, data, sizeof(data)));
 	EXPECT_EQ(-EMSGSIZE, tt->deliver);
