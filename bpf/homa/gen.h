@@ -190,6 +190,9 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 	__u8 pending = rpc->pending;
 
 	head_of_rpc(&step->head, rpc);
+	/* An entry that outlived what it was for. */
+	if (!pending)
+		return false;
 	if (pending & PENDING_BUSY) {
 		rpc->pending &= ~PENDING_BUSY;
 		step->type = HOMA_BUSY;
