@@ -39,12 +39,17 @@ static __always_inline __u64 *budget_of(__u32 link)
 /* Take up to @want bytes. Callable under an RPC's lock. */
 static __always_inline __u32 budget_take(__u64 *budget, __u32 want)
 {
-	__u64 used = __sync_fetch_and_add(budget, want);
-	__u64 room = used < homa_max_incoming ? homa_max_incoming - used : 0;
+	/* Below 0 for a moment when the transport is detached: see exit.h. */
+	__s64 used = __sync_fetch_and_add(budget, want);
+	__u32 room = homa_max_incoming;
 
+	if (used >= homa_max_incoming)
+		room = 0;
+	else if (used > 0)
+		room -= used;
 	if (want <= room)
 		return want;
-	__sync_fetch_and_sub(budget, want - room);
+	__sync_fetch_and_sub(budget, (__u64)(want - room));
 	return room;
 }
 
