@@ -32,6 +32,7 @@
 #include "ingress.h"	/* program ingress */
 #include "gen.h"	/* program gen */
 #include "timer.h"	/* silence: asking again, giving up */
+#include "exit.h"	/* after it was detached; program detached */
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -43,6 +44,7 @@ struct etran_ops homa = {
 	.endpoint_open = (void *)endpoint_open,
 	.endpoint_bind = (void *)endpoint_bind,
 	.endpoint_close = (void *)endpoint_close,
+	.exit = (void *)detached,
 	.version = ETRAN_OPS_VERSION,
 	.ip_proto = HOMA_IPPROTO,
 	.name = "homa",

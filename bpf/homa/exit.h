@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Homa was detached. Usually its maps go with it; but who keeps the object may attach it again, and
+ * then nobody could have the ports of endpoints that were closed in between, which nobody told.
+ * Entries of the queues can stay: they are checked against the RPCs when they are taken out.
+ */
+#ifndef _HOMA_EXIT_H
+#define _HOMA_EXIT_H
+
+static long forget_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc, void *unused)
+{
+	struct rpc_key key = *map_key;
+
+	/* Its frames have been released; this ends its timer. */
+	bpf_map_delete_elem(&rpcs, &key);
+	return 0;
+}
+
+static long forget_endpoint(void *map, __u32 *map_key, struct endpoint *endpoint, void *unused)
+{
+	__u32 key = *map_key;
+
+	port_give(endpoint->link, endpoint->port);
+	bpf_map_delete_elem(&endpoints, &key);
+	return 0;
+}
+
+SEC("struct_ops/detached")
+void BPF_PROG(detached)
+{
+	__u64 *budget;
+	__u32 i;
+
+	bpf_for_each_map_elem(&endpoints, forget_endpoint, NULL, 0);
+	bpf_for_each_map_elem(&rpcs, forget_rpc, NULL, 0);
+	bpf_for(i, 0, LINK_BUDGETS) {
+		budget = budget_of(i);
+		if (budget)
+			*budget = 0;
+	}
+}
+
+#endif /* _HOMA_EXIT_H */
