@@ -38,6 +38,7 @@ enum host { HOST_A, HOST_B };
 /* hosts_up() arguments */
 #define HOSTS_BOTH	"BOTH"		/* etran on both */
 #define HOSTS_WIRE	"A"		/* etran on HOST_A only, HOST_B is a wire's end */
+#define HOSTS_BARE	"BARE"		/* the module is loaded, nothing more */
 
 /**
  * hosts_up() - make the hosts and load Homa; ends the program when that fails

@@ -6,11 +6,14 @@
 # a veth pair whose ends are both called v0; etran.ko loaded, homa.bpf.o on the devices.
 # Scripts source this; the C programs run it:
 #
-#   hosts.sh up MTU BOTH|A [--set VAR=VALUE]...
+#   hosts.sh up MTU BOTH|A|BARE [--set VAR=VALUE]...
+#   hosts.sh load BOTH|A [--set VAR=VALUE]...
+#   hosts.sh veth MTU BOTH|A		after the pair was deleted
 #   hosts.sh down
 #
 # A: homa_b has neither etran nor an address. A test speaks to the wire there itself, and a kernel
 # with an address would answer Homa packets with "protocol unreachable".
+# BARE: only the module is loaded.
 
 HOMA_BUILD=${ETRAN_BUILD:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)/build}
 HOMA_CTL=$HOMA_BUILD/bin/etranctl
@@ -80,7 +83,8 @@ hosts_up()
 		{ hosts_fail "etran is loaded already: etranctl unload --all; rmmod etran"; return; }
 	modprobe -q veth
 	ip netns add homa_a && ip netns add homa_b && veth_up "$mtu" "$which" &&
-		insmod "$HOMA_MODULE" && load_homa "$which" "$@"
+		insmod "$HOMA_MODULE" || return
+	[ "$which" = BARE ] || load_homa "$which" "$@"
 }
 
 hosts_down()
@@ -94,7 +98,9 @@ hosts_down()
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	case ${1:-} in
 	up) shift; hosts_up "$@" ;;
+	load) shift; load_homa "$@" ;;
+	veth) shift; veth_up "$@" ;;
 	down) hosts_down ;;
-	*) echo "usage: hosts.sh up MTU BOTH|A [--set VAR=VALUE]... | down" >&2; exit 2 ;;
+	*) echo "usage: hosts.sh up|load|veth|down ..." >&2; exit 2 ;;
 	esac
 fi
