@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034
 #
 # Shared by the shell tests: TAP, the module, two hosts. A test sources this and calls
 # tap_plan, ok NAME COMMAND..., and tap_end at its end.

@@ -340,7 +340,7 @@ TEST_F(input, random_frames_are_harmless)
 			r->verdict = rnd() % 4 ? rnd() % 6 : (uint32_t)rnd() & 0x103;
 			r->seq = rnd() % 2 ? self->net.a->link : rnd();
 			r->flags = rnd() % 4 ? rnd() : TT_F_HOLD;
-			r->slot = i;
+			r->slot = rnd();
 			r->hdr_off = rnd() % 260;
 			r->hdr_len = rnd() % 2 ? 256 - r->hdr_off : rnd();
 			r->proto = rnd() % 2 ? TT_PROTO : rnd();
@@ -360,10 +360,9 @@ TEST_F(input, random_frames_are_harmless)
 		ASSERT_GT(64, *self->x.tx.producer - *self->x.tx.consumer);
 		/* Give back what is held, or nearly all chunks were busy soon. */
 		for (i = 0; i < 32; i++) {
-			if (!tt->handle[i])
+			if (!self->x.busy[i])
 				continue;
-			again.prev = tt->handle[i];
-			tt->handle[i] = 0;
+			again.prev = tt->held[i];
 			ASSERT_EQ(0, xsk_send(&self->x, 31, TT_RELEASE, &again, NULL, 0));
 			xsk_complete(&self->x, NULL, 0);
 			total++;

@@ -84,6 +84,15 @@ static void headers(struct etran_hdr *hdr, __u32 daddr, __u32 saddr, __u32 seq, 
 	th->endpoint = 0;
 }
 
+static __u64 hold(struct etran_pkt *pkt, __u64 prev, __u64 cookie)
+{
+	__u64 handle = bpf_etran_hold(pkt, prev, cookie);
+
+	if (handle)
+		tt.held[handle & (TT_SLOTS - 1)] = handle;
+	return handle;
+}
+
 SEC("struct_ops/tt_egress")
 __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
@@ -127,10 +136,10 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	}
 
 	if (r.flags & TT_F_HOLD) {
-		handle = bpf_etran_hold(pkt, r.prev, r.cookie);
+		handle = hold(pkt, r.prev, r.cookie);
 		tt.handle[r.slot & (TT_SLOTS - 1)] = handle;
 		if (r.flags & TT_F_TWICE)
-			tt.result = bpf_etran_hold(pkt, 0, r.cookie);
+			tt.result = hold(pkt, 0, r.cookie);
 	}
 	if (r.flags & TT_F_SLICE) {
 		p = bpf_etran_slice(pkt, 0, 1);

@@ -97,7 +97,8 @@ struct tt_gen {
 
 /* Read and written by both sides. */
 struct tt_state {
-	__u64 handle[TT_SLOTS];
+	__u64 handle[TT_SLOTS];	/* by tt_req.slot */
+	__u64 held[TT_SLOTS];	/* by UMEM chunk, which a handle ends with */
 	__s64 result;
 	__u32 port[TT_PORTS];	/* endpoint id */
 	__u32 egress;		/* calls */
