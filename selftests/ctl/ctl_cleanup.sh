@@ -80,7 +80,7 @@ clean "nothing is left in it" "$WORK/before"
 
 # ip netns exec: another mount namespace, with a /sys of its own.
 ip netns exec ctl_a "$CTL" load "$OBJ/ok.bpf.o" --dev veth0 >"$WORK/out" 2>"$WORK/err"
-RC=$? ERR=$(cat "$WORK/err") LAST="ip netns exec ctl_a etranctl load"
+took $? "ip netns exec ctl_a etranctl load"
 expect "ip netns exec is told what to do instead" 1 "ip netns exec.*; .*--dev NETNS/IF"
 
 # A BPF file system of its own: pins that others cannot see.

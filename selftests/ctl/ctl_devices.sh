@@ -9,7 +9,10 @@ two_hosts
 modprobe -q dummy
 modprobe -q bonding max_bonds=0
 ip netns exec ctl_a ip link add dummy0 type dummy
+# A bond has native XDP when what it bonds has, but no ndo_xdp_xmit.
 ip -n ctl_a link add bond0 type bond
+ip -n ctl_a link add bonded type veth peer name bonded1
+ip -n ctl_a link set bonded master bond0
 snapshot >"$WORK/before"
 
 refused()
@@ -20,8 +23,13 @@ refused()
 	# The good device comes first: what was done on it must be undone.
 	ctl load "$OBJ/ok.bpf.o" --dev ctl_b/veth0 "$@"
 	expect "$what" "$status" "$pattern"
-	check "$what: no transport is left" sh -c "! '$CTL' -j list | jq -e 'length > 0'"
-	clean "$what: nothing is left" "$WORK/before"
+}
+
+# One that fails late, when the transport is attached and the good device enabled.
+undone()
+{
+	refused "$@"
+	clean "$1: nothing is left" "$WORK/before"
 }
 refused "an unknown device" 1 "no device 'ctl_a/nosuch'" --dev ctl_a/nosuch
 refused "an unknown device here" 1 "no device 'nosuch'" --dev nosuch
@@ -30,11 +38,12 @@ refused "a name that is none" 2 "not a device name" --dev ctl_a/
 refused "a name that is too long" 2 "not a device name" --dev averyveryverylongname
 refused "a loopback device" 1 "loopback" --dev ctl_a/lo
 refused "a device without native XDP" 1 "dummy0' has no native XDP" --dev ctl_a/dummy0
-refused "a device without ndo_xdp_xmit" 1 "bond0'.*native XDP" --dev ctl_a/bond0
+undone "a device without ndo_xdp_xmit" 1 "link device on 'ctl_a/bond0'.*ndo_xdp_xmit" --dev ctl_a/bond0
 ip -n ctl_a link set veth0 mtu 500
 refused "an MTU that is too small" 1 "MTU of 'ctl_a/veth0' is 500, too small; .*mtu 1500" --dev ctl_a/veth0
+clean "nothing is left of all these" "$WORK/before"
 ip -n ctl_a link set veth0 mtu 9000
-refused "an MTU that is too large for XDP" 1 "MTU is too large" --dev ctl_a/veth0
+undone "an MTU that is too large for XDP" 1 "MTU is too large" --dev ctl_a/veth0
 ip -n ctl_a link set veth0 mtu 1500
 ctl check ctl_a/dummy0
 NO_SENTENCE=1 expect "check of a device without native XDP" 1

@@ -25,7 +25,7 @@ expect "stats of what is not loaded" 1 "no transport 'nosuch'"
 ctl unload nosuch
 expect "unload of what is not loaded" 1 "no transport 'nosuch'"
 LD_PRELOAD=$OBJ/other_version.so "$CTL" list >"$WORK/out" 2>"$WORK/err"
-RC=$? ERR=$(cat "$WORK/err") LAST="etranctl list, other version"
+took $? "etranctl list, other version"
 expect "a module of another release" 3 "interface 2 .* built for 1 .*; .*same release"
 LD_PRELOAD=$OBJ/other_version.so "$CTL" -j check >"$WORK/out" 2>"$WORK/err"
 check "check of a module of another release" test $? = 3
