@@ -9,7 +9,8 @@ two_hosts
 modprobe -q dummy
 modprobe -q bonding max_bonds=0
 ip netns exec ctl_a ip link add dummy0 type dummy
-# A bond has native XDP when what it bonds has, but no ndo_xdp_xmit.
+# A bond has native XDP when what it bonds has, but this one cannot transmit with it: the other end
+# of the veth pair that it bonds has no NAPI.
 ip -n ctl_a link add bond0 type bond
 ip -n ctl_a link add bonded type veth peer name bonded1
 ip -n ctl_a link set bonded master bond0
@@ -38,7 +39,7 @@ refused "a name that is none" 2 "not a device name" --dev ctl_a/
 refused "a name that is too long" 2 "not a device name" --dev averyveryverylongname
 refused "a loopback device" 1 "loopback" --dev ctl_a/lo
 refused "a device without native XDP" 1 "dummy0' has no native XDP" --dev ctl_a/dummy0
-undone "a device without ndo_xdp_xmit" 1 "link device on 'ctl_a/bond0'.*ndo_xdp_xmit" --dev ctl_a/bond0
+undone "a device that cannot transmit" 1 "bond0' has native XDP but cannot transmit .*; use" --dev ctl_a/bond0
 ip -n ctl_a link set veth0 mtu 500
 refused "an MTU that is too small" 1 "MTU of 'ctl_a/veth0' is 500, too small; .*mtu 1500" --dev ctl_a/veth0
 clean "nothing is left of all these" "$WORK/before"
