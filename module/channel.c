@@ -211,7 +211,10 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 	ri->flags = 0;
 	err = xdp_do_redirect(ch->link->dev, xdp, &redirect_prog);
 	if (err) {
-		/* No room in the RX ring, or the socket is being unbound. */
+		/*
+		 * No room in the RX ring, or the socket is being unbound. In the first case newer
+		 * kernels have freed the buffer already; a second free of one does nothing.
+		 */
 		xsk_buff_free(xdp);
 		err = err == -ENXIO ? -ENETDOWN : -ENOBUFS;
 	}
