@@ -34,7 +34,7 @@ KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
 
 .DEFAULT_GOAL := all
 .PHONY: all build module bpf userlib ctl selftests setup setup-build demo check lab kernel \
-	clean help checkpatch sparse install uninstall
+	clean help checkpatch sparse install modules_install uninstall
 
 ## all: everything, for the running kernel or KDIR=DIR (default)
 all: setup-build
@@ -120,8 +120,18 @@ install: setup-build
 	@$(MAKE) -j$(JOBS) bpf userlib ctl
 	@$(MAKE) -C userlib install O=$(O) LIBBPF=$(LIBBPF) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
 	@$(MAKE) -C ctl install O=$(O) LIBBPF=$(LIBBPF) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
-	install -d $(DESTDIR)$(PREFIX)/lib/etran
-	install -m 644 $(O)/bpf/*.bpf.o $(DESTDIR)$(PREFIX)/lib/etran/
+	@install -d $(DESTDIR)$(PREFIX)/lib/etran
+	@install -m 644 $(O)/bpf/*.bpf.o $(DESTDIR)$(PREFIX)/lib/etran/
+
+## modules_install: etran.ko -> /lib/modules/<release>/updates [KDIR=] [DESTDIR=]
+modules_install: module
+	@$(MAKE) -C module install O=$(O) KDIR=$(KDIR) JOBS=$(JOBS) DESTDIR=$(DESTDIR)
+
+# What install would install, wherever the parts' Makefiles put it.
+## uninstall: removes what install installed [PREFIX=] [DESTDIR=]
+uninstall:
+	@d=$$(mktemp -d) && $(MAKE) install DESTDIR=$$d >/dev/null && \
+		(cd $$d && find . ! -type d) | sed 's,^\.,$(DESTDIR),' | xargs -d '\n' rm -fv && rm -rf $$d
 
 ## clean: removes build/; the cache of kernels stays
 clean:
@@ -130,7 +140,7 @@ clean:
 ## help: this list
 help:
 	@echo "etran $(VERSION). On a fresh Debian 12 or 13, 'make demo' and 'make check' set up all they need."
-	@sed -n 's/^## \([a-z]*\): /\1: /p' $(firstword $(MAKEFILE_LIST)) | \
-		awk -F': ' '{ printf "  make %-11s %s\n", $$1, substr($$0, length($$1) + 3) }'
+	@sed -n 's/^## \([a-z_]*\): /\1: /p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F': ' '{ printf "  make %-15s %s\n", $$1, substr($$0, length($$1) + 3) }'
 	@echo "Variables: KDIR (kernel build directory), O (output, default build/), LAB, T, PREFIX, DESTDIR, V=1,"
 	@echo "  JOBS, ETRAN_CACHE (kernels, libbpf; default ~/.cache/etran), ETRAN_KVM=0|1"
