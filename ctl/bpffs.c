@@ -161,6 +161,11 @@ int pin_map_fd(const char *transport, const char *map)
 	return fd < 0 ? -errno : fd;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static int dir_each(const char *path, unsigned char type,
 		    int (*fn)(const char *name, void *arg), void *arg)
 {
@@ -187,6 +192,8 @@ static int dir_each(const char *path, unsigned char type,
 			abort();
 	}
 	closedir(dir);
+	if (n)
+		qsort(names, n, sizeof(*names), by_name);
 	for (i = 0; i < n; i++) {
 		if (!ret)
 			ret = fn(names[i], arg);

@@ -30,6 +30,14 @@ expect "a module of another release" 3 "interface 2 .* built for 1 .*; .*same re
 LD_PRELOAD=$OBJ/other_version.so "$CTL" -j check >"$WORK/out" 2>"$WORK/err"
 check "check of a module of another release" test $? = 3
 
+# The module's type information, out of sight.
+mkdir "$WORK/btf"
+: >"$WORK/btf/vmlinux"
+unshare -m sh -c 'mount --bind "$0" /sys/kernel/btf && exec "$@"' "$WORK/btf" "$CTL" load "$OBJ/ok.bpf.o" \
+	>"$WORK/out" 2>"$WORK/err"
+took $? "etranctl load, module without BTF"
+expect "a module without BTF" 3 "no type information of the etran module; .*pahole"
+
 ctl -j load "$OBJ/ok.bpf.o" --dev ctl_a/veth0 --dev ctl_b/veth0 --set ctl_ticks=500 \
 	--set ctl_offset=-7 --set ctl_mode=CTL_FAST --set ctl_large=0xffffffffffffffff \
 	--set ctl_enabled=false

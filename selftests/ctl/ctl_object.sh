@@ -104,6 +104,26 @@ else
 	ctl version
 	expect "without the module: version" 0 "not loaded"
 	if [ "$(id -u)" = 0 ]; then
+		# A kernel of another age, as far as it can be told from outside: its type information
+		# is exchanged for one that knows no struct_ops of modules, and for none.
+		mkdir "$WORK/btf"
+		read -r off size < <(readelf -SW "$OBJ/ok.bpf.o" | sed 's/\[ */[/' |
+			awk '$2 == ".BTF" { print $5, $6 }')
+		tail -c +$((16#$off + 1)) "$OBJ/ok.bpf.o" | head -c $((16#$size)) >"$WORK/btf/vmlinux"
+		in_btf()
+		{
+			unshare -m sh -c 'mount --bind "$0" /sys/kernel/btf && exec "$@"' "$WORK/btf" "$CTL" "$@" \
+				>"$WORK/out" 2>"$WORK/err"
+			took $? "etranctl $*, with other BTF"
+		}
+		check "its type information can be read" bpftool btf dump file "$WORK/btf/vmlinux"
+		in_btf load "$OBJ/ok.bpf.o"
+		expect "a kernel without module struct_ops" 3 "takes no struct_ops from modules; use Linux 6.9"
+		in_btf -j check
+		json "check of such a kernel" 'any(.checks[]; .check == "module struct_ops" and .verdict == "fail")'
+		rm "$WORK/btf/vmlinux"
+		in_btf load "$OBJ/ok.bpf.o"
+		expect "a kernel without type information" 3 "no type information.*; .*CONFIG_DEBUG_INFO_BTF"
 		ctl unload --all
 		expect "without the module: unload --all has nothing to do" 0 "nothing is loaded"
 	fi
