@@ -259,8 +259,11 @@ extern void bpf_etran_gen_kick(void) __ksym;
  * bpf_etran_route - is there a way to this destination?
  * @link: id of the link device
  * @daddr: IPv4 address, network byte order
+ *
+ * Looks as for a socket that is bound to the link's lower device: the best of the routes over that
+ * device counts, also when a better one leads over another.
  * Return: 0 (also while its neighbour is still being asked for), -ENETUNREACH or -EHOSTUNREACH,
- * -EINVAL (the route leads elsewhere than over this link's lower device, or to this host itself).
+ * -EINVAL (no host, this host itself, or no such link device).
  */
 extern int bpf_etran_route(__u32 link, __be32 daddr) __ksym;
 
