@@ -22,6 +22,9 @@
 /* Maps and links are freed by kernel threads; how long to wait for them, in steps of 20 ms. */
 #define WAIT_STEPS	250
 
+/* As long for whoever unloads to run rmmod next; an application with an open endpoint may stay. */
+#define WAIT_UNUSED_STEPS	100
+
 struct sweep {
 	struct json_object *removed;
 	const struct netns *ns;
@@ -145,6 +148,29 @@ static int verify_gone(int fd)
 	return status;
 }
 
+/*
+ * Maps and programs let go of the module when they are freed, a moment after the last reference to
+ * them went: rmmod would say "in use" just then. The device must be closed.
+ */
+static void wait_unused(void)
+{
+	unsigned int users;
+	FILE *f;
+	int i;
+
+	for (i = 0; i < WAIT_UNUSED_STEPS; i++) {
+		f = fopen("/sys/module/etran/refcnt", "re");
+		if (!f)
+			return;
+		if (fscanf(f, "%u", &users) != 1)
+			users = 0;
+		fclose(f);
+		if (!users)
+			return;
+		nap();
+	}
+}
+
 static int sweep_all(int fd, struct json_object *list)
 {
 	struct sweep s = { .removed = list };
@@ -239,6 +265,7 @@ int cmd_unload(const struct ctl_args *args)
 	struct all a = { .force = args->force };
 	sigset_t all, old;
 	uint32_t id = 0;
+	bool last = false;
 	int lock = -1, status;
 
 	if (args->all ? args->nargs != 0 : args->nargs != 1)
@@ -279,13 +306,17 @@ int cmd_unload(const struct ctl_args *args)
 		unload_pinned(args->arg[0], &a);
 	}
 	status = a.status;
-	if (!status && (a.fd < 0 || device_transport(a.fd, 0, &info)))
+	if (!status && (a.fd < 0 || device_transport(a.fd, 0, &info))) {
 		status = sweep_all(a.fd, gone);
+		last = true;
+	}
 	pin_remove_root();
 	if (lock >= 0)
 		close(lock);
 	if (a.fd >= 0)
 		close(a.fd);
+	if (last)
+		wait_unused();
 	if (args->all && !status && !opt_json && !json_object_array_length(a.names) &&
 	    !json_object_array_length(gone))
 		puts("nothing is loaded");

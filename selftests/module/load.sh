@@ -59,9 +59,10 @@ in_use()
 	grep -q "in use" "$TMP/err" || { cat "$TMP/err"; return 1; }
 }
 
+# At once: unload has waited until nothing of it holds the module.
 unloads_after()
 {
-	"$CTL" unload --all && module_unload && module_gone
+	"$CTL" unload --all && rmmod etran && module_gone
 }
 
 # An XDP program alone, without a transport.
