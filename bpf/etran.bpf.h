@@ -45,6 +45,9 @@ struct etran_hdr {
 	__u8 b[ETRAN_HDR_LEN];
 };
 
+/* struct etran_ops.flags: a full queue drops its worst frame for a better one. */
+#define ETRAN_OPS_DROP_WORST	(1U << 0)
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 /**
@@ -84,6 +87,21 @@ struct etran_endpoint {
 	__be32 addr;
 	__u16 port;
 	__u64 arg[4];
+};
+
+/**
+ * struct etran_exit_info - context of exit
+ * @kind: enum etran_exit_kind
+ * @code: what bpf_etran_error() was given, or the value that was no verdict; otherwise 0
+ * @when_ns: CLOCK_BOOTTIME
+ * @msg: one sentence, NUL terminated; empty for an orderly unload
+ */
+struct etran_exit_info {
+	__u32 kind;
+	__u32 reserved;
+	__s64 code;
+	__u64 when_ns;
+	char msg[ETRAN_EXIT_MSG_LEN];
 };
 
 /**
@@ -152,18 +170,38 @@ struct etran_ops {
 	__s32 (*init)(void);
 	/**
 	 * @exit: after it was detached: no other program of it runs any more (optional, may be
-	 * sleepable). Held frames have been released.
+	 * sleepable), or replaced
+	 * @info: why. After ETRAN_EXIT_REPLACE the maps that the successor uses are its own already.
+	 *
+	 * Held frames have been released, unless it was replaced.
 	 */
-	void (*exit)(void);
+	void (*exit)(struct etran_exit_info *info);
 
 	/** @version: ETRAN_OPS_VERSION */
 	__u32 version;
-	/** @flags: 0 */
+	/** @flags: ETRAN_OPS_*, or 0 */
 	__u32 flags;
 	/** @ip_proto: IP protocol number that this transport handles; one transport each */
 	__u8 ip_proto;
 	/** @name: letters, digits, '-' and '_'; how etranctl and applications call it */
 	char name[ETRAN_NAME_LEN];
+	/**
+	 * @queues: number of packet queues, 0 to 65536. They are named by index and keep their
+	 * frames when the programs are replaced.
+	 */
+	__u32 queues;
+	/** @queue_depth: frames that each of them can take, at most 2^20, and 2^22 in all queues */
+	__u32 queue_depth;
+	/**
+	 * @timeout_ms: the transport is ejected when it holds a frame for longer than this without
+	 * any function having been called for it, ms, at most one day; 0: never
+	 */
+	__u32 timeout_ms;
+	/**
+	 * @state_version: version of what lies in maps, cookies and queues. Running programs can be
+	 * replaced by others of the same version only.
+	 */
+	__u32 state_version;
 };
 
 #pragma clang attribute pop
@@ -202,26 +240,27 @@ extern int bpf_etran_load(struct etran_pkt *pkt, __u64 handle) __ksym;
 
 /**
  * bpf_etran_next - the held frame that was linked behind this one
- * Return: handle, 0 when there is none (yet) or @handle is stale.
+ * Return: handle, 0 when there is none (yet) or @handle is no frame of this transport (any more).
  */
 extern __u64 bpf_etran_next(__u64 handle) __ksym;
 
 /**
  * bpf_etran_cookie - cookie of a held frame
- * Return: the cookie, 0 when @handle is stale.
+ * Return: the cookie, 0 when @handle is no frame of this transport (any more).
  */
 extern __u64 bpf_etran_cookie(__u64 handle) __ksym;
 
 /**
  * bpf_etran_release - give a held frame back to its application
- * Return: 0, -ESTALE.
+ * Return: 0; -ESTALE (no such frame of this transport any more), -EPERM (the calling program is no
+ * member of a transport that is attached: it was unloaded, or reached by a tail call from a timer).
  */
 extern int bpf_etran_release(__u64 handle) __ksym;
 
 /**
  * bpf_etran_release_chain - release a frame and all that were linked behind it
  * @handle: the first
- * Return: how many were released; -ESTALE when @handle itself is stale.
+ * Return: how many were released; -ESTALE, -EPERM as bpf_etran_release() for @handle itself.
  */
 extern int bpf_etran_release_chain(__u64 handle) __ksym;
 
@@ -244,6 +283,7 @@ extern int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, __u32
 /**
  * bpf_etran_notify - give an application a receive record without payload
  * As bpf_etran_deliver(), callable from every program of the transport and from its timers.
+ * Return: as there, and -EPERM as bpf_etran_release().
  */
 extern int bpf_etran_notify(struct etran_rec *rec, __u32 rec__sz) __ksym;
 

@@ -103,7 +103,7 @@ static void run_frame(struct egress *e, const struct xdp_desc *desc)
 	pkt->transport = t;
 	pkt->handle = 0;
 
-	verdict = ops->egress(pkt, e->page + XDP_PACKET_HEADROOM);
+	verdict = etran_run(ops->prog[ETRAN_EGRESS], pkt, e->page + XDP_PACKET_HEADROOM);
 
 	switch (verdict) {
 	case ETRAN_TX:
@@ -118,7 +118,7 @@ static void run_frame(struct egress *e, const struct xdp_desc *desc)
 		if (pkt->held) {
 			etran_frame_sent(pkt->handle);
 			if (!(verdict & ETRAN_RETAIN))
-				etran_frame_release(pkt->handle);
+				etran_frame_release(t, pkt->handle);
 		}
 		return;
 	case ETRAN_HOLD:
@@ -127,7 +127,7 @@ static void run_frame(struct egress *e, const struct xdp_desc *desc)
 		break;
 	case ETRAN_DROP:
 		if (pkt->held)
-			etran_frame_release(pkt->handle);
+			etran_frame_release(t, pkt->handle);
 		else
 			drop_frame(ch, t, frame_verdict);
 		return;
@@ -135,7 +135,7 @@ static void run_frame(struct egress *e, const struct xdp_desc *desc)
 
 	etran_count(ch->link, t, bad_verdict);
 	if (pkt->held)
-		etran_frame_release(pkt->handle);
+		etran_frame_release(t, pkt->handle);
 	else
 		drop_frame(ch, t, frame_verdict);
 }

@@ -111,8 +111,8 @@ static void endpoint_close(struct etran_ep *ep)
 	rcu_read_lock();
 	WRITE_ONCE(ep->open, false);
 	ops = rcu_dereference(ep->transport->ops);
-	if (ops && ops->endpoint_close)
-		ops->endpoint_close(&ep->pub);
+	if (ops && ops->prog[ETRAN_ENDPOINT_CLOSE])
+		etran_run_endpoint(ep->transport, ops, ETRAN_ENDPOINT_CLOSE, &ep->pub);
 	rcu_read_unlock();
 	local_bh_enable();
 	mutex_unlock(&etran_mutex);
@@ -191,7 +191,10 @@ static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user
 		ep->pub.addr = b.addr;
 		ep->pub.port = b.port;
 		memcpy(ep->pub.arg, b.arg, sizeof(b.arg));
-		err = ops->endpoint_bind ? ops->endpoint_bind(&ep->pub) : -EOPNOTSUPP;
+		err = -EOPNOTSUPP;
+		if (ops->prog[ETRAN_ENDPOINT_BIND])
+			err = etran_run_endpoint(ep->transport, ops, ETRAN_ENDPOINT_BIND,
+						 &ep->pub);
 		if (err > 0 || err < -MAX_ERRNO) {
 			etran_count(NULL, ep->transport, bad_verdict);
 			err = -EINVAL;
@@ -333,7 +336,9 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 	rcu_read_lock();
 	ops = rcu_dereference(t->ops);
 	WRITE_ONCE(ep->open, true);
-	err = ops->endpoint_open ? ops->endpoint_open(&ep->pub) : 0;
+	err = 0;
+	if (ops->prog[ETRAN_ENDPOINT_OPEN])
+		err = etran_run_endpoint(t, ops, ETRAN_ENDPOINT_OPEN, &ep->pub);
 	rcu_read_unlock();
 	local_bh_enable();
 	if (err) {

@@ -39,6 +39,7 @@
 #define ETRAN_MAX_PAYLOAD	(PAGE_SIZE - ETRAN_PAYLOAD_OFF -			\
 				 SKB_DATA_ALIGN(sizeof(struct skb_shared_info)))
 
+struct etran_callers;
 struct etran_channel;
 struct etran_link;
 
@@ -52,6 +53,13 @@ struct etran_link;
  * @ref: one while attached, one an endpoint
  * @loaded_ns: CLOCK_BOOTTIME
  * @endpoints: endpoints that are not freed yet
+ * @callers: machine code of its programs, see caller.c; RCU, changed under etran_mutex
+ * @ran: per CPU: what ran there last, enum etran_member plus 1, the latest in the lowest byte
+ * @queues: copy of ops->queues
+ * @queue_depth: copy of ops->queue_depth
+ * @timeout_ms: copy of ops->timeout_ms; changed by replacement
+ * @state_version: copy of ops->state_version
+ * @flags: copy of ops->flags; changed by replacement
  * @ip_proto: copy of ops->ip_proto
  * @name: copy of ops->name
  * @rcu: for freeing
@@ -65,6 +73,13 @@ struct etran_transport {
 	struct kref ref;
 	u64 loaded_ns;
 	atomic_t endpoints;
+	struct etran_callers __rcu *callers;
+	u64 __percpu *ran;
+	u32 queues;
+	u32 queue_depth;
+	u32 timeout_ms;
+	u32 state_version;
+	u32 flags;
 	u8 ip_proto;
 	char name[ETRAN_NAME_LEN];
 	struct rcu_head rcu;
@@ -247,6 +262,83 @@ static inline void etran_net_ctx_leave(struct bpf_net_context *old)
 	current->bpf_net_context = old;
 }
 
+/* caller.c */
+
+/**
+ * struct etran_current - what runs on this CPU
+ * @transport: whose program; NULL when none of ours runs. Bottom halves off.
+ */
+struct etran_current {
+	struct etran_transport *transport;
+};
+
+DECLARE_PER_CPU(struct etran_current, etran_current);
+
+int etran_callers_add(struct etran_transport *t, const struct etran_ops *ops);
+void etran_callers_free(struct etran_transport *t);
+struct etran_transport *etran_caller(unsigned long ip);
+
+/**
+ * etran_run_prog - run a program of a transport
+ * @t: the transport
+ * @member: which, enum etran_member
+ * @prog: the program
+ * @ctx: its arguments
+ *
+ * The struct_ops trampoline would take rcu_read_lock(), disable migration and set a run context.
+ * The caller is an RCU reader with bottom halves off, which does not migrate; the run context is
+ * for attach cookies and function addresses of tracing programs, which no helper of struct_ops
+ * programs reads. Sleepable programs, which need more, are refused for all members that are run
+ * like this. (Rejected: calling through the trampoline: some 100 instructions a call.)
+ *
+ * Return: what the program returned, unchecked. Context: RCU read side, bottom halves off.
+ */
+static __always_inline u32 etran_run_prog(struct etran_transport *t, enum etran_member member,
+					  const struct bpf_prog *prog, const u64 *ctx)
+{
+	struct etran_transport *outer = this_cpu_read(etran_current.transport);
+	u32 ret;
+
+	this_cpu_write(etran_current.transport, t);
+	this_cpu_write(*t->ran, this_cpu_read(*t->ran) << 8 | (member + 1));
+	ret = bpf_prog_run(prog, ctx);
+	this_cpu_write(etran_current.transport, outer);
+	return ret;
+}
+
+/**
+ * etran_run - run egress, ingress or gen
+ * @prog: member of etran_ops.prog
+ * @pkt: the packet; its kind and transport are set
+ * @hdr: its headers
+ *
+ * Return: a verdict, unchecked. Context: RCU read side, bottom halves off.
+ */
+static __always_inline u32 etran_run(const struct bpf_prog *prog, struct etran_pkt *pkt,
+				     struct etran_hdr *hdr)
+{
+	u64 ctx[2] = { (unsigned long)pkt, (unsigned long)hdr };
+
+	return etran_run_prog(pkt->transport, pkt->kind - 1, prog, ctx);
+}
+
+/**
+ * etran_run_endpoint - run endpoint_open, endpoint_bind or endpoint_close
+ * @t: the transport
+ * @ops: its programs
+ * @member: which; it exists
+ * @ep: the endpoint
+ *
+ * Return: what the program returned, unchecked. Context: RCU read side, bottom halves off.
+ */
+static inline s32 etran_run_endpoint(struct etran_transport *t, const struct etran_ops *ops,
+				     enum etran_member member, struct etran_endpoint *ep)
+{
+	u64 ctx[1] = { (unsigned long)ep };
+
+	return etran_run_prog(t, member, ops->prog[member], ctx);
+}
+
 /* ops.c */
 extern struct list_head etran_transports;
 int etran_ops_register(void);
@@ -295,10 +387,10 @@ int etran_egress(struct etran_channel *ch);
 /* frame.c */
 u64 etran_frame_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
 int etran_frame_load(struct etran_pkt *pkt, u64 handle);
-int etran_frame_release(u64 handle);
-int etran_frame_release_chain(u64 handle);
-u64 etran_frame_next(u64 handle);
-u64 etran_frame_cookie(u64 handle);
+int etran_frame_release(struct etran_transport *t, u64 handle);
+int etran_frame_release_chain(struct etran_transport *t, u64 handle);
+u64 etran_frame_next(struct etran_transport *t, u64 handle);
+u64 etran_frame_cookie(struct etran_transport *t, u64 handle);
 void etran_frame_sent(u64 handle);
 void etran_frames_end_transport(struct etran_transport *t);
 void etran_frames_end_channel(struct etran_channel *ch);

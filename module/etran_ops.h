@@ -27,10 +27,24 @@ struct etran_hdr {
 	__u8 b[ETRAN_HDR_LEN];
 };
 
+/* The function pointers of struct etran_ops, in their order. */
+enum etran_member {
+	ETRAN_EGRESS,
+	ETRAN_INGRESS,
+	ETRAN_GEN,
+	ETRAN_ENDPOINT_OPEN,
+	ETRAN_ENDPOINT_BIND,
+	ETRAN_ENDPOINT_CLOSE,
+	ETRAN_INIT,
+	ETRAN_EXIT,
+	ETRAN_NR_MEMBERS
+};
+
+/* Which program sees the packet, plus one. */
 enum etran_pkt_kind {
-	ETRAN_PKT_INGRESS = 1,
-	ETRAN_PKT_EGRESS,
-	ETRAN_PKT_GEN,
+	ETRAN_PKT_EGRESS = ETRAN_EGRESS + 1,
+	ETRAN_PKT_INGRESS = ETRAN_INGRESS + 1,
+	ETRAN_PKT_GEN = ETRAN_GEN + 1,
 };
 
 /**
@@ -87,7 +101,34 @@ struct etran_endpoint {
 	__u64 arg[4];
 };
 
-/* See bpf/etran.bpf.h, which documents each member. */
+/* struct etran_ops.flags; see bpf/etran.bpf.h */
+#define ETRAN_OPS_DROP_WORST	(1U << 0)
+#define ETRAN_OPS_FLAGS		ETRAN_OPS_DROP_WORST
+
+#define ETRAN_MAX_PKT_QUEUES	65536
+#define ETRAN_MAX_QUEUE_DEPTH	(1U << 20)
+/* All queues of one transport together. */
+#define ETRAN_MAX_QUEUED	(1U << 22)
+#define ETRAN_MAX_TIMEOUT_MS	(24U * 3600 * 1000)
+
+/* See bpf/etran.bpf.h. */
+struct etran_exit_info {
+	__u32 kind;
+	__u32 reserved;
+	__s64 code;
+	__u64 when_ns;
+	char msg[ETRAN_EXIT_MSG_LEN];
+};
+
+struct bpf_prog;
+
+/**
+ * struct etran_ops - see bpf/etran.bpf.h, which documents each public member
+ * @prog: private, and zero in what the loader gives: the program behind each function pointer, by
+ *	  enum etran_member. The pointers lead to trampolines, of which only those of init and exit
+ *	  are used; see etran_run().
+ * @prog_id: private and zero as well: their ids
+ */
 struct etran_ops {
 	u32 (*egress)(struct etran_pkt *pkt, struct etran_hdr *hdr);
 	u32 (*ingress)(struct etran_pkt *pkt, struct etran_hdr *hdr);
@@ -96,11 +137,18 @@ struct etran_ops {
 	s32 (*endpoint_bind)(struct etran_endpoint *ep);
 	void (*endpoint_close)(struct etran_endpoint *ep);
 	s32 (*init)(void);
-	void (*exit)(void);
+	void (*exit)(struct etran_exit_info *info);
 	u32 version;
 	u32 flags;
 	u8 ip_proto;
 	char name[ETRAN_NAME_LEN];
+	u32 queues;
+	u32 queue_depth;
+	u32 timeout_ms;
+	u32 state_version;
+	/* private: not in bpf/etran.bpf.h */
+	struct bpf_prog *prog[ETRAN_NR_MEMBERS];
+	u32 prog_id[ETRAN_NR_MEMBERS];
 };
 
 #endif /* _ETRAN_OPS_H */

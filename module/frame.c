@@ -47,6 +47,23 @@ static struct etran_frame *find_frame(u64 handle, struct etran_channel **chp, u3
 	return &ch->frames[chunk];
 }
 
+/* The same, if @t holds it. Context: RCU read side. */
+static struct etran_frame *find_own(struct etran_transport *t, u64 handle,
+				    struct etran_channel **chp, u32 *tagp)
+{
+	struct etran_frame *f = find_frame(handle, chp, tagp);
+	struct etran_ep *ep;
+
+	if (!f)
+		return NULL;
+	ep = etran_endpoint_lookup(READ_ONCE(f->endpoint));
+	if (!ep || ep->transport != t)
+		return NULL;
+	/* The entry may be another frame's by now. */
+	smp_rmb();
+	return READ_ONCE(f->tag) == *tagp ? f : NULL;
+}
+
 enum end_reason { END_RELEASED, END_DEVICE };
 
 /* End a kept frame. Return: false when another CPU was first. */
@@ -98,7 +115,7 @@ u64 etran_frame_hold(struct etran_pkt *pkt, u64 prev, u64 cookie)
 	if (pkt->held || !cookie)
 		return 0;
 	if (prev) {
-		prev_f = find_frame(prev, &prev_ch, &prev_tag);
+		prev_f = find_own(pkt->transport, prev, &prev_ch, &prev_tag);
 		if (!prev_f || prev_ch != ch)
 			return 0;
 	}
@@ -131,16 +148,12 @@ int etran_frame_load(struct etran_pkt *pkt, u64 handle)
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
-	struct etran_ep *ep;
 	u32 tag, len, offset;
 	u64 cookie;
 	u64 addr;
 
-	f = find_frame(handle, &ch, &tag);
+	f = find_own(pkt->transport, handle, &ch, &tag);
 	if (!f)
-		return -ESTALE;
-	ep = etran_endpoint_lookup(READ_ONCE(f->endpoint));
-	if (!ep || ep->transport != pkt->transport)
 		return -ESTALE;
 	len = READ_ONCE(f->len);
 	offset = READ_ONCE(f->offset);
@@ -179,31 +192,33 @@ void etran_frame_sent(u64 handle)
 }
 
 /* See bpf_etran_next(). */
-u64 etran_frame_next(u64 handle)
+u64 etran_frame_next(struct etran_transport *t, u64 handle)
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
 	u64 next;
 	u32 tag;
 
-	f = find_frame(handle, &ch, &tag);
+	f = find_own(t, handle, &ch, &tag);
 	if (!f)
 		return 0;
 	next = READ_ONCE(f->next);
-	if (!next || !find_frame(next, &ch, &tag))
+	/* As in etran_frame_load(). */
+	smp_rmb();
+	if (READ_ONCE(f->tag) != tag || !next || !find_own(t, next, &ch, &tag))
 		return 0;
 	return next;
 }
 
 /* See bpf_etran_cookie(). */
-u64 etran_frame_cookie(u64 handle)
+u64 etran_frame_cookie(struct etran_transport *t, u64 handle)
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
 	u64 cookie;
 	u32 tag;
 
-	f = find_frame(handle, &ch, &tag);
+	f = find_own(t, handle, &ch, &tag);
 	if (!f)
 		return 0;
 	cookie = READ_ONCE(f->cookie);
@@ -213,13 +228,13 @@ u64 etran_frame_cookie(u64 handle)
 }
 
 /* See bpf_etran_release(). */
-int etran_frame_release(u64 handle)
+int etran_frame_release(struct etran_transport *t, u64 handle)
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
 	u32 tag;
 
-	f = find_frame(handle, &ch, &tag);
+	f = find_own(t, handle, &ch, &tag);
 	if (!f || !end_frame(ch, f, tag, END_RELEASED))
 		return -ESTALE;
 	wake_waiters(ch);
@@ -230,7 +245,7 @@ int etran_frame_release(u64 handle)
  * See bpf_etran_release_chain(). A chain cannot have more frames than its socket has chunks, and a
  * frame that was released is not found again, so a chain that a program linked into a ring ends too.
  */
-int etran_frame_release_chain(u64 handle)
+int etran_frame_release_chain(struct etran_transport *t, u64 handle)
 {
 	struct etran_channel *ch, *first = NULL;
 	struct etran_frame *f;
@@ -239,7 +254,7 @@ int etran_frame_release_chain(u64 handle)
 	u32 tag;
 
 	while (handle) {
-		f = find_frame(handle, &ch, &tag);
+		f = find_own(t, handle, &ch, &tag);
 		if (!f)
 			break;
 		next = READ_ONCE(f->next);

@@ -34,7 +34,7 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 		pkt.data = *page + ETRAN_PAYLOAD_OFF;
 		pkt.transport = t;
 
-		verdict = ops->gen(&pkt, *page + XDP_PACKET_HEADROOM);
+		verdict = etran_run(ops->prog[ETRAN_GEN], &pkt, *page + XDP_PACKET_HEADROOM);
 		if (verdict == ETRAN_DROP)
 			break;
 		work++;
@@ -69,7 +69,7 @@ static int gen_poll(struct napi_struct *napi, int budget)
 	rcu_read_lock();
 	list_for_each_entry_rcu(t, &etran_transports, node) {
 		ops = rcu_dereference(t->ops);
-		if (!ops || !ops->gen)
+		if (!ops || !ops->prog[ETRAN_GEN])
 			continue;
 		etran_count(NULL, t, gen_polls);
 		/* Each gets at most what the ones before it left, and never less than one. */

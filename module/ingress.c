@@ -104,7 +104,7 @@ int etran_ingress(struct xdp_buff *xdp)
 		pkt.data = &copy;
 	}
 
-	verdict = ops->ingress(&pkt, pkt.data);
+	verdict = etran_run(ops->prog[ETRAN_INGRESS], &pkt, pkt.data);
 
 	switch (verdict) {
 	case ETRAN_DELIVER:

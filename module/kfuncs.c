@@ -69,10 +69,12 @@ __bpf_kfunc int bpf_etran_load(struct etran_pkt *pkt, u64 handle)
  */
 __bpf_kfunc u64 bpf_etran_next(u64 handle)
 {
+	struct etran_transport *t;
 	u64 next;
 
 	rcu_read_lock();
-	next = etran_frame_next(handle);
+	t = etran_caller(_RET_IP_);
+	next = t ? etran_frame_next(t, handle) : 0;
 	rcu_read_unlock();
 	return next;
 }
@@ -85,10 +87,12 @@ __bpf_kfunc u64 bpf_etran_next(u64 handle)
  */
 __bpf_kfunc u64 bpf_etran_cookie(u64 handle)
 {
+	struct etran_transport *t;
 	u64 cookie;
 
 	rcu_read_lock();
-	cookie = etran_frame_cookie(handle);
+	t = etran_caller(_RET_IP_);
+	cookie = t ? etran_frame_cookie(t, handle) : 0;
 	rcu_read_unlock();
 	return cookie;
 }
@@ -97,17 +101,19 @@ __bpf_kfunc u64 bpf_etran_cookie(u64 handle)
  * bpf_etran_release - give a held frame back to its application
  * @handle: a held frame
  *
- * Return: 0 or -ESTALE.
+ * Return: 0, -ESTALE or -EPERM.
  */
 __bpf_kfunc int bpf_etran_release(u64 handle)
 {
+	struct etran_transport *t;
 	int ret;
 
-	local_bh_disable();
 	rcu_read_lock();
-	ret = etran_frame_release(handle);
-	rcu_read_unlock();
+	t = etran_caller(_RET_IP_);
+	local_bh_disable();
+	ret = t ? etran_frame_release(t, handle) : -EPERM;
 	local_bh_enable();
+	rcu_read_unlock();
 	return ret;
 }
 
@@ -115,17 +121,19 @@ __bpf_kfunc int bpf_etran_release(u64 handle)
  * bpf_etran_release_chain - release a frame and all that were linked behind it
  * @handle: the first
  *
- * Return: how many, or -ESTALE.
+ * Return: how many, or -ESTALE or -EPERM.
  */
 __bpf_kfunc int bpf_etran_release_chain(u64 handle)
 {
+	struct etran_transport *t;
 	int ret;
 
-	local_bh_disable();
 	rcu_read_lock();
-	ret = etran_frame_release_chain(handle);
-	rcu_read_unlock();
+	t = etran_caller(_RET_IP_);
+	local_bh_disable();
+	ret = t ? etran_frame_release_chain(t, handle) : -EPERM;
 	local_bh_enable();
+	rcu_read_unlock();
 	return ret;
 }
 
@@ -137,12 +145,11 @@ static int deliver(struct etran_transport *t, const struct etran_rec *rec, const
 	int err;
 
 	ep = etran_endpoint_lookup(rec->endpoint);
-	if (!ep || !READ_ONCE(ep->open) || (t && ep->transport != t)) {
+	if (!ep || !READ_ONCE(ep->open) || ep->transport != t) {
 		etran_count(NULL, t, deliver_endpoint);
 		etran_count(NULL, t, deliver_failed);
 		return -ENOENT;
 	}
-	t = ep->transport;
 	ch = rcu_dereference(ep->channel);
 	err = ch ? etran_channel_deliver(ch, ep->xs, rec, data, len) : -ENETDOWN;
 	if (!err)
@@ -186,24 +193,24 @@ __bpf_kfunc int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, 
  * @rec: receive record; its endpoint field says to whom
  * @rec__sz: its size
  *
- * Return: 0, -ENOENT, -ENOBUFS, -EINVAL, -ENETDOWN.
+ * Return: 0, -ENOENT, -ENOBUFS, -EINVAL, -ENETDOWN, -EPERM.
  */
 __bpf_kfunc int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz)
 {
-	struct etran_ep *ep;
-	int err;
+	struct etran_transport *t;
+	int err = -EPERM;
 
 	if (rec__sz != sizeof(*rec))
 		return -EINVAL;
-	local_bh_disable();
 	rcu_read_lock();
-	err = deliver(NULL, rec, NULL, 0);
-	if (!err) {
-		ep = etran_endpoint_lookup(rec->endpoint);
-		etran_count(NULL, ep ? ep->transport : NULL, notified);
-	}
-	rcu_read_unlock();
+	t = etran_caller(_RET_IP_);
+	local_bh_disable();
+	if (t)
+		err = deliver(t, rec, NULL, 0);
+	if (!err)
+		etran_count(NULL, t, notified);
 	local_bh_enable();
+	rcu_read_unlock();
 	return err;
 }
 

@@ -6,6 +6,13 @@
  * detach; a link update replaces its programs under traffic. The BPF core frees the programs after
  * unreg() returned, so unreg() first makes sure that nobody calls them: the pointer to them is
  * cleared and an RCU grace period awaited.
+ *
+ * The module runs programs directly (etran_run()), so it needs the programs that the BPF core makes
+ * trampolines for. init_member sees the same file descriptor as the core does a moment later, but
+ * only the core's reference lasts as long as the kernel's copy of the ops: nothing tells us when a
+ * copy that was never attached is freed, so we cannot hold one of our own. In between, the loader
+ * could put another program under that number. Therefore the program's id is kept as well, and
+ * compared with the one that the core wrote back, when the last member is looked at.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -30,6 +37,7 @@ BTF_ID(struct, etran_pkt)
 BTF_ID(struct, etran_hdr)
 BTF_ID(struct, etran_endpoint)
 BTF_ID(struct, etran_ops)
+BTF_ID(struct, etran_exit_info)
 
 /**
  * etran_ops_prog - is this a program of a transport?
@@ -57,6 +65,7 @@ static void transport_free(struct kref *ref)
 	struct etran_transport *t = container_of(ref, struct etran_transport, ref);
 
 	free_percpu(t->counters);
+	free_percpu(t->ran);
 	kfree_rcu(t, rcu);
 }
 
@@ -80,7 +89,8 @@ static int ops_init(struct btf *btf)
 	endpoint_type = btf_type_by_id(btf, etran_type_ids[2]);
 	if (!pkt_type || pkt_type->size != sizeof(struct etran_pkt) ||
 	    !hdr_type || hdr_type->size != sizeof(struct etran_hdr) ||
-	    !endpoint_type || endpoint_type->size != sizeof(struct etran_endpoint))
+	    !endpoint_type || endpoint_type->size != sizeof(struct etran_endpoint) ||
+	    !btf_type_by_id(btf, etran_type_ids[4]))
 		return -EINVAL;
 	module_btf = btf;
 	return 0;
@@ -110,13 +120,46 @@ static bool name_ok(const char *name)
 	return true;
 }
 
+/* Remember the program that a function pointer is to be. See the top of this file. */
+static int take_prog(struct etran_ops *ops, const struct etran_ops *user, u32 member)
+{
+	unsigned long fd = ((unsigned long *)user)[member];
+	struct bpf_prog *prog;
+
+	if (!fd)
+		return 0;
+	prog = bpf_prog_get_type_dev((int)fd, BPF_PROG_TYPE_STRUCT_OPS, false);
+	if (IS_ERR(prog))
+		return PTR_ERR(prog);
+	ops->prog[member] = prog;
+	ops->prog_id[member] = prog->aux->id;
+	bpf_prog_put(prog);
+	return 0;
+}
+
+/* The function pointers of @user are ids now, written by the BPF core. */
+static int check_progs(const struct etran_ops *ops, const struct etran_ops *user)
+{
+	u32 i;
+
+	if (memchr_inv(user->prog_id, 0, sizeof(user->prog_id)))
+		return -EINVAL;
+	for (i = 0; i < ETRAN_NR_MEMBERS; i++)
+		if (((unsigned long *)user)[i] != ops->prog_id[i])
+			return -EBADF;
+	return 1;
+}
+
 static int ops_init_member(const struct btf_type *t, const struct btf_member *member,
 			   void *kdata, const void *udata)
 {
 	const struct etran_ops *user = udata;
+	u32 offset = __btf_member_bit_offset(t, member) / 8;
 	struct etran_ops *ops = kdata;
 
-	switch (__btf_member_bit_offset(t, member) / 8) {
+	if (offset < ETRAN_NR_MEMBERS * sizeof(void *))
+		return take_prog(ops, user, offset / sizeof(void *));
+	switch (offset) {
 	case offsetof(struct etran_ops, version):
 		if (user->version != ETRAN_OPS_VERSION) {
 			pr_warn("transport refused: built for etran_ops version %u, this is %u; rebuild it against this module's bpf/etran.bpf.h\n",
@@ -126,8 +169,12 @@ static int ops_init_member(const struct btf_type *t, const struct btf_member *me
 		ops->version = user->version;
 		return 1;
 	case offsetof(struct etran_ops, flags):
-		if (user->flags)
+		if (user->flags & ~ETRAN_OPS_FLAGS) {
+			pr_warn("transport refused: flags 0x%x are not known to this module\n",
+				user->flags & ~ETRAN_OPS_FLAGS);
 			return -EINVAL;
+		}
+		ops->flags = user->flags;
 		return 1;
 	case offsetof(struct etran_ops, ip_proto):
 		ops->ip_proto = user->ip_proto;
@@ -140,6 +187,52 @@ static int ops_init_member(const struct btf_type *t, const struct btf_member *me
 		}
 		strscpy(ops->name, user->name);
 		return 1;
+	case offsetof(struct etran_ops, queues):
+		ops->queues = user->queues;
+		return 1;
+	case offsetof(struct etran_ops, queue_depth):
+		ops->queue_depth = user->queue_depth;
+		return 1;
+	case offsetof(struct etran_ops, timeout_ms):
+		ops->timeout_ms = user->timeout_ms;
+		return 1;
+	case offsetof(struct etran_ops, state_version):
+		ops->state_version = user->state_version;
+		return 1;
+	case offsetof(struct etran_ops, prog):
+		return memchr_inv(user->prog, 0, sizeof(user->prog)) ? -EINVAL : 1;
+	case offsetof(struct etran_ops, prog_id):
+		return check_progs(ops, user);
+	}
+	return 0;
+}
+
+static int check_numbers(const struct etran_ops *ops)
+{
+	if (ops->queues > ETRAN_MAX_PKT_QUEUES) {
+		pr_warn("transport %s refused: %u queues, there can be %u\n", ops->name,
+			ops->queues, ETRAN_MAX_PKT_QUEUES);
+		return -EINVAL;
+	}
+	if (ops->queue_depth > ETRAN_MAX_QUEUE_DEPTH) {
+		pr_warn("transport %s refused: queue_depth %u, it can be %u\n", ops->name,
+			ops->queue_depth, ETRAN_MAX_QUEUE_DEPTH);
+		return -EINVAL;
+	}
+	if (!ops->queues != !ops->queue_depth) {
+		pr_warn("transport %s refused: %u queues of %u frames; give both numbers or none\n",
+			ops->name, ops->queues, ops->queue_depth);
+		return -EINVAL;
+	}
+	if ((u64)ops->queues * ops->queue_depth > ETRAN_MAX_QUEUED) {
+		pr_warn("transport %s refused: %u queues of %u frames, all together can have %u\n",
+			ops->name, ops->queues, ops->queue_depth, ETRAN_MAX_QUEUED);
+		return -EINVAL;
+	}
+	if (ops->timeout_ms > ETRAN_MAX_TIMEOUT_MS) {
+		pr_warn("transport %s refused: timeout_ms %u, it can be %u, a day\n", ops->name,
+			ops->timeout_ms, ETRAN_MAX_TIMEOUT_MS);
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -161,7 +254,29 @@ static int ops_validate(void *kdata)
 			ops->ip_proto);
 		return -EINVAL;
 	}
-	return 0;
+	return check_numbers(ops);
+}
+
+/* What the programs say of themselves and may differ after a replacement. */
+static void take_settings(struct etran_transport *t, const struct etran_ops *ops)
+{
+	WRITE_ONCE(t->flags, ops->flags);
+	WRITE_ONCE(t->timeout_ms, ops->timeout_ms);
+}
+
+static int run_init(const struct etran_ops *ops)
+{
+	int err = ops->init ? ops->init() : 0;
+
+	return err > 0 || err < -MAX_ERRNO ? -EINVAL : err;
+}
+
+static void run_exit(const struct etran_ops *ops, u32 kind)
+{
+	struct etran_exit_info info = { .kind = kind, .when_ns = ktime_get_boottime_ns() };
+
+	if (ops->exit)
+		ops->exit(&info);
 }
 
 static int ops_reg(void *kdata, struct bpf_link *link)
@@ -178,12 +293,16 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 	kref_init(&t->ref);
 	t->link = link;
 	t->ip_proto = ops->ip_proto;
+	t->queues = ops->queues;
+	t->queue_depth = ops->queue_depth;
+	t->state_version = ops->state_version;
 	t->loaded_ns = ktime_get_boottime_ns();
 	strscpy(t->name, ops->name);
-	RCU_INIT_POINTER(t->ops, ops);
+	take_settings(t, ops);
 	err = -ENOMEM;
 	t->counters = alloc_percpu(struct etran_counter_set);
-	if (!t->counters)
+	t->ran = alloc_percpu(u64);
+	if (!t->counters || !t->ran)
 		goto free;
 
 	mutex_lock(&etran_mutex);
@@ -191,22 +310,30 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 	list_for_each_entry(other, &etran_transports, node)
 		if (other->ip_proto == t->ip_proto || !strcmp(other->name, t->name))
 			goto unlock;
-	err = ops->init ? ops->init() : 0;
+	err = etran_callers_add(t, ops);
+	if (err)
+		goto unlock;
+	/* In the list without ops: init may call functions that ask who calls. */
+	t->id = next_transport + 1;
+	list_add_tail_rcu(&t->node, &etran_transports);
+	err = run_init(ops);
 	if (err) {
-		if (err > 0 || err < -MAX_ERRNO)
-			err = -EINVAL;
+		list_del_rcu(&t->node);
+		synchronize_rcu();
+		etran_callers_free(t);
 		goto unlock;
 	}
-	t->id = ++next_transport;
-	list_add_tail_rcu(&t->node, &etran_transports);
+	next_transport++;
+	rcu_assign_pointer(t->ops, ops);
 	rcu_assign_pointer(by_proto[t->ip_proto], t);
 	mutex_unlock(&etran_mutex);
 	pr_info("transport %s attached, IP protocol %u\n", t->name, t->ip_proto);
 	return 0;
 unlock:
 	mutex_unlock(&etran_mutex);
-	free_percpu(t->counters);
 free:
+	free_percpu(t->counters);
+	free_percpu(t->ran);
 	kfree(t);
 	return err;
 }
@@ -238,8 +365,8 @@ static void ops_unreg(void *kdata, struct bpf_link *link)
 	synchronize_rcu();
 	etran_endpoints_dead_transport(t);
 	etran_frames_end_transport(t);
-	if (ops->exit)
-		ops->exit();
+	run_exit(ops, ETRAN_EXIT_UNLOAD);
+	etran_callers_free(t);
 	mutex_unlock(&etran_mutex);
 	pr_info("transport %s detached\n", t->name);
 	etran_transport_put(t);
@@ -256,14 +383,12 @@ static int ops_update(void *kdata, void *old_kdata, struct bpf_link *link)
 	if (!t) {
 		err = -ENOENT;
 	} else if (ops->ip_proto == t->ip_proto && !strcmp(ops->name, t->name)) {
-		err = ops->init ? ops->init() : 0;
-		if (err > 0 || err < -MAX_ERRNO)
-			err = -EINVAL;
+		err = etran_callers_add(t, ops) ?: run_init(ops);
 		if (!err) {
+			take_settings(t, ops);
 			rcu_assign_pointer(t->ops, ops);
 			synchronize_rcu();
-			if (old->exit)
-				old->exit();
+			run_exit(old, ETRAN_EXIT_REPLACE);
 		}
 	}
 	mutex_unlock(&etran_mutex);
@@ -348,7 +473,7 @@ static s32 etran_ops__init(void)
 	return 0;
 }
 
-static void etran_ops__exit(void)
+static void etran_ops__exit(struct etran_exit_info *info)
 {
 }
 

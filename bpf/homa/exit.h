@@ -26,10 +26,13 @@ static long forget_endpoint(void *map, __u32 *map_key, struct endpoint *endpoint
 }
 
 SEC("struct_ops/detached")
-void BPF_PROG(detached)
+void BPF_PROG(detached, struct etran_exit_info *info)
 {
 	__u64 *budget;
 	__u32 i;
+
+	if (info->kind == ETRAN_EXIT_REPLACE)
+		return;
 
 	bpf_for_each_map_elem(&endpoints, forget_endpoint, NULL, 0);
 	bpf_for_each_map_elem(&rpcs, forget_rpc, NULL, 0);

@@ -9,6 +9,10 @@ struct shadow {
 	uint32_t flags;
 	uint8_t ip_proto;
 	char name[ETRAN_NAME_LEN];
+	uint32_t queues;
+	uint32_t queue_depth;
+	uint32_t timeout_ms;
+	uint32_t state_version;
 };
 
 static char verifier_log[1 << 18];
@@ -317,7 +321,12 @@ static void proto_0(struct shadow *sh) { sh->ip_proto = 0; }
 static void proto_icmp(struct shadow *sh) { sh->ip_proto = 1; }
 static void version_0(struct shadow *sh) { sh->version = 0; }
 static void version_next(struct shadow *sh) { sh->version = ETRAN_OPS_VERSION + 1; }
-static void some_flags(struct shadow *sh) { sh->flags = 1; }
+static void many_queues(struct shadow *sh) { sh->queues = 65537; sh->queue_depth = 1; }
+static void deep_queue(struct shadow *sh) { sh->queues = 1; sh->queue_depth = (1 << 20) + 1; }
+static void much_queued(struct shadow *sh) { sh->queues = 65536; sh->queue_depth = 65; }
+static void no_depth(struct shadow *sh) { sh->queues = 4; }
+static void long_timeout(struct shadow *sh) { sh->timeout_ms = 86400001; }
+static void some_flags(struct shadow *sh) { sh->flags = 1U << 31; }
 
 TEST_F(attach, missing_egress_is_refused_with_a_sentence)
 {
@@ -364,13 +373,32 @@ TEST_F(attach, other_versions_are_refused_with_a_sentence)
 	int mark = et_log_mark();
 
 	EXPECT_EQ(EINVAL, refused(version_next));
-	EXPECT_TRUE(et_log_has(mark, "etran: transport refused: built for etran_ops version 2, this is 1; rebuild it"));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport refused: built for etran_ops version 3, this is 2; rebuild it"));
 	EXPECT_EQ(EINVAL, refused(version_0));
 }
 
 TEST_F(attach, unknown_flags_are_refused)
 {
+	int mark = et_log_mark();
+
 	EXPECT_EQ(EINVAL, refused(some_flags));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport refused: flags 0x80000000 are not known"));
+}
+
+TEST_F(attach, impossible_queues_are_refused_with_a_sentence)
+{
+	int mark = et_log_mark();
+
+	EXPECT_EQ(EINVAL, refused(many_queues));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport other refused: 65537 queues, there can be 65536"));
+	EXPECT_EQ(EINVAL, refused(deep_queue));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport other refused: queue_depth 1048577, it can be 1048576"));
+	EXPECT_EQ(EINVAL, refused(much_queued));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport other refused: 65536 queues of 65 frames, all together can have 4194304"));
+	EXPECT_EQ(EINVAL, refused(no_depth));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport other refused: 4 queues of 0 frames; give both numbers or none"));
+	EXPECT_EQ(EINVAL, refused(long_timeout));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport other refused: timeout_ms 86400001, it can be 86400000, a day"));
 }
 
 /* Loads one etran_ops of refused.bpf.c. Return: 0 when it was refused with @words in the log. */

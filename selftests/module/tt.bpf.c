@@ -286,8 +286,9 @@ __s32 BPF_PROG(tt_init)
 }
 
 SEC("struct_ops.s/tt_exit")
-void BPF_PROG(tt_exit)
+void BPF_PROG(tt_exit, struct etran_exit_info *info)
 {
+	tt.exit_kind = info->kind;
 	ADD(tt.exit);
 }
 

@@ -108,6 +108,7 @@ struct tt_state {
 	__u32 gen;
 	__u32 init;
 	__u32 exit;
+	__u32 exit_kind;	/* what the last exit was told */
 	__u32 close;
 	__s32 init_result;
 	__s32 open_result;

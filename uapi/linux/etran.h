@@ -29,11 +29,12 @@
 /* Version of this file: raised when a structure below changes its meaning. */
 #define ETRAN_ABI_VERSION	1
 /* Version of struct etran_ops; a BPF object states the one that it was built for. */
-#define ETRAN_OPS_VERSION	1
+#define ETRAN_OPS_VERSION	2
 
 #define ETRAN_NAME_LEN		16
 #define ETRAN_IFNAME_LEN	16
 #define ETRAN_REC_DATA		56
+#define ETRAN_EXIT_MSG_LEN	128
 
 /**
  * struct etran_req - request record: the first bytes of each transmitted frame
@@ -157,6 +158,30 @@ struct etran_transport_info {
 	__u32 reserved;
 	__u64 loaded_ns;
 	char name[ETRAN_NAME_LEN];
+};
+
+/**
+ * enum etran_exit_kind - why a transport's programs do not run any more
+ * @ETRAN_EXIT_NONE: they do
+ * @ETRAN_EXIT_UNLOAD: its BPF link was closed, unpinned or detached
+ * @ETRAN_EXIT_REPLACE: others took their place by a link update
+ * @ETRAN_EXIT_PROGRAM: ejected: a program called bpf_etran_error()
+ * @ETRAN_EXIT_VERDICT: ejected: a program returned what is no verdict there
+ * @ETRAN_EXIT_GEN: ejected: gen went on for ever
+ * @ETRAN_EXIT_QUEUE: ejected: a packet queue was misused
+ * @ETRAN_EXIT_WATCHDOG: ejected: a frame was held longer than timeout_ms and never touched
+ *
+ * From 64 on the module ejected the transport for an error.
+ */
+enum etran_exit_kind {
+	ETRAN_EXIT_NONE,
+	ETRAN_EXIT_UNLOAD,
+	ETRAN_EXIT_REPLACE,
+	ETRAN_EXIT_PROGRAM = 64,
+	ETRAN_EXIT_VERDICT,
+	ETRAN_EXIT_GEN,
+	ETRAN_EXIT_QUEUE,
+	ETRAN_EXIT_WATCHDOG,
 };
 
 enum etran_counter_scope {
