@@ -58,6 +58,10 @@ struct etran_hdr {
  * @hdr_len: egress, gen; writable: bytes of all headers, IP header included. With a payload,
  *	     @hdr_off + @hdr_len must be ETRAN_HDR_LEN, so that both are contiguous.
  * @link: id of the link device. gen: writable, where to send; bpf_etran_load() sets it.
+ * @departure_ns: egress, gen; writable: when the packet shall leave, CLOCK_MONOTONIC
+ *	     (bpf_ktime_get_ns()); 0 or a time that has passed: now. It leaves at that time or up to
+ *	     some 10 us later, never earlier, and packets of one socket in the order of their times,
+ *	     equal ones in the order of egress. At most 4 s ahead; more drops it (packet_horizon).
  * @endpoint: egress: id of the sending endpoint, checked. Otherwise 0.
  * @cookie: gen after bpf_etran_load(): what the program gave to bpf_etran_hold()
  * @req: egress: the module's copy of the application's request record. Content not checked.
@@ -68,6 +72,7 @@ struct etran_pkt {
 	__u16 hdr_off;
 	__u16 hdr_len;
 	__u32 link;
+	__u64 departure_ns;
 	__u32 endpoint;
 	__u64 cookie;
 	struct etran_req req;
@@ -233,7 +238,8 @@ extern __u64 bpf_etran_hold(struct etran_pkt *pkt, __u64 prev, __u64 cookie) __k
  * @pkt: an empty packet
  * @handle: from bpf_etran_hold()
  *
- * Copies; sets payload_len, cookie and link of @pkt. The frame stays held.
+ * Sets payload_len, cookie and link of @pkt; the payload is copied when the packet is sent, or asked
+ * for with bpf_etran_slice(). The frame stays held.
  * Return: 0, -ESTALE (no such frame any more), -EINVAL (not in gen, or called twice).
  */
 extern int bpf_etran_load(struct etran_pkt *pkt, __u64 handle) __ksym;
@@ -263,6 +269,68 @@ extern int bpf_etran_release(__u64 handle) __ksym;
  * Return: how many were released; -ESTALE, -EPERM as bpf_etran_release() for @handle itself.
  */
 extern int bpf_etran_release_chain(__u64 handle) __ksym;
+
+/* bpf_etran_send(): flags */
+#define ETRAN_SEND_RETAIN	1U
+
+/**
+ * bpf_etran_send - send a held frame with the packet that egress built of it
+ * @handle: from bpf_etran_hold(); egress had set hdr_off and hdr_len and returned ETRAN_HOLD
+ * @departure_ns: when, as in struct etran_pkt; 0: now
+ * @flags: 0: the frame ends when it was sent; ETRAN_SEND_RETAIN: it stays held. It has no packet
+ *	   then any more: bpf_etran_load() sends it again.
+ *
+ * From any program and from timers. bpf_etran_release() of a frame that waits takes it back.
+ * Return: 0; -ESTALE; -EBUSY (it is in a packet queue, waits, or is being sent); -ENODATA (it has
+ * no packet); -ERANGE (too far ahead), -ENOBUFS (too many packets wait), -EINVAL (@flags), -EPERM
+ * (called from none of a transport's programs). With an error it is held as before.
+ */
+extern int bpf_etran_send(__u64 handle, __u64 departure_ns, __u32 flags) __ksym;
+
+/*
+ * Packet queues. A transport has as many as its ops say, numbered from 0. They hold frames that it
+ * holds; a frame is in one at most, and is not sent or loaded by being there. From any program and
+ * from timers, on any CPU.
+ */
+enum etran_queue_place {
+	ETRAN_QUEUE_TAIL,	/* behind all others */
+	ETRAN_QUEUE_FRONT,	/* before all others */
+	ETRAN_QUEUE_RANK,	/* in between, lowest rank first, equal ones in the order of pushing */
+};
+
+/**
+ * bpf_etran_queue_push - put a held frame into a packet queue
+ * @queue: index of the queue
+ * @handle: a held frame that is in no queue
+ * @rank: with ETRAN_QUEUE_RANK
+ * @flags: enum etran_queue_place
+ * @dropped: out, when 1 is returned
+ *
+ * Return: 0; 1: it was full, and its worst frame was ended to make room, *@dropped was its handle
+ * (with ETRAN_OPS_DROP_WORST); -ENOBUFS: it is full, or full of better ones, and the frame is held
+ * as before; -ESTALE; -EBUSY: the frame is in a queue already, or on its way; -EINVAL; -EPERM.
+ */
+extern int bpf_etran_queue_push(__u32 queue, __u64 handle, __u64 rank, __u32 flags,
+				__u64 *dropped) __ksym;
+
+/**
+ * bpf_etran_queue_pop - take the first frame out of a packet queue
+ * Return: its handle, 0 when the queue is empty or does not exist. The frame is held.
+ */
+extern __u64 bpf_etran_queue_pop(__u32 queue) __ksym;
+
+/**
+ * bpf_etran_queue_peek - the first frame of a packet queue, which stays there
+ * @rank: out: its rank, 0 for one that was pushed without
+ * Return: its handle, 0 when the queue is empty or does not exist.
+ */
+extern __u64 bpf_etran_queue_peek(__u32 queue, __u64 *rank) __ksym;
+
+/**
+ * bpf_etran_queue_len - how many frames are in a packet queue?
+ * Return: frames; -EINVAL (no such queue), -EPERM.
+ */
+extern int bpf_etran_queue_len(__u32 queue) __ksym;
 
 /**
  * bpf_etran_deliver - ingress: give payload of this packet to an application

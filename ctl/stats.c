@@ -28,9 +28,10 @@
 static const struct sum {
 	const char *name;
 	const char *total;
-	const char *part[3];
+	const char *part[5];
 } sums[] = {
-	{ "frames", "frames_accepted", { "frames_transmitted", "frames_dropped", "frames_held" } },
+	{ "frames", "frames_accepted", { "frames_transmitted", "frames_dropped", "frames_held",
+					 "frames_queued", "frames_retained" } },
 	{ "packets", "packets_built", { "packets_sent", "packets_dropped" } },
 };
 
@@ -57,14 +58,14 @@ static void add_sums(struct json_object *scope, const struct etran_counter *c, u
 			continue;
 		obj = json_object_new_object();
 		out_u64(obj, sums[i].total, total->value);
-		for (k = 0, sum = 0; k < 3 && sums[i].part[k]; k++) {
+		for (k = 0, sum = 0; k < 5 && sums[i].part[k]; k++) {
 			part = find(c, n, sums[i].part[k]);
 			if (!part)
 				break;
 			out_u64(obj, sums[i].part[k], part->value);
 			sum += part->value;
 		}
-		if (k < 3 && sums[i].part[k]) {
+		if (k < 5 && sums[i].part[k]) {
 			json_object_put(obj);
 			continue;
 		}

@@ -24,8 +24,9 @@ static struct platform_device *dma_device;
 static struct bpf_prog_aux redirect_prog_aux;
 static struct bpf_prog redirect_prog = { .aux = &redirect_prog_aux };
 
-DEFINE_XARRAY_ALLOC1(etran_channels);
-static u32 next_channel;
+/* By id, because handles are looked up for each packet: an array costs less than a tree. */
+struct etran_channel __rcu **etran_channels;
+static u32 next_channel;	/* under RTNL */
 
 static void channel_free(struct work_struct *work)
 {
@@ -56,38 +57,54 @@ void etran_channel_put(struct etran_channel *ch)
 		call_rcu(&ch->rcu, channel_free_rcu);
 }
 
+/* A number that was not used for as long as possible. Context: RTNL held. */
+static u32 new_id(void)
+{
+	u32 i, id;
+
+	for (i = 1; i < ETRAN_MAX_CHANNELS; i++) {
+		id = (next_channel + i) % ETRAN_MAX_CHANNELS;
+		if (id && !rcu_access_pointer(etran_channels[id])) {
+			next_channel = id;
+			return id;
+		}
+	}
+	return 0;
+}
+
 /**
- * etran_channel_bind - an AF_XDP socket is bound to a queue
- * @link: the link device
+ * etran_channel_make - what the module needs for an AF_XDP socket
+ * @link: link device, or the one on top of the NIC
  * @pool: the socket's buffers
  * @queue: the queue
+ * @mode: how it is bound
  *
- * Return: 0; -EBUSY (the queue has a socket), -EOPNOTSUPP (unaligned chunks), -E2BIG (too many
- * chunks for a handle), -ENOMEM, -ENOSPC (too many channels).
- * Context: RTNL held.
+ * Return: the channel; ERR_PTR: -EOPNOTSUPP (unaligned chunks), -E2BIG (too many chunks for a
+ * handle), -ENOMEM, -ENOSPC (too many channels). Context: RTNL held.
  */
-int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 queue)
+struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buff_pool *pool,
+					 u32 queue, enum etran_channel_mode mode)
 {
 	struct etran_channel *ch;
-	u32 i, gen;
-	int err;
+	u32 i, tag, id;
 
-	if (queue >= link->dev->num_rx_queues)
-		return -EINVAL;
-	if (rtnl_dereference(link->channels[queue]))
-		return -EBUSY;
 	if (pool->unaligned)
-		return -EOPNOTSUPP;
+		return ERR_PTR(-EOPNOTSUPP);
 	if (pool->addrs_cnt >> pool->chunk_shift >= 1U << 20)
-		return -E2BIG;
+		return ERR_PTR(-E2BIG);
+	id = new_id();
+	if (!id)
+		return ERR_PTR(-ENOSPC);
 
 	ch = kzalloc(sizeof(*ch), GFP_KERNEL_ACCOUNT);
 	if (!ch)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	refcount_set(&ch->ref, 1);
+	ch->mode = mode;
 	ch->link = link;
 	ch->pool = pool;
 	ch->queue = queue;
+	ch->id = id;
 	ch->chunk_shift = pool->chunk_shift;
 	ch->chunks = pool->addrs_cnt >> pool->chunk_shift;
 	spin_lock_init(&ch->tx_lock);
@@ -95,45 +112,81 @@ int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 
 	init_waitqueue_head(&ch->wait);
 	INIT_WORK(&ch->free_work, channel_free);
 
-	err = -ENOMEM;
 	ch->frames = kvcalloc(ch->chunks, sizeof(*ch->frames), GFP_KERNEL_ACCOUNT);
 	ch->map_size = PAGE_SIZE + PAGE_ALIGN(ch->chunks);
 	ch->status = vmalloc_user(ch->map_size);
-	if (!ch->frames || !ch->status)
-		goto free;
-	gen = get_random_u32() & ~ETRAN_FRAME_HELD;
+	if (!ch->frames || !ch->status) {
+		channel_free(&ch->free_work);
+		return ERR_PTR(-ENOMEM);
+	}
+	tag = get_random_u32() & -ETRAN_FRAME_GEN;
 	for (i = 0; i < ch->chunks; i++)
-		ch->frames[i].tag = gen;
+		ch->frames[i].tag = tag;
 	ch->busy = (u8 *)ch->status + PAGE_SIZE;
 	ch->status->chunks = ch->chunks;
 	ch->status->chunk_offset = PAGE_SIZE;
 	ch->status->mtu = link->dev->mtu;
+	rcu_assign_pointer(etran_channels[id], ch);
+	etran_count(link, NULL, channels);
+	return ch;
+}
 
-	err = xa_alloc_cyclic(&etran_channels, &ch->id, NULL, XA_LIMIT(1, U16_MAX),
-			      &next_channel, GFP_KERNEL);
-	if (err < 0)
-		goto free;
+/**
+ * etran_channel_kill - nothing of a socket moves any more
+ * @ch: its channel; the caller still has to give up its reference
+ *
+ * Context: RTNL held. When it returns nothing touches the socket's buffers any more.
+ */
+void etran_channel_kill(struct etran_channel *ch)
+{
+	/* Whoever is woken below looks for the reason. */
+	WRITE_ONCE(ch->status->flags, ch->status->flags | ETRAN_STATUS_DEVICE_GONE);
+	etran_endpoints_dead_channel(ch);
+	synchronize_net();
+	etran_frames_end_channel(ch);
+	RCU_INIT_POINTER(etran_channels[ch->id], NULL);
+	synchronize_net();
+	wake_up_interruptible_all(&ch->wait);
+	etran_add(ch->link, NULL, channels, -1);
+}
+
+/**
+ * etran_channel_bind - an AF_XDP socket is bound to a queue of a link device
+ * @link: the link device
+ * @pool: the socket's buffers
+ * @queue: the queue
+ *
+ * Return: 0; -EBUSY (the queue has a socket), or as etran_channel_make(). Context: RTNL held.
+ */
+int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 queue)
+{
+	struct etran_channel *ch;
+	int err;
+
+	if (queue >= link->dev->num_rx_queues)
+		return -EINVAL;
+	if (rtnl_dereference(link->channels[queue]))
+		return -EBUSY;
+	ch = etran_channel_make(link, pool, queue, ETRAN_LINK);
+	if (IS_ERR(ch))
+		return PTR_ERR(ch);
 	err = xdp_rxq_info_reg(&ch->rxq, link->dev, queue, 0);
 	if (err)
-		goto unindex;
+		goto kill;
 	err = xdp_rxq_info_reg_mem_model(&ch->rxq, MEM_TYPE_XSK_BUFF_POOL, NULL);
 	if (!err)
 		err = xsk_pool_dma_map(pool, &dma_device->dev, 0);
 	if (err)
 		goto unreg;
 	xsk_pool_set_rxq_info(pool, &ch->rxq);
-
-	xa_store(&etran_channels, ch->id, ch, GFP_KERNEL);
 	rcu_assign_pointer(link->channels[queue], ch);
 	link->bound++;
-	etran_count(link, NULL, channels);
 	return 0;
 unreg:
 	xdp_rxq_info_unreg(&ch->rxq);
-unindex:
-	xa_erase(&etran_channels, ch->id);
-free:
-	channel_free(&ch->free_work);
+kill:
+	etran_channel_kill(ch);
+	etran_channel_put(ch);
 	return err;
 }
 
@@ -154,19 +207,44 @@ void etran_channel_unbind(struct etran_link *link, u32 queue)
 	if (!ch)
 		return;
 	RCU_INIT_POINTER(link->channels[queue], NULL);
-	/* Whoever is woken below looks for the reason. */
-	WRITE_ONCE(ch->status->flags, ch->status->flags | ETRAN_STATUS_DEVICE_GONE);
-	etran_endpoints_dead_channel(ch);
-	synchronize_net();
-	etran_frames_end_channel(ch);
-	xa_erase(&etran_channels, ch->id);
-	synchronize_net();
-	wake_up_interruptible_all(&ch->wait);
+	etran_channel_kill(ch);
 	xsk_pool_dma_unmap(ch->pool, 0);
 	xdp_rxq_info_unreg(&ch->rxq);
 	link->bound--;
-	etran_add(link, NULL, channels, -1);
 	etran_channel_put(ch);
+}
+
+/**
+ * etran_channel_redirect - put a buffer into an application's RX ring
+ * @ch: its channel
+ * @xs: its AF_XDP socket
+ * @xdp: the buffer; consumed when 0 is returned
+ *
+ * Return: 0, -ENOBUFS, -ENETDOWN. Context: RCU read side, bottom halves off.
+ */
+int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct xdp_buff *xdp)
+{
+	struct bpf_net_context net_ctx, *old;
+	struct bpf_redirect_info *ri;
+	int err;
+
+	old = etran_net_ctx_enter(&net_ctx);
+	ri = bpf_net_ctx_get_ri();
+	ri->map_type = BPF_MAP_TYPE_XSKMAP;
+	ri->tgt_value = xs;
+	ri->tgt_index = ch->queue;
+	ri->map_id = 1;
+	ri->flags = 0;
+	err = xdp_do_redirect(xs->dev, xdp, &redirect_prog);
+	xdp_do_flush();
+	etran_net_ctx_leave(old);
+	if (!err) {
+		atomic64_inc(&ch->delivered);
+		return 0;
+	}
+	/* No room in the RX ring, or the socket is being unbound. */
+	atomic64_inc(&ch->undelivered);
+	return err == -ENXIO ? -ENETDOWN : -ENOBUFS;
 }
 
 /**
@@ -182,11 +260,9 @@ void etran_channel_unbind(struct etran_link *link, u32 queue)
 int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 			  const struct etran_rec *rec, const void *data, u32 len)
 {
-	struct bpf_net_context net_ctx, *old;
-	struct bpf_redirect_info *ri;
 	struct etran_rec *to;
 	struct xdp_buff *xdp;
-	int err = 0;
+	int err;
 
 	if (sizeof(*rec) + len > xsk_pool_get_rx_frame_size(ch->pool))
 		return -EMSGSIZE;
@@ -194,6 +270,7 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 	spin_lock(&ch->rx_lock);
 	xdp = xsk_buff_alloc(ch->pool);
 	if (!xdp) {
+		atomic64_inc(&ch->undelivered);
 		err = -ENOBUFS;
 		goto out;
 	}
@@ -201,49 +278,35 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 	to = xdp->data;
 	memcpy(to, rec, sizeof(*rec));
 	memcpy(to + 1, data, len);
-
-	old = etran_net_ctx_enter(&net_ctx);
-	ri = bpf_net_ctx_get_ri();
-	ri->map_type = BPF_MAP_TYPE_XSKMAP;
-	ri->tgt_value = xs;
-	ri->tgt_index = ch->queue;
-	ri->map_id = 1;
-	ri->flags = 0;
-	err = xdp_do_redirect(ch->link->dev, xdp, &redirect_prog);
-	if (err) {
-		/*
-		 * No room in the RX ring, or the socket is being unbound. In the first case newer
-		 * kernels have freed the buffer already; a second free of one does nothing.
-		 */
+	err = etran_channel_redirect(ch, xs, xdp);
+	/* Newer kernels have freed it already when the RX ring was full; a second time does nothing. */
+	if (err)
 		xsk_buff_free(xdp);
-		err = err == -ENXIO ? -ENETDOWN : -ENOBUFS;
-	}
-	xdp_do_flush();
-	etran_net_ctx_leave(old);
 out:
-	if (err)
-		atomic64_inc(&ch->undelivered);
-	else
-		atomic64_inc(&ch->delivered);
 	spin_unlock(&ch->rx_lock);
-	return err;
-}
-
-int etran_channel_init(void)
-{
-	int err;
-
-	dma_device = platform_device_register_simple("etran", PLATFORM_DEVID_NONE, NULL, 0);
-	if (IS_ERR(dma_device))
-		return PTR_ERR(dma_device);
-	err = dma_coerce_mask_and_coherent(&dma_device->dev, DMA_BIT_MASK(64));
-	if (err)
-		platform_device_unregister(dma_device);
 	return err;
 }
 
 void etran_channel_exit(void)
 {
 	platform_device_unregister(dma_device);
-	xa_destroy(&etran_channels);
+	kvfree(etran_channels);
+}
+
+int etran_channel_init(void)
+{
+	int err;
+
+	etran_channels = kvcalloc(ETRAN_MAX_CHANNELS, sizeof(*etran_channels), GFP_KERNEL);
+	if (!etran_channels)
+		return -ENOMEM;
+	dma_device = platform_device_register_simple("etran", PLATFORM_DEVID_NONE, NULL, 0);
+	if (IS_ERR(dma_device)) {
+		kvfree(etran_channels);
+		return PTR_ERR(dma_device);
+	}
+	err = dma_coerce_mask_and_coherent(&dma_device->dev, DMA_BIT_MASK(64));
+	if (err)
+		etran_channel_exit();
+	return err;
 }

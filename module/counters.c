@@ -19,6 +19,18 @@ static const struct {
 #undef G
 };
 
+/* A counter's name. */
+const char *etran_counter_name(enum etran_counter_id id)
+{
+	return counter_info[id].name;
+}
+
+/* Whether a counter tells a reason for dropping. */
+bool etran_counter_drops(enum etran_counter_id id)
+{
+	return counter_info[id].flags & ETRAN_COUNTER_DROP;
+}
+
 /**
  * etran_counters_fill - sum a set and copy it to user space with names
  * @set: the counters

@@ -28,16 +28,21 @@
 	D(frame_packet, "frame whose packet could not be sent, see the packet_ reasons")	\
 	D(frame_released, "kept frame given back by its transport without being sent")		\
 	D(frame_device, "kept frame of a device or transport that went away")			\
+	D(frame_queue, "kept frame dropped because its queue was full of better ones")		\
+	D(frame_offset, "frame with too little room for headers before its payload")		\
 	C(packets_built, "packets built by egress and gen")					\
 	C(packets_sent, "packets that the lower device took")					\
 	C(packets_waiting, "of these, handed to the kernel to wait for their neighbour")	\
+	C(packets_timed, "packets that waited for their time")					\
 	C(packets_dropped, "packets not sent, for one of the packet_ reasons")			\
 	D(packet_header, "packet with an impossible header offset or length")			\
 	D(packet_ip, "packet that is no IPv4 packet of its transport")				\
+	D(packet_stale, "generated packet whose held frame had ended")				\
 	D(packet_mtu, "packet larger than the device's MTU")					\
 	D(packet_link, "packet for a link device that does not exist")				\
 	D(packet_route, "packet without a route over its link device")				\
 	D(packet_device, "packet for a lower device that is down")				\
+	D(packet_horizon, "packet for a time too far ahead, or one too many that waits")	\
 	D(packet_refused, "packet that the lower device had no room for or refused")		\
 	C(gen_polls, "polls for generated packets")						\
 	C(gen_packets, "packets that gen made")							\
@@ -59,7 +64,9 @@
 	D(deliver_device, "delivery to an application whose device is gone")			\
 	C(notified, "records without payload delivered to applications")			\
 	D(bad_verdict, "value returned by a program that is not a verdict there")		\
-	G(frames_held, "frames kept for transports, held and retained")				\
+	G(frames_held, "frames held by transports, not sent yet")				\
+	G(frames_queued, "frames in packet queues, or waiting for their time")			\
+	G(frames_retained, "frames that were sent and are kept until acknowledged")		\
 	G(endpoints, "open endpoints")								\
 	G(channels, "AF_XDP sockets bound to link devices")
 
@@ -68,6 +75,15 @@ enum etran_counter_id {
 	ETRAN_COUNTER_LIST(C, C, C)
 #undef C
 	ETRAN_NR_COUNTERS
+};
+
+/* Whether a counter tells a reason for dropping, as a constant. */
+enum {
+#define C(n, t) ETRAN_IS_DROP_##n = 0,
+#define D(n, t) ETRAN_IS_DROP_##n = 1,
+	ETRAN_COUNTER_LIST(C, D, C)
+#undef C
+#undef D
 };
 
 /**
@@ -80,6 +96,8 @@ struct etran_counter_set {
 
 extern struct etran_counter_set __percpu *etran_module_counters;
 
+const char *etran_counter_name(enum etran_counter_id id);
+bool etran_counter_drops(enum etran_counter_id id);
 int etran_counters_fill(struct etran_counter_set __percpu *set, struct etran_counters *q);
 
 #endif /* _ETRAN_COUNTERS_H */

@@ -12,6 +12,9 @@ static long get_version(struct etran_version __user *arg)
 {
 	struct etran_version v = { .abi = ETRAN_ABI_VERSION, .ops = ETRAN_OPS_VERSION };
 
+	if (etran_direct_possible())
+		v.features |= ETRAN_FEATURE_DIRECT;
+
 	strscpy(v.module, THIS_MODULE->version ?: "unknown");
 	return copy_to_user(arg, &v, sizeof(v)) ? -EFAULT : 0;
 }

@@ -2,175 +2,314 @@
 /*
  * Egress: from an application's TX ring through its transport's egress program to the wire.
  *
- * Runs in the application's own system call (sendto or poll), so what it costs is charged to who
- * causes it. The request record is copied first and only the copy is looked at. The payload is
- * copied when the program says TX, or asks for a slice of it: a frame that is held unsent is not
- * copied at all. The completion ring says that a descriptor was read, nothing more.
+ * On a link device this runs in the application's own system call (sendto or poll), so what it costs
+ * is charged to who causes it; in direct mode it runs when the driver asks for something to send. The
+ * request record is copied first and only the copy is looked at. On a link device headers are built
+ * in a kernel page and the payload is copied there when the program says TX, or asks for a slice of
+ * it: a frame that is held unsent is not copied at all, unless the program has built its headers
+ * already. In direct mode both stay where they are, see direct.c.
+ *
+ * On a link device the completion ring says that a descriptor was read, nothing more.
  */
-#include "etran.h"
+#include "egress.h"
+#include "trace.h"
 
 #define EGRESS_BUDGET	64
 
-/**
- * struct egress - one run over a TX ring
- * @ch: the channel
- * @x: packets collected for the lower device
- * @page: a page that the next frame can use
- * @pkt: the frame at hand
- */
-struct egress {
-	struct etran_channel *ch;
-	struct etran_xmit x;
-	void *page;
-	struct etran_pkt pkt;
-};
-
 #define drop_frame(ch, t, why)						\
 	do {								\
-		etran_count((ch)->link, t, frames_dropped);		\
-		etran_count((ch)->link, t, why);			\
+		struct etran_link *__link = READ_ONCE((ch)->link);	\
+		etran_count(__link, t, frames_dropped);			\
+		etran_count(__link, t, why);				\
 		atomic64_inc(&(ch)->dropped);				\
 	} while (0)
 
-static void run_frame(struct egress *e, const struct xdp_desc *desc)
+/* Count what was not counted yet, of the transport whose it was. */
+static void count_run(struct etran_egress *e)
+{
+	struct etran_link *link = READ_ONCE(e->ch->link);
+
+	if (e->run)
+		this_cpu_add(e->transport->counters->v[ETRAN_C_frames_accepted], e->run);
+	e->run = 0;
+	if (!e->sent)
+		return;
+	etran_add(link, e->transport, packets_built, e->sent);
+	etran_add(link, e->transport, packets_sent, e->sent);
+	if (e->plain) {
+		etran_add(link, e->transport, frames_transmitted, e->plain);
+		atomic64_add(e->plain, &e->ch->transmitted);
+	}
+	e->sent = 0;
+	e->plain = 0;
+}
+
+/* The endpoint of a request, whose transport takes frames. Counts the frame for it. */
+static struct etran_ep *find_endpoint(struct etran_egress *e, u32 id)
+{
+	struct etran_channel *ch = e->ch;
+	struct etran_ep *ep;
+
+	/* Most often that of the frame before. */
+	if (likely(e->ep && e->ep->pub.id == id)) {
+		e->run++;
+		return e->ep;
+	}
+	e->ep = NULL;
+	ep = etran_endpoint_lookup(id);
+	if (!ep || rcu_access_pointer(ep->channel) != ch || !READ_ONCE(ep->open)) {
+		drop_frame(ch, NULL, frame_endpoint);
+		return NULL;
+	}
+	if (e->transport != ep->transport)
+		count_run(e);
+	e->transport = ep->transport;
+	e->ops = rcu_dereference(ep->transport->ops);
+	e->run++;
+	if (unlikely(!e->ops)) {
+		drop_frame(ch, ep->transport, frame_transport);
+		return NULL;
+	}
+	e->ep = ep;
+	return ep;
+}
+
+/**
+ * etran_egress_begin - frames of a channel are to come
+ * @e: the run
+ * @ch: the channel
+ *
+ * Context: RCU read side, bottom halves off, tx_lock held; also until etran_egress_end().
+ */
+void etran_egress_begin(struct etran_egress *e, struct etran_channel *ch)
+{
+	e->ch = ch;
+	e->x = this_cpu_ptr(&etran_xmits);
+	e->page = NULL;
+	e->ep = NULL;
+	e->run = 0;
+	e->sent = 0;
+	e->plain = 0;
+	e->pkt.kind = ETRAN_PKT_EGRESS;
+	e->pkt.channel = ch;
+}
+
+/**
+ * etran_egress_end - that was all
+ * @e: the run
+ * @n: how many frames there were
+ *
+ * Sends what was collected.
+ */
+void etran_egress_end(struct etran_egress *e, u32 n)
+{
+	struct etran_channel *ch = e->ch;
+
+	if (n) {
+		etran_add(READ_ONCE(ch->link), NULL, frames_accepted, n);
+		atomic64_add(n, &ch->accepted);
+	}
+	count_run(e);
+	etran_xmit_flush(e->x);
+	if (e->page)
+		etran_page_free(e->page);
+}
+
+/* The payload, for a packet that leaves the UMEM. */
+static void copy_payload(struct etran_pkt *pkt)
+{
+	if (!pkt->copied)
+		memcpy(pkt->data, pkt->umem, pkt->payload_len);
+}
+
+/* A frame is held, with the packet that its program may have built, for bpf_etran_send(). */
+static void hold_packet(struct etran_egress *e)
+{
+	struct etran_pkt *pkt = &e->pkt;
+	void *page = NULL;
+
+	if (pkt->hdr_len && !e->direct) {
+		page = e->page;
+		copy_payload(pkt);
+		etran_packet_fill(etran_packet_of(page), pkt, pkt->channel, NULL);
+	}
+	if (etran_frame_built(pkt, page) && page)
+		e->page = NULL;
+}
+
+/* Send a frame's packet, or have it wait for its time. */
+static void send_packet(struct etran_egress *e, u32 verdict)
+{
+	struct etran_channel *ch = e->ch;
+	struct etran_pkt *pkt = &e->pkt;
+	struct etran_frame *f = NULL;
+	void *page = e->page;
+	int err;
+
+	if (pkt->held) {
+		f = etran_frame_leaving(pkt->transport, pkt->handle, verdict & ETRAN_RETAIN, &ch,
+					&err);
+		if (!f) {
+			/* Released meanwhile, or in a queue: then it is as if it were held. */
+			hold_packet(e);
+			return;
+		}
+	} else if (unlikely(pkt->departure_ns)) {
+		f = etran_frame_wait(pkt);
+		if (!f) {
+			drop_frame(ch, pkt->transport, frame_endpoint);
+			return;
+		}
+	}
+	copy_payload(pkt);
+	etran_packet_fill(etran_packet_of(page), pkt, ch, f);
+	e->page = NULL;
+	etran_xmit_later(e->x, page, pkt->departure_ns);
+}
+
+/**
+ * etran_egress_frame - run egress on one frame
+ * @e: the run
+ * @desc: its descriptor, which lies within one chunk of the UMEM
+ *
+ * Return: whether @e->direct and it is to be sent now, from where it is. If not, all was done.
+ */
+bool etran_egress_frame(struct etran_egress *e, const struct xdp_desc *desc)
 {
 	struct etran_channel *ch = e->ch;
 	struct etran_pkt *pkt = &e->pkt;
 	struct etran_transport *t;
-	struct etran_ops *ops;
-	struct etran_ep *ep;
-	const void *umem;
-	u32 verdict;
+	u32 verdict, offset;
+	void *umem, *hdr;
 
-	etran_count(ch->link, NULL, frames_accepted);
-	atomic64_inc(&ch->accepted);
-
-	if (desc->options & XDP_PKT_CONTD) {
+	/* Tells the caller whether the frame was kept. */
+	pkt->handle = 0;
+	if (unlikely(desc->options & XDP_PKT_CONTD)) {
 		drop_frame(ch, NULL, frame_multi);
-		return;
+		return false;
 	}
-	if (desc->len < sizeof(struct etran_req)) {
+	if (unlikely(desc->len < sizeof(struct etran_req))) {
 		drop_frame(ch, NULL, frame_short);
-		return;
+		return false;
 	}
-	/* AF_XDP has checked that the descriptor lies within one chunk of the UMEM. */
-	umem = xsk_buff_raw_get_data(ch->pool, desc->addr);
+	umem = ch->pool->addrs + desc->addr;
 	memcpy(&pkt->req, umem, sizeof(pkt->req));
+	umem += sizeof(pkt->req);
 
-	ep = etran_endpoint_lookup(pkt->req.endpoint);
-	if (!ep || rcu_access_pointer(ep->channel) != ch || !READ_ONCE(ep->open)) {
-		drop_frame(ch, NULL, frame_endpoint);
-		return;
-	}
-	t = ep->transport;
-	this_cpu_inc(t->counters->v[ETRAN_C_frames_accepted]);
-	ops = rcu_dereference(t->ops);
-	if (!ops) {
-		drop_frame(ch, t, frame_transport);
-		return;
-	}
+	if (unlikely(!find_endpoint(e, pkt->req.endpoint)))
+		return false;
+	t = e->transport;
 	pkt->payload_len = desc->len - sizeof(pkt->req);
-	if (pkt->payload_len > ETRAN_MAX_PAYLOAD) {
+	if (unlikely(pkt->payload_len > ETRAN_MAX_PAYLOAD)) {
 		drop_frame(ch, t, frame_long);
-		return;
+		return false;
 	}
 	pkt->chunk = desc->addr >> ch->chunk_shift;
-	if (READ_ONCE(ch->frames[pkt->chunk].tag) & ETRAN_FRAME_HELD) {
+	if (unlikely(READ_ONCE(ch->frames[pkt->chunk].tag) &
+		     (ETRAN_FRAME_STATE | ETRAN_FRAME_DRIVER))) {
 		drop_frame(ch, t, frame_busy);
-		return;
+		return false;
 	}
-	if (!e->page) {
-		e->page = etran_page_alloc();
-		if (!e->page) {
-			drop_frame(ch, t, frame_memory);
-			return;
+	offset = (desc->addr & ((1U << ch->chunk_shift) - 1)) + sizeof(pkt->req);
+	if (e->direct) {
+		if (unlikely(offset < ETRAN_HDR_LEN)) {
+			drop_frame(ch, t, frame_offset);
+			return false;
 		}
+		hdr = umem - ETRAN_HDR_LEN;
+		pkt->data = umem;
+	} else {
+		if (unlikely(!e->page)) {
+			e->page = etran_page_alloc();
+			if (!e->page) {
+				drop_frame(ch, t, frame_memory);
+				return false;
+			}
+		}
+		hdr = e->page + XDP_PACKET_HEADROOM;
+		pkt->data = e->page + ETRAN_PAYLOAD_OFF;
 	}
 
 	pkt->len = 0;
 	pkt->hdr_off = 0;
 	pkt->hdr_len = 0;
-	pkt->link = ch->link->id;
-	pkt->endpoint = pkt->req.endpoint;
+	pkt->link = e->link_id;
+	pkt->departure_ns = 0;
 	pkt->cookie = 0;
-	pkt->kind = ETRAN_PKT_EGRESS;
+	pkt->endpoint = pkt->req.endpoint;
 	pkt->held = 0;
-	pkt->copied = 0;
+	pkt->copied = e->direct;
 	pkt->delivered = 0;
-	pkt->data = e->page + ETRAN_PAYLOAD_OFF;
-	pkt->umem = umem + sizeof(pkt->req);
-	pkt->channel = ch;
+	pkt->umem_off = offset;
+	pkt->umem = umem;
 	pkt->transport = t;
-	pkt->handle = 0;
+	pkt->ep = e->ep;
 
-	verdict = etran_run(ops->prog[ETRAN_EGRESS], pkt, e->page + XDP_PACKET_HEADROOM);
+	verdict = etran_run(e->ops->prog[ETRAN_EGRESS], pkt, hdr);
 
+	trace_egress(t->name, pkt->link, ch->queue, pkt->endpoint, pkt->payload_len, pkt->handle,
+		     pkt->departure_ns, verdict);
 	switch (verdict) {
-	case ETRAN_TX:
 	case ETRAN_TX | ETRAN_RETAIN:
-		if ((verdict & ETRAN_RETAIN) && !pkt->held)
+		if (!pkt->held)
 			break;
-		if (!pkt->copied)
-			memcpy(pkt->data, pkt->umem, pkt->payload_len);
-		/* A frame that is kept, or was taken by handle, is accounted for when released. */
-		etran_xmit_add(&e->x, ch->link, pkt, e->page, pkt->held ? NULL : ch);
-		e->page = NULL;
-		if (pkt->held) {
-			etran_frame_sent(pkt->handle);
-			if (!(verdict & ETRAN_RETAIN))
-				etran_frame_release(t, pkt->handle);
-		}
-		return;
+		fallthrough;
+	case ETRAN_TX:
+		if (e->direct)
+			return etran_direct_tx(e, verdict);
+		send_packet(e, verdict);
+		return false;
 	case ETRAN_HOLD:
-		if (pkt->held)
-			return;
-		break;
+		if (!pkt->held)
+			break;
+		hold_packet(e);
+		return false;
 	case ETRAN_DROP:
 		if (pkt->held)
-			etran_frame_release(t, pkt->handle);
+			etran_frame_end(t, pkt->handle, ETRAN_END_VERDICT);
 		else
 			drop_frame(ch, t, frame_verdict);
-		return;
+		return false;
 	}
 
-	etran_count(ch->link, t, bad_verdict);
+	etran_count(READ_ONCE(ch->link), t, bad_verdict);
 	if (pkt->held)
-		etran_frame_release(t, pkt->handle);
+		etran_frame_end(t, pkt->handle, ETRAN_END_VERDICT);
 	else
 		drop_frame(ch, t, frame_verdict);
+	return false;
 }
 
 /**
  * etran_egress - send what an application has put into its TX ring
- * @ch: its channel
+ * @ch: its channel, of a link device
  *
- * Return: 0; -EAGAIN when the budget ended before the ring did: call again.
+ * Return: 0; -EAGAIN when the budget ended before the ring did, or the lower device has no room:
+ * call again; in the second case the module goes on by itself.
  * Context: RCU read side, any; not hardirq.
  */
 int etran_egress(struct etran_channel *ch)
 {
 	struct xsk_buff_pool *pool = ch->pool;
-	struct egress e;
-	struct xdp_desc desc;
-	int n = 0;
-
-	e.ch = ch;
-	e.page = NULL;
-	e.x.n = 0;
-	e.x.link = NULL;
+	struct etran_egress e;
+	u32 n, i;
 
 	local_bh_disable();
-	spin_lock(&ch->tx_lock);
-	while (n < EGRESS_BUDGET && xsk_tx_peek_desc(pool, &desc)) {
-		run_frame(&e, &desc);
-		n++;
+	if (etran_link_full(ch->link)) {
+		etran_link_stop(ch->link, ch);
+		local_bh_enable();
+		return -EAGAIN;
 	}
-	etran_xmit_flush(&e.x);
-	if (e.page)
-		etran_page_free(e.page);
+	spin_lock(&ch->tx_lock);
+	n = xsk_tx_peek_release_desc_batch(pool, EGRESS_BUDGET);
 	if (n) {
+		etran_egress_begin(&e, ch);
+		e.direct = false;
+		e.link_id = ch->link->id;
+		for (i = 0; i < n; i++)
+			etran_egress_frame(&e, &pool->tx_descs[i]);
+		etran_egress_end(&e, n);
 		xsk_tx_completed(pool, n);
-		xsk_tx_release(pool);
 	}
 	spin_unlock(&ch->tx_lock);
 	local_bh_enable();

@@ -277,24 +277,30 @@ static const struct file_operations endpoint_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 };
 
-/* The channel of an AF_XDP socket. Context: RTNL held. */
-static struct etran_channel *channel_of(struct xdp_sock *xs)
+/* The channel of an AF_XDP socket. Context: RTNL held, may sleep. */
+static struct etran_channel *channel_of(struct file *file)
 {
+	struct socket *sock = sock_from_file(file);
+	struct xdp_sock *xs = (struct xdp_sock *)sock->sk;
 	struct etran_channel *ch;
 	struct etran_link *link;
 
 	if (READ_ONCE(xs->state) == XSK_UNBOUND)
 		return ERR_PTR(-ENXIO);
-	if (READ_ONCE(xs->state) != XSK_BOUND || !etran_is_link(xs->dev))
+	if (READ_ONCE(xs->state) != XSK_BOUND || !xs->rx || !xs->tx)
 		return ERR_PTR(-EINVAL);
+	if (!etran_is_link(xs->dev)) {
+		rcu_read_lock();
+		link = etran_link_by_lower(xs->dev);
+		rcu_read_unlock();
+		return link ? etran_direct_attach(sock, link) : ERR_PTR(-ENODEV);
+	}
 	link = netdev_priv(xs->dev);
 	if (xs->queue_id >= link->dev->num_rx_queues)
 		return ERR_PTR(-EINVAL);
 	ch = rtnl_dereference(link->channels[xs->queue_id]);
 	/* A socket that was bound with XDP_COPY has a queue, but the module was not told. */
 	if (!ch || ch->pool != xs->pool)
-		return ERR_PTR(-EINVAL);
-	if (!xs->rx || !xs->tx)
 		return ERR_PTR(-EINVAL);
 	return ch;
 }
@@ -313,7 +319,7 @@ static struct etran_transport *transport_by_name(const char *name)
 static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 {
 	struct etran_transport *t = transport_by_name(o->transport);
-	struct etran_channel *ch = channel_of(ep->xs);
+	struct etran_channel *ch = channel_of(ep->xsk_file);
 	struct etran_ops *ops;
 	int err;
 
@@ -452,14 +458,19 @@ int etran_endpoint_counters(struct etran_counters *q)
 		{ "frames_accepted", "frames taken from the application", 0, 0, 0 },
 		{ "frames_transmitted", "frames that ended by being sent", 0, 0, 0 },
 		{ "frames_dropped", "frames that ended unsent", 0, 0, 0 },
-		{ "frames_held", "frames kept for the transport", ETRAN_COUNTER_GAUGE, 0, 0 },
+		{ "frames_held", "frames held by the transport, not sent yet",
+		  ETRAN_COUNTER_GAUGE, 0, 0 },
+		{ "frames_queued", "frames in packet queues, or waiting for their time",
+		  ETRAN_COUNTER_GAUGE, 0, 0 },
+		{ "frames_retained", "frames that were sent and are kept until acknowledged",
+		  ETRAN_COUNTER_GAUGE, 0, 0 },
 		{ "delivered", "records put into the RX ring", 0, 0, 0 },
 		{ "undelivered", "records that found no buffer or no room", ETRAN_COUNTER_DROP,
 		  0, 0 },
 	};
 	struct etran_channel *ch;
 	struct etran_ep *ep;
-	u32 n;
+	u32 n, i;
 
 	rcu_read_lock();
 	ep = etran_endpoint_lookup(q->id);
@@ -468,9 +479,10 @@ int etran_endpoint_counters(struct etran_counters *q)
 		c[0].value = atomic64_read(&ch->accepted);
 		c[1].value = atomic64_read(&ch->transmitted);
 		c[2].value = atomic64_read(&ch->dropped);
-		c[3].value = atomic_read(&ch->held);
-		c[4].value = atomic64_read(&ch->delivered);
-		c[5].value = atomic64_read(&ch->undelivered);
+		for (i = 0; i < ETRAN_CLASS_NONE; i++)
+			c[3 + i].value = atomic_read(&ch->kept[i]);
+		c[6].value = atomic64_read(&ch->delivered);
+		c[7].value = atomic64_read(&ch->undelivered);
 	}
 	rcu_read_unlock();
 	if (!ch)

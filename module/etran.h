@@ -19,9 +19,12 @@
 
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/hrtimer.h>
 #include <linux/kref.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/tracepoint-defs.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -34,14 +37,19 @@
 #define ETRAN_MAX_MTU		1500
 #define ETRAN_MIN_MTU		576
 #define ETRAN_MAX_QUEUES	4096
-#define ETRAN_BULK		16
+#define ETRAN_BULK		32
+#define ETRAN_MAX_CHANNELS	(1U << 16)
 #define ETRAN_PAYLOAD_OFF	(XDP_PACKET_HEADROOM + ETRAN_HDR_LEN)
 #define ETRAN_MAX_PAYLOAD	(PAGE_SIZE - ETRAN_PAYLOAD_OFF -			\
 				 SKB_DATA_ALIGN(sizeof(struct skb_shared_info)))
 
 struct etran_callers;
 struct etran_channel;
+struct etran_direct;
 struct etran_link;
+struct etran_queue;
+struct etran_xmit;
+struct seq_file;
 
 /**
  * struct etran_transport - an attached transport
@@ -62,6 +70,8 @@ struct etran_link;
  * @flags: copy of ops->flags; changed by replacement
  * @ip_proto: copy of ops->ip_proto
  * @name: copy of ops->name
+ * @queue: its packet queues
+ * @queue_memory: what they consist of
  * @rcu: for freeing
  */
 struct etran_transport {
@@ -82,6 +92,8 @@ struct etran_transport {
 	u32 flags;
 	u8 ip_proto;
 	char name[ETRAN_NAME_LEN];
+	struct etran_queue *queue;
+	void *queue_memory;
 	struct rcu_head rcu;
 };
 
@@ -100,6 +112,13 @@ struct etran_transport {
  * @queue_hint: where the next search for a free queue begins
  * @bound: queues with a channel; under RTNL
  * @channels: by queue; RCU, changed under RTNL
+ * @direct: channels of sockets that are bound to the lower device itself; under RTNL
+ * @backlog_lock: @backlog, @retries
+ * @backlog: packets that the lower device had no room for
+ * @backlog_len: how many
+ * @retries: how often in a row it took none
+ * @retry: tries again
+ * @stopped: channels whose egress is to be called when there is room
  */
 struct etran_link {
 	struct net_device *dev;
@@ -115,60 +134,134 @@ struct etran_link {
 	u32 queue_hint;
 	u32 bound;
 	struct etran_channel __rcu **channels;
+	struct list_head direct;
+	spinlock_t backlog_lock;	/* see above */
+	struct list_head backlog;
+	u32 backlog_len;
+	u32 retries;
+	struct hrtimer retry;
+	struct llist_head stopped;
 };
 
-/* struct etran_frame.tag: generation in the upper bits, then the state. */
-#define ETRAN_FRAME_HELD	1U
-#define ETRAN_FRAME_GEN		2U
+/*
+ * struct etran_frame.tag: generation, then bits, then the state. All of a frame's life is changes of
+ * this one word by cmpxchg: who succeeds does the accounting. See frame.c.
+ */
+#define ETRAN_FRAME_STATE	7U
+#define ETRAN_FRAME_FREE	0U	/* the application's, or on its way through egress */
+#define ETRAN_FRAME_HELD	1U	/* a transport's, by handle */
+#define ETRAN_FRAME_QUEUED	2U	/* in a packet queue; changed under the queue's lock */
+#define ETRAN_FRAME_TIMED	3U	/* in a timing wheel; changed under the wheel's lock */
+#define ETRAN_FRAME_LEAVING	4U	/* its packet is being sent */
+#define ETRAN_FRAME_SENT	8U	/* it was sent at least once */
+#define ETRAN_FRAME_DRIVER	16U	/* direct mode: the driver reads it */
+#define ETRAN_FRAME_KEEP	32U	/* once sent it is HELD, not ended */
+#define ETRAN_FRAME_BUILD	64U	/* egress is at work on it: its packet is not complete */
+#define ETRAN_FRAME_SEND	128U	/* to be sent when it is */
+#define ETRAN_FRAME_GEN_SHIFT	8
+#define ETRAN_FRAME_GEN		(1U << ETRAN_FRAME_GEN_SHIFT)
+
+/**
+ * struct etran_timed - something that leaves at a time
+ * @list: in a slot of a timing wheel, or among what is due; under the wheel's lock
+ * @departure_ns: when, CLOCK_MONOTONIC
+ * @channel: of @frame
+ * @frame: the frame whose packet it is, of which this is a part; NULL: this is part of a page
+ * @wheel: CPU of its wheel
+ * @due: its time has come
+ */
+struct etran_timed {
+	struct list_head list;
+	u64 departure_ns;
+	struct etran_channel *channel;
+	struct etran_frame *frame;
+	u16 wheel;
+	bool due;
+};
 
 /**
  * struct etran_frame - what the kernel knows of one UMEM chunk
- * @tag: generation << 1 | ETRAN_FRAME_HELD; the generation grows when the frame ends
- * @endpoint: whose
- * @next: handle of the frame linked behind, 0 for none
- * @cookie: the transport's
+ * @tag: see above
  * @offset: where the payload begins in the chunk
  * @len: bytes of payload
- * @sent: it was sent at least once
+ * @ep: whose; a reference is held while it is kept
+ * @next: handle of the frame linked behind, 0 for none
+ * @cookie: the transport's
+ * @page: the packet that egress built of it, or NULL; whoever has it LEAVING may take that
+ * @hdr_off: of that packet, as in struct etran_pkt; direct mode: in front of the payload
+ * @hdr_len: of that packet; 0: egress built none
+ * @touched: jiffies when the transport last used its handle, for the watchdog
+ * @queue: while QUEUED: index of the packet queue
+ * @slot: while QUEUED: its entry there
+ * @timed: while TIMED
  */
 struct etran_frame {
 	u32 tag;
-	u32 endpoint;
-	u64 next;
-	u64 cookie;
 	u16 offset;
 	u16 len;
-	u8 sent;
+	struct etran_ep *ep;
+	u64 next;
+	u64 cookie;
+	void *page;
+	u16 hdr_off;
+	u16 hdr_len;
+	u32 touched;
+	u32 queue;
+	u32 slot;
+	struct etran_timed timed;
+};
+
+/* How a channel's socket is bound. */
+enum etran_channel_mode {
+	ETRAN_LINK,		/* to a queue of a link device */
+	ETRAN_DIRECT,		/* to a NIC's queue, zero-copy, through the AF_XDP hook */
+	ETRAN_DIRECT_COPY,	/* the same with XDP_COPY: the module copies and sends */
+};
+
+/* Classes of kept frames: the gauges frames_held, frames_queued, frames_retained. */
+enum etran_frame_class {
+	ETRAN_CLASS_HELD,
+	ETRAN_CLASS_QUEUED,
+	ETRAN_CLASS_RETAINED,
+	ETRAN_CLASS_NONE,
 };
 
 /**
- * struct etran_channel - an AF_XDP socket's queue on a link device
+ * struct etran_channel - an AF_XDP socket that the module serves
  * @ref: one while bound, one a sleeper in ETRAN_IOC_WAIT_RELEASED
- * @link: the link device
+ * @mode: how it is bound
+ * @link: the link device; direct: the one on top of the NIC; NULL once that is gone
  * @pool: the AF_XDP buffer pool
  * @id: part of every handle of its frames
- * @queue: which queue of @link
+ * @queue: which queue of @link, or of the NIC
  * @chunks: number of UMEM chunks
  * @chunk_shift: log2 of a chunk's size
  * @tx_lock: egress: AF_XDP's consumer side has no lock of its own
- * @rx_lock: delivery: fill ring and RX ring
  * @frames: one a chunk
  * @status: first page of the mapping that applications read
  * @busy: one byte a chunk, in the same mapping: non-zero while kept
  * @map_size: bytes of the mapping
- * @held: frames kept
+ * @kept: frames kept, by enum etran_frame_class
+ * @wheel: CPU of the timing wheel that its frames wait in, while @timed is not 0
+ * @timed: its frames that wait in a wheel
  * @accepted: frames taken
  * @transmitted: frames ended by being sent
  * @dropped: frames ended otherwise
+ * @wait: whoever waits for frames to be given back
+ * @stopped: egress waits for room in the link device's backlog
+ * @stopped_node: in its list
+ * @direct: for direct.c; NULL in link mode
+ * @direct_node: in struct etran_link.direct; under RTNL
+ * @rx_lock: delivery into one application's rings
  * @delivered: records put into the RX ring
  * @undelivered: records that found no buffer or no room
- * @wait: whoever waits for frames to be given back
  * @rxq: what AF_XDP knows the queue by
  * @free_work: frees it where that may sleep
  * @rcu: for freeing
  */
 struct etran_channel {
 	refcount_t ref;
+	enum etran_channel_mode mode;
 	struct etran_link *link;
 	struct xsk_buff_pool *pool;
 	u32 id;
@@ -180,11 +273,17 @@ struct etran_channel {
 	struct etran_status *status;
 	u8 *busy;
 	size_t map_size;
-	atomic_t held;
+	atomic_t kept[ETRAN_CLASS_NONE];
+	int wheel;
+	atomic_t timed;
 	atomic64_t accepted;
 	atomic64_t transmitted;
 	atomic64_t dropped;
 	wait_queue_head_t wait;
+	unsigned long stopped;
+	struct llist_node stopped_node;
+	struct etran_direct *direct;
+	struct list_head direct_node;
 	spinlock_t rx_lock ____cacheline_aligned_in_smp;	/* see above */
 	atomic64_t delivered;
 	atomic64_t undelivered;
@@ -226,6 +325,11 @@ struct etran_ep {
 extern struct mutex etran_mutex;
 extern struct workqueue_struct *etran_wq;
 
+/* trace.c */
+DECLARE_TRACEPOINT(drop);
+void etran_trace_drop(const struct etran_link *link, const struct etran_transport *t,
+		      enum etran_counter_id id, u32 n);
+
 /* Count an event for the module, and for a link and a transport where they are known. */
 #define etran_add(link, transport, which, n)						\
 	do {										\
@@ -236,8 +340,37 @@ extern struct workqueue_struct *etran_wq;
 			this_cpu_add(__l->counters->v[ETRAN_C_##which], n);		\
 		if (__t)								\
 			this_cpu_add(__t->counters->v[ETRAN_C_##which], n);		\
+		if (ETRAN_IS_DROP_##which && tracepoint_enabled(drop))			\
+			etran_trace_drop(__l, __t, ETRAN_C_##which, n);			\
 	} while (0)
 #define etran_count(link, transport, which)	etran_add(link, transport, which, 1)
+
+/* The same for an event that is not known when this is compiled. */
+static inline void etran_add_id(struct etran_link *link, struct etran_transport *t,
+				enum etran_counter_id id, s64 n)
+{
+	this_cpu_add(etran_module_counters->v[id], n);
+	if (link)
+		this_cpu_add(link->counters->v[id], n);
+	if (t)
+		this_cpu_add(t->counters->v[id], n);
+	if (tracepoint_enabled(drop) && etran_counter_drops(id))
+		etran_trace_drop(link, t, id, n);
+}
+
+/* Frames of a socket that are kept, whatever for. */
+static inline u32 etran_channel_kept(const struct etran_channel *ch)
+{
+	return atomic_read(&ch->kept[ETRAN_CLASS_HELD]) +
+	       atomic_read(&ch->kept[ETRAN_CLASS_QUEUED]) +
+	       atomic_read(&ch->kept[ETRAN_CLASS_RETAINED]);
+}
+
+/* Its buffers are not to be touched any more. Context: RCU read side. */
+static inline bool etran_channel_dead(const struct etran_channel *ch)
+{
+	return READ_ONCE(ch->status->flags) & ETRAN_STATUS_DEVICE_GONE;
+}
 
 /**
  * etran_net_ctx_enter - give what runs now a redirect context of its own
@@ -357,6 +490,11 @@ u64 bpf_etran_next(u64 handle);
 u64 bpf_etran_cookie(u64 handle);
 int bpf_etran_release(u64 handle);
 int bpf_etran_release_chain(u64 handle);
+int bpf_etran_send(u64 handle, u64 departure_ns, u32 flags);
+int bpf_etran_queue_push(u32 queue, u64 handle, u64 rank, u32 flags, u64 *dropped);
+u64 bpf_etran_queue_pop(u32 queue);
+u64 bpf_etran_queue_peek(u32 queue, u64 *rank);
+int bpf_etran_queue_len(u32 queue);
 int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, u32 rec__sz, u32 off, u32 len);
 int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
 void bpf_etran_gen_kick(void);
@@ -370,57 +508,203 @@ void etran_link_exit(void);
 bool etran_is_link(const struct net_device *dev);
 struct etran_link *etran_link_by_lower(const struct net_device *lower);
 struct etran_link *etran_link_by_id(u32 id);
+void etran_links_purge(struct etran_transport *t);
 
 /* channel.c */
-extern struct xarray etran_channels;
+extern struct etran_channel __rcu **etran_channels;
 int etran_channel_init(void);
 void etran_channel_exit(void);
 int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 queue);
 void etran_channel_put(struct etran_channel *ch);
 void etran_channel_unbind(struct etran_link *link, u32 queue);
+struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buff_pool *pool,
+					 u32 queue, enum etran_channel_mode mode);
+void etran_channel_kill(struct etran_channel *ch);
 int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 			  const struct etran_rec *rec, const void *data, u32 len);
+int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct xdp_buff *xdp);
+
+/**
+ * etran_channel_by_id - the channel with this id
+ * @id: below ETRAN_MAX_CHANNELS
+ *
+ * Return: it or NULL. Context: RCU read side.
+ */
+static inline struct etran_channel *etran_channel_by_id(u32 id)
+{
+	return rcu_dereference(etran_channels[id]);
+}
 
 /* egress.c */
 int etran_egress(struct etran_channel *ch);
 
 /* frame.c */
+
+/* Why a frame that was never sent ended. */
+enum etran_frame_end {
+	ETRAN_END_RELEASED,
+	ETRAN_END_DEVICE,
+	ETRAN_END_QUEUE,
+	ETRAN_END_PACKET,
+	ETRAN_END_VERDICT,
+};
+
 u64 etran_frame_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
-int etran_frame_load(struct etran_pkt *pkt, u64 handle);
-int etran_frame_release(struct etran_transport *t, u64 handle);
+struct etran_frame *etran_frame_wait(struct etran_pkt *pkt);
+bool etran_frame_built(struct etran_pkt *pkt, void *page);
+int etran_frame_send(struct etran_transport *t, u64 handle, u64 departure_ns, bool keep);
+struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, bool keep,
+					struct etran_channel **chp, int *err);
+void etran_frame_timed(struct etran_channel *ch, struct etran_frame *f);
+void etran_frame_due(struct etran_channel *ch, struct etran_frame *f, bool held);
+void etran_frame_left(struct etran_channel *ch, struct etran_frame *f, bool sent, u32 bits);
+bool etran_frame_undriven(struct etran_channel *ch, u32 chunk);
+int etran_frame_payload(struct etran_pkt *pkt, u64 handle);
+bool etran_frame_is(struct etran_transport *t, u64 handle);
+int etran_frame_end(struct etran_transport *t, u64 handle, enum etran_frame_end why);
 int etran_frame_release_chain(struct etran_transport *t, u64 handle);
 u64 etran_frame_next(struct etran_transport *t, u64 handle);
 u64 etran_frame_cookie(struct etran_transport *t, u64 handle);
-void etran_frame_sent(u64 handle);
+void etran_frame_sent(struct etran_transport *t, u64 handle);
+int etran_frame_enqueue(struct etran_transport *t, u64 handle, u32 queue, u32 slot);
+void etran_frame_dequeue(struct etran_transport *t, u64 handle);
+void etran_frames_queued(struct etran_channel *ch, struct etran_transport *t, int n);
 void etran_frames_end_transport(struct etran_transport *t);
 void etran_frames_end_channel(struct etran_channel *ch);
+u32 etran_frames_oldest(struct etran_transport *t);
+
+/* queue.c */
+int etran_queue_push(struct etran_transport *t, u32 index, u64 handle, u64 rank, u32 flags,
+		     u64 *dropped);
+u64 etran_queue_pop(struct etran_transport *t, u32 index);
+u64 etran_queue_peek(struct etran_transport *t, u32 index, u64 *rank);
+int etran_queue_len(struct etran_transport *t, u32 index);
+void etran_queue_remove(struct etran_frame *f, u64 handle);
+int etran_queues_init(struct etran_transport *t);
+void etran_queues_exit(struct etran_transport *t);
+void etran_queues_show(struct seq_file *s, struct etran_transport *t);
+
+/* wheel.c */
+int etran_wheel_init(void);
+void etran_wheel_exit(void);
+int etran_timed_add(struct etran_timed *t, u64 departure_ns, struct etran_channel *ch,
+		    struct etran_frame *f);
+void etran_timed_cancel(struct etran_channel *ch, struct etran_frame *f);
+int etran_timed_release(int cpu, struct etran_xmit *x, int budget);
+bool etran_timed_more(int cpu);
+bool etran_timed_far(u64 departure_ns);
+void etran_timed_purge(struct etran_transport *t);
+void etran_wheels_show(struct seq_file *s);
 
 /* xmit.c */
 
 /**
- * struct etran_xmit - packets on their way to one lower device
+ * struct etran_leave - what is to be told when a packet has left, or has not
+ * @transport: whose
+ * @channel: socket whose frame ends with it, or is @frame; NULL for none
+ * @frame: its entry, LEAVING; NULL when the frame was never kept
+ * @handle: gen: held frame whose payload the packet has, or 0
+ */
+struct etran_leave {
+	struct etran_transport *transport;
+	struct etran_channel *channel;
+	struct etran_frame *frame;
+	u64 handle;
+};
+
+/**
+ * struct etran_packet - what the kernel knows of a packet: in its page, behind struct xdp_frame
+ * @timed: while it waits
+ * @leave: see there
+ * @link: id of the link device that it leaves by
+ * @hdr_off: as in struct etran_pkt, as the two behind it
+ * @hdr_len: see there
+ * @payload_len: see there
+ */
+struct etran_packet {
+	struct etran_timed timed;
+	struct etran_leave leave;
+	u32 link;
+	u16 hdr_off;
+	u16 hdr_len;
+	u16 payload_len;
+};
+
+#define ETRAN_PACKET_OFF	ALIGN(sizeof(struct xdp_frame), 16)
+
+static inline struct etran_packet *etran_packet_of(void *page)
+{
+	return page + ETRAN_PACKET_OFF;
+}
+
+static inline void *etran_page_of(struct etran_packet *p)
+{
+	return (void *)p - ETRAN_PACKET_OFF;
+}
+
+static inline void *etran_timed_page(struct etran_timed *t)
+{
+	return etran_page_of(container_of(t, struct etran_packet, timed));
+}
+
+/* What the module needs of @pkt once its program has run. */
+static inline void etran_packet_fill(struct etran_packet *p, const struct etran_pkt *pkt,
+				     struct etran_channel *ch, struct etran_frame *f)
+{
+	p->leave.transport = pkt->transport;
+	p->leave.channel = ch;
+	p->leave.frame = f;
+	p->leave.handle = 0;
+	p->link = pkt->link;
+	p->hdr_off = pkt->hdr_off;
+	p->hdr_len = pkt->hdr_len;
+	p->payload_len = pkt->payload_len;
+}
+
+/**
+ * struct etran_xmit - packets on their way to one lower device, one a CPU
  * @link: the link device that all of them leave by
  * @n: how many
  * @frame: the packets
- * @transport: of each
- * @channel: of each that ends its application's frame when sent; NULL where there is none, or the
- *	     frame is kept
+ * @leave: of each
  */
 struct etran_xmit {
 	struct etran_link *link;
 	int n;
 	struct xdp_frame *frame[ETRAN_BULK];
-	struct etran_transport *transport[ETRAN_BULK];
-	struct etran_channel *channel[ETRAN_BULK];
+	struct etran_leave leave[ETRAN_BULK];
 };
+
+DECLARE_PER_CPU(struct etran_xmit, etran_xmits);
 
 int etran_xmit_init(void);
 void etran_xmit_exit(void);
 void *etran_page_alloc(void);
 void etran_page_free(void *page);
-bool etran_xmit_add(struct etran_xmit *x, struct etran_link *link, struct etran_pkt *pkt,
-		    void *page, struct etran_channel *ends);
+void etran_page_put(void *page);
+int etran_packet_complete(struct etran_link *link, void *hdr, const struct etran_packet *p,
+			  struct ethhdr **eth);
+void etran_xmit_add(struct etran_xmit *x, void *page);
+void etran_xmit_later(struct etran_xmit *x, void *page, u64 departure_ns);
+void etran_xmit_frame(struct etran_xmit *x, struct etran_channel *ch, struct etran_frame *f);
+void etran_xmit_drop(void *page);
 void etran_xmit_flush(struct etran_xmit *x);
+enum hrtimer_restart etran_link_retry(struct hrtimer *timer);
+void etran_link_drain(struct etran_link *link);
+void etran_link_purge(struct etran_link *link, struct etran_transport *t);
+void etran_link_stop(struct etran_link *link, struct etran_channel *ch);
+bool etran_link_full(const struct etran_link *link);
+
+/* direct.c */
+bool etran_direct_possible(void);
+struct etran_channel *etran_direct_attach(struct socket *sock, struct etran_link *link);
+void etran_direct_send(struct etran_xmit *x, struct etran_channel *ch, struct etran_frame *f);
+bool etran_direct_gen(struct etran_xmit *x, const struct etran_pkt *pkt, const void *hdr);
+void etran_direct_complete(struct etran_channel *ch, u32 chunk);
+int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const struct xdp_buff *xdp,
+			 const struct etran_rec *rec, const void *data, u32 len);
+void etran_direct_egress(struct etran_channel *ch);
+void etran_direct_link_gone(struct etran_link *link);
 
 /* route.c */
 
@@ -452,6 +736,7 @@ struct etran_route *etran_route_get(struct etran_link *link, struct net_device *
 int etran_gen_init(void);
 void etran_gen_exit(void);
 void etran_gen_kick(void);
+void etran_gen_schedule(int cpu);
 
 /* ingress.c */
 int etran_ingress(struct xdp_buff *xdp);
@@ -480,5 +765,9 @@ static inline struct etran_ep *etran_endpoint_lookup(u32 id)
 /* device.c */
 int etran_device_init(void);
 void etran_device_exit(void);
+
+/* debugfs.c */
+void etran_debugfs_init(void);
+void etran_debugfs_exit(void);
 
 #endif /* _ETRAN_H */

@@ -54,7 +54,9 @@ enum etran_pkt_kind {
  * @hdr_off: see there
  * @hdr_len: see there
  * @link: see there
+ * @departure_ns: see there
  * @endpoint: see there
+ * @reserved: keeps what follows aligned
  * @cookie: see there
  * @req: see there
  * @kind: enum etran_pkt_kind; kfuncs check that they run where they may
@@ -62,13 +64,17 @@ enum etran_pkt_kind {
  * @copied: egress: the payload was copied from the UMEM
  * @delivered: ingress: bpf_etran_deliver() succeeded at least once
  * @data: ingress: IP header; otherwise: where the payload begins, ETRAN_HDR_LEN behind the headers
- * @umem: egress: the payload in the UMEM, which the application can write at any time
+ * @umem: egress, gen: the payload in the UMEM, which the application can write at any time
  * @channel: egress: the frame's channel; gen: of the loaded frame
  * @transport: whose program runs
- * @chunk: egress: UMEM chunk of the frame
- * @handle: egress, once held
+ * @ep: egress: whose frame
+ * @chunk: egress, gen: UMEM chunk of the frame
+ * @umem_off: egress, gen: where the payload begins in it
+ * @handle: egress, once held; gen: of the loaded frame
+ * @xdp: ingress: the frame
  *
- * Lives on the stack of whoever calls the program. Programs may write hdr_off, hdr_len and link.
+ * Lives on the stack of whoever calls the program. Programs may write hdr_off, hdr_len, link and
+ * departure_ns.
  */
 struct etran_pkt {
 	__u32 len;
@@ -76,7 +82,9 @@ struct etran_pkt {
 	__u16 hdr_off;
 	__u16 hdr_len;
 	__u32 link;
+	__u64 departure_ns;
 	__u32 endpoint;
+	__u32 reserved;
 	__u64 cookie;
 	struct etran_req req;
 	/* private: not in bpf/etran.bpf.h */
@@ -84,13 +92,26 @@ struct etran_pkt {
 	__u8 held;
 	__u8 copied;
 	__u8 delivered;
+	__u16 umem_off;
 	__u32 chunk;
 	void *data;
 	const void *umem;
 	struct etran_channel *channel;
 	struct etran_transport *transport;
+	struct etran_ep *ep;
 	__u64 handle;
+	const struct xdp_buff *xdp;
 };
+
+/* bpf_etran_queue_push(): where to. See bpf/etran.bpf.h. */
+enum etran_queue_place {
+	ETRAN_QUEUE_TAIL,
+	ETRAN_QUEUE_FRONT,
+	ETRAN_QUEUE_RANK,
+};
+
+/* bpf_etran_send() */
+#define ETRAN_SEND_RETAIN	1U
 
 /* See bpf/etran.bpf.h. */
 struct etran_endpoint {

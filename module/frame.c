@@ -13,89 +13,142 @@
  * so a stale handle is found out by one comparison; each entry begins at a random generation, so a
  * handle of a dead socket does not fit the next one that gets its number.
  *
- * Only egress makes an entry HELD, under the channel's tx_lock. Any CPU may end it: who succeeds with
- * cmpxchg on the tag does the accounting. A reader copies, then looks at the tag again.
+ * The life of a frame:
+ *
+ *	FREE -> HELD		bpf_etran_hold() on egress; a TX whose time has not come
+ *	HELD <-> QUEUED		packet queues, under the queue's lock
+ *	HELD -> TIMED		its packet waits in a timing wheel, under the wheel's lock
+ *	HELD, TIMED -> LEAVING	its packet is on its way to the device
+ *	LEAVING -> FREE, HELD	the device has it, or not: ended, or kept
+ *	any -> FREE		released, or its socket, device or transport goes
+ *
+ * Between bpf_etran_hold() and the verdict BUILD is set: another CPU may already find the handle in
+ * a queue and ask to have it sent, which SEND notes down for egress to do.
+ *
+ * All of that is one word, changed by cmpxchg: whoever succeeds does the accounting, so each frame
+ * is in exactly one class at any instant and ends once. KEEP says where LEAVING goes; clearing it
+ * is how a frame is released meanwhile. A reader copies, then looks at the word again.
+ *
+ * A frame has a packet (@page) when egress built one for later. It belongs to whoever takes the frame
+ * out of HELD; while TIMED, to the wheel.
  */
+#include <linux/jiffies.h>
 #include <linux/random.h>
 #include "etran.h"
+#include "trace.h"
 
 #define CHUNK_BITS	20
 #define CHANNEL_BITS	16
-#define GEN_MASK	((1U << (64 - CHUNK_BITS - CHANNEL_BITS)) - 1)
+#define GEN_MASK	((1U << (32 - ETRAN_FRAME_GEN_SHIFT)) - 1)
 
 static u64 make_handle(const struct etran_channel *ch, u32 chunk, u32 tag)
 {
-	return (u64)(tag >> 1 & GEN_MASK) << (CHUNK_BITS + CHANNEL_BITS) |
+	return (u64)(tag >> ETRAN_FRAME_GEN_SHIFT & GEN_MASK) << (CHUNK_BITS + CHANNEL_BITS) |
 	       (u64)ch->id << CHUNK_BITS | chunk;
 }
 
-/* The entry that @handle names, if it is still that frame. Context: RCU read side. */
-static struct etran_frame *find_frame(u64 handle, struct etran_channel **chp, u32 *tagp)
+static u32 state_of(u32 tag)
+{
+	return tag & ETRAN_FRAME_STATE;
+}
+
+static u32 with_state(u32 tag, u32 state)
+{
+	return (tag & ~ETRAN_FRAME_STATE) | state;
+}
+
+/* Ended: a new generation; the driver may still have it. */
+static u32 ended(u32 tag)
+{
+	return (tag & (-ETRAN_FRAME_GEN | ETRAN_FRAME_DRIVER)) + ETRAN_FRAME_GEN;
+}
+
+static enum etran_frame_class class_of(u32 tag)
+{
+	switch (state_of(tag)) {
+	case ETRAN_FRAME_FREE:
+		return ETRAN_CLASS_NONE;
+	case ETRAN_FRAME_HELD:
+		return tag & ETRAN_FRAME_SENT ? ETRAN_CLASS_RETAINED : ETRAN_CLASS_HELD;
+	}
+	return ETRAN_CLASS_QUEUED;
+}
+
+static void add_class(struct etran_channel *ch, struct etran_transport *t,
+		      enum etran_frame_class class, int n)
+{
+	static const u8 counter[] = {
+		[ETRAN_CLASS_HELD] = ETRAN_C_frames_held,
+		[ETRAN_CLASS_QUEUED] = ETRAN_C_frames_queued,
+		[ETRAN_CLASS_RETAINED] = ETRAN_C_frames_retained,
+	};
+
+	if (class == ETRAN_CLASS_NONE)
+		return;
+	etran_add_id(READ_ONCE(ch->link), t, counter[class], n);
+	atomic_add(n, &ch->kept[class]);
+}
+
+/* Change a frame from @old to @new. Return: false when it is not @old any more. */
+static bool change(struct etran_channel *ch, struct etran_frame *f, u32 old, u32 new)
+{
+	enum etran_frame_class from = class_of(old), to = class_of(new);
+	struct etran_transport *t = f->ep->transport;
+
+	if (cmpxchg(&f->tag, old, new) != old)
+		return false;
+	if (from != to) {
+		add_class(ch, t, from, -1);
+		add_class(ch, t, to, 1);
+	}
+	return true;
+}
+
+/**
+ * etran_frames_queued - count frames without entry whose packets wait
+ * @ch: their socket
+ * @t: their transport
+ * @n: how many more
+ */
+void etran_frames_queued(struct etran_channel *ch, struct etran_transport *t, int n)
+{
+	add_class(ch, t, ETRAN_CLASS_QUEUED, n);
+}
+
+/* The entry that @handle names, if it is still that frame and @t's. Context: RCU read side. */
+static struct etran_frame *find_frame(struct etran_transport *t, u64 handle,
+				      struct etran_channel **chp, u32 *tagp)
 {
 	u32 chunk = handle & ((1U << CHUNK_BITS) - 1), tag;
 	struct etran_channel *ch;
+	struct etran_frame *f;
 
-	ch = xa_load(&etran_channels, handle >> CHUNK_BITS & ((1U << CHANNEL_BITS) - 1));
+	ch = etran_channel_by_id(handle >> CHUNK_BITS & ((1U << CHANNEL_BITS) - 1));
 	if (!ch || chunk >= ch->chunks)
 		return NULL;
+	f = &ch->frames[chunk];
 	/* Pairs with the release in etran_frame_hold(): the entry is complete. */
-	tag = smp_load_acquire(&ch->frames[chunk].tag);
-	if (!(tag & ETRAN_FRAME_HELD) || make_handle(ch, chunk, tag) != handle)
+	tag = smp_load_acquire(&f->tag);
+	if (state_of(tag) == ETRAN_FRAME_FREE || make_handle(ch, chunk, tag) != handle ||
+	    READ_ONCE(f->ep)->transport != t)
 		return NULL;
 	*chp = ch;
 	*tagp = tag;
-	return &ch->frames[chunk];
+	return f;
 }
 
-/* The same, if @t holds it. Context: RCU read side. */
-static struct etran_frame *find_own(struct etran_transport *t, u64 handle,
-				    struct etran_channel **chp, u32 *tagp)
+static u32 chunk_of(const struct etran_channel *ch, const struct etran_frame *f)
 {
-	struct etran_frame *f = find_frame(handle, chp, tagp);
-	struct etran_ep *ep;
-
-	if (!f)
-		return NULL;
-	ep = etran_endpoint_lookup(READ_ONCE(f->endpoint));
-	if (!ep || ep->transport != t)
-		return NULL;
-	/* The entry may be another frame's by now. */
-	smp_rmb();
-	return READ_ONCE(f->tag) == *tagp ? f : NULL;
+	return f - ch->frames;
 }
 
-enum end_reason { END_RELEASED, END_DEVICE };
-
-/* End a kept frame. Return: false when another CPU was first. */
-static bool end_frame(struct etran_channel *ch, struct etran_frame *f, u32 tag,
-		      enum end_reason why)
+/* The chunk is the application's again. Everything else of the frame is done. */
+static void give_back(struct etran_channel *ch, struct etran_frame *f)
 {
-	struct etran_ep *ep = etran_endpoint_lookup(READ_ONCE(f->endpoint));
-	struct etran_transport *t = ep ? ep->transport : NULL;
-	bool sent = READ_ONCE(f->sent);
-
-	if (cmpxchg(&f->tag, tag, (tag & ~ETRAN_FRAME_HELD) + ETRAN_FRAME_GEN) != tag)
-		return false;
-
-	if (sent) {
-		etran_count(ch->link, t, frames_transmitted);
-		atomic64_inc(&ch->transmitted);
-	} else {
-		etran_count(ch->link, t, frames_dropped);
-		if (why == END_RELEASED)
-			etran_count(ch->link, t, frame_released);
-		else
-			etran_count(ch->link, t, frame_device);
-		atomic64_inc(&ch->dropped);
-	}
-	etran_add(ch->link, t, frames_held, -1);
-	WRITE_ONCE(ch->status->held, atomic_dec_return(&ch->held));
-	/* Last: from here on the application may use the chunk again. */
-	smp_store_release(&ch->busy[f - ch->frames], 0);
+	smp_store_release(&ch->busy[chunk_of(ch, f)], 0);
 	atomic_inc((atomic_t *)&ch->status->released);
-	if (!WARN_ON_ONCE(!ep))
-		etran_endpoint_put(ep);
-	return true;
+	if (ch->direct)
+		etran_direct_complete(ch, chunk_of(ch, f));
 }
 
 static void wake_waiters(struct etran_channel *ch)
@@ -104,91 +157,454 @@ static void wake_waiters(struct etran_channel *ch)
 		wake_up_interruptible_all(&ch->wait);
 }
 
-/* See bpf_etran_hold(). Context: egress, tx_lock held. */
+static void count_end(struct etran_channel *ch, const struct etran_frame *f,
+		      struct etran_transport *t, bool sent, enum etran_frame_end why)
+{
+	static const u8 counter[] = {
+		[ETRAN_END_RELEASED] = ETRAN_C_frame_released,
+		[ETRAN_END_DEVICE] = ETRAN_C_frame_device,
+		[ETRAN_END_QUEUE] = ETRAN_C_frame_queue,
+		[ETRAN_END_PACKET] = ETRAN_C_frame_packet,
+		[ETRAN_END_VERDICT] = ETRAN_C_frame_verdict,
+	};
+	struct etran_link *link = READ_ONCE(ch->link);
+
+	trace_release(t->name, link ? link->id : 0, ch->queue, chunk_of(ch, f), sent);
+	if (sent) {
+		etran_count(link, t, frames_transmitted);
+		atomic64_inc(&ch->transmitted);
+	} else {
+		etran_count(link, t, frames_dropped);
+		etran_add_id(link, t, counter[why], 1);
+		atomic64_inc(&ch->dropped);
+	}
+}
+
+/* End a HELD frame. Return: false when it is not @tag any more. */
+static bool end_frame(struct etran_channel *ch, struct etran_frame *f, u32 tag,
+		      enum etran_frame_end why)
+{
+	struct etran_ep *ep = READ_ONCE(f->ep);
+	void *page = READ_ONCE(f->page);
+
+	if (!change(ch, f, tag, ended(tag)))
+		return false;
+	/* Not to be touched any more: an application that does not wait may have the entry anew. */
+	if (page)
+		etran_page_put(page);
+	count_end(ch, f, ep->transport, tag & ETRAN_FRAME_SENT, why);
+	WRITE_ONCE(ch->status->held, etran_channel_kept(ch));
+	/* Otherwise the driver's completion does it. */
+	if (!(tag & ETRAN_FRAME_DRIVER))
+		give_back(ch, f);
+	etran_endpoint_put(ep);
+	return true;
+}
+
+/* End a frame, wherever it is. Return: false when it is not what it was any more. */
+static bool end_anywhere(struct etran_channel *ch, struct etran_frame *f, u32 tag,
+			 enum etran_frame_end why)
+{
+	u32 gen = tag & -ETRAN_FRAME_GEN, new;
+
+	for (;; tag = READ_ONCE(f->tag)) {
+		if ((tag & -ETRAN_FRAME_GEN) != gen)
+			return false;
+		switch (state_of(tag)) {
+		case ETRAN_FRAME_FREE:
+			return false;
+		case ETRAN_FRAME_QUEUED:
+			etran_queue_remove(f, make_handle(ch, chunk_of(ch, f), tag));
+			continue;
+		case ETRAN_FRAME_TIMED:
+			etran_timed_cancel(ch, f);
+			continue;
+		case ETRAN_FRAME_LEAVING:
+			/* Whoever sends it ends it; its handle is stale from here on. */
+			new = (tag & ~ETRAN_FRAME_KEEP) + ETRAN_FRAME_GEN;
+			if (change(ch, f, tag, new))
+				return true;
+			continue;
+		}
+		if (end_frame(ch, f, tag, why))
+			return true;
+	}
+}
+
+/* Make a FREE entry kept. Context: egress, tx_lock held. */
+static bool keep_frame(struct etran_pkt *pkt, u64 cookie, u32 state, u32 bits)
+{
+	struct etran_channel *ch = pkt->channel;
+	struct etran_frame *f = &ch->frames[pkt->chunk];
+	u32 tag = READ_ONCE(f->tag);
+	struct etran_ep *ep = pkt->ep;
+
+	if (!refcount_inc_not_zero(&ep->ref))
+		return false;
+	f->ep = ep;
+	f->next = 0;
+	f->cookie = cookie;
+	f->offset = pkt->umem_off;
+	f->len = pkt->payload_len;
+	f->page = NULL;
+	f->touched = (u32)jiffies;
+	WRITE_ONCE(ch->busy[pkt->chunk], 1);
+	add_class(ch, pkt->transport, class_of(state), 1);
+	WRITE_ONCE(ch->status->held, etran_channel_kept(ch));
+	/* Pairs with the acquire in find_frame(). */
+	smp_store_release(&f->tag, tag | state | bits);
+	pkt->handle = make_handle(ch, pkt->chunk, tag);
+	return true;
+}
+
+/**
+ * etran_frame_hold - see bpf_etran_hold()
+ * @pkt: on egress
+ * @prev: handle of the frame before it, or 0
+ * @cookie: not 0
+ *
+ * Return: handle or 0. Context: egress, tx_lock held.
+ */
 u64 etran_frame_hold(struct etran_pkt *pkt, u64 prev, u64 cookie)
 {
-	struct etran_channel *ch = pkt->channel, *prev_ch;
-	struct etran_frame *f = &ch->frames[pkt->chunk], *prev_f = NULL;
-	struct etran_ep *ep;
+	struct etran_channel *prev_ch;
+	struct etran_frame *prev_f = NULL;
 	u32 prev_tag;
 
 	if (pkt->held || !cookie)
 		return 0;
 	if (prev) {
-		prev_f = find_own(pkt->transport, prev, &prev_ch, &prev_tag);
-		if (!prev_f || prev_ch != ch)
+		prev_f = find_frame(pkt->transport, prev, &prev_ch, &prev_tag);
+		if (!prev_f || prev_ch != pkt->channel)
 			return 0;
 	}
-	ep = etran_endpoint_lookup(pkt->endpoint);
-	if (!ep || !refcount_inc_not_zero(&ep->ref))
+	if (!keep_frame(pkt, cookie, ETRAN_FRAME_HELD, ETRAN_FRAME_BUILD))
 		return 0;
-
-	f->endpoint = pkt->endpoint;
-	f->next = 0;
-	f->cookie = cookie;
-	f->offset = (pkt->umem - xsk_buff_raw_get_data(ch->pool, 0)) &
-		    ((1U << ch->chunk_shift) - 1);
-	f->len = pkt->payload_len;
-	f->sent = 0;
-	WRITE_ONCE(ch->busy[pkt->chunk], 1);
-	etran_count(ch->link, pkt->transport, frames_held);
-	WRITE_ONCE(ch->status->held, atomic_inc_return(&ch->held));
-	/* Pairs with the acquire in find_frame(). */
-	smp_store_release(&f->tag, f->tag | ETRAN_FRAME_HELD);
-
 	pkt->held = 1;
-	pkt->handle = make_handle(ch, pkt->chunk, f->tag);
 	if (prev_f)
 		WRITE_ONCE(prev_f->next, pkt->handle);
 	return pkt->handle;
 }
 
-/* See bpf_etran_load(). Context: gen. */
-int etran_frame_load(struct etran_pkt *pkt, u64 handle)
+/**
+ * etran_frame_wait - egress: a frame that is not held, but whose packet does not leave yet
+ * @pkt: the frame
+ *
+ * Return: its entry, LEAVING; NULL when its endpoint is being freed.
+ * Context: egress, tx_lock held.
+ */
+struct etran_frame *etran_frame_wait(struct etran_pkt *pkt)
+{
+	if (!keep_frame(pkt, 0, ETRAN_FRAME_LEAVING, 0))
+		return NULL;
+	return &pkt->channel->frames[pkt->chunk];
+}
+
+/*
+ * Clear or set KEEP of a LEAVING frame. With KEEP cleared by whoever released it, and its handle
+ * stale, it must stay so.
+ */
+static void unkeep(struct etran_frame *f)
+{
+	u32 tag;
+
+	do {
+		tag = READ_ONCE(f->tag);
+	} while (cmpxchg(&f->tag, tag, tag & ~ETRAN_FRAME_KEEP) != tag);
+}
+
+static void rekeep(struct etran_frame *f, u32 gen)
+{
+	u32 tag;
+
+	do {
+		tag = READ_ONCE(f->tag);
+		if ((tag & -ETRAN_FRAME_GEN) != gen)
+			return;
+	} while (cmpxchg(&f->tag, tag, tag | ETRAN_FRAME_KEEP) != tag);
+}
+
+/**
+ * etran_frame_leaving - take a HELD frame to be sent
+ * @t: whose it must be
+ * @handle: the frame
+ * @keep: it stays with the transport afterwards
+ * @chp: its channel
+ * @err: why not: -ESTALE; -EBUSY when it is in a queue, waits for its time, or is being sent
+ *
+ * Return: its entry, LEAVING, or NULL. Context: RCU read side, bottom halves off.
+ */
+struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, bool keep,
+					struct etran_channel **chp, int *err)
+{
+	struct etran_frame *f;
+	u32 tag, new;
+
+	f = find_frame(t, handle, chp, &tag);
+	*err = -ESTALE;
+	if (!f)
+		return NULL;
+	*err = -EBUSY;
+	if (state_of(tag) != ETRAN_FRAME_HELD)
+		return NULL;
+	new = with_state(tag & ~(ETRAN_FRAME_BUILD | ETRAN_FRAME_SEND | ETRAN_FRAME_KEEP),
+			 ETRAN_FRAME_LEAVING);
+	if (!change(*chp, f, tag, new | (keep ? ETRAN_FRAME_KEEP : 0)))
+		return NULL;
+	f->touched = (u32)jiffies;
+	return f;
+}
+
+/**
+ * etran_frame_built - egress is done with a held frame, which stays
+ * @pkt: the frame; its headers are complete if @pkt->hdr_len says so
+ * @page: its packet, or NULL
+ *
+ * Return: whether the frame has @page now. Context: egress, tx_lock held.
+ */
+bool etran_frame_built(struct etran_pkt *pkt, void *page)
+{
+	struct etran_channel *ch = pkt->channel;
+	struct etran_frame *f = &ch->frames[pkt->chunk];
+	u32 tag;
+
+	/* Nobody else writes here: what is BUILD is not sent, and a new frame needs our lock. */
+	f->hdr_off = pkt->hdr_off;
+	f->hdr_len = pkt->hdr_len;
+	f->page = page;
+	do {
+		tag = READ_ONCE(f->tag);
+		if (state_of(tag) == ETRAN_FRAME_FREE || make_handle(ch, pkt->chunk, tag) != pkt->handle) {
+			f->page = NULL;
+			return false;
+		}
+	} while (!change(ch, f, tag, tag & ~(ETRAN_FRAME_BUILD | ETRAN_FRAME_SEND)));
+	if (tag & ETRAN_FRAME_SEND)
+		etran_frame_send(pkt->transport, pkt->handle, f->timed.departure_ns,
+				 tag & ETRAN_FRAME_KEEP);
+	return true;
+}
+
+/**
+ * etran_frame_send - see bpf_etran_send()
+ * @t: whose
+ * @handle: the frame
+ * @departure_ns: when, CLOCK_MONOTONIC; 0: now
+ * @keep: it stays held afterwards
+ *
+ * Return: 0; -ESTALE; -EBUSY when it is in a queue or on its way already; -ENODATA when egress built
+ * no packet, or it was sent; -ERANGE when the time is too far ahead, -ENOBUFS when too many wait.
+ * Context: RCU read side, bottom halves off.
+ */
+int etran_frame_send(struct etran_transport *t, u64 handle, u64 departure_ns, bool keep)
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
+	u32 tag, gen;
+	int err;
+
+	if (etran_timed_far(departure_ns))
+		return -ERANGE;
+	f = find_frame(t, handle, &ch, &tag);
+	if (f && tag & ETRAN_FRAME_BUILD && state_of(tag) == ETRAN_FRAME_HELD) {
+		if (tag & ETRAN_FRAME_SEND)
+			return -EBUSY;
+		f->timed.departure_ns = departure_ns;
+		if (change(ch, f, tag, tag | ETRAN_FRAME_SEND | (keep ? ETRAN_FRAME_KEEP : 0)))
+			return 0;
+	}
+	/* Kept for the moment, so that it is not lost when it cannot wait. */
+	f = etran_frame_leaving(t, handle, true, &ch, &err);
+	if (!f)
+		return err;
+	err = -ENODATA;
+	if (ch->mode == ETRAN_DIRECT ? !f->hdr_len : !f->page)
+		goto back;
+	gen = READ_ONCE(f->tag) & -ETRAN_FRAME_GEN;
+	if (!keep)
+		unkeep(f);
+	err = etran_timed_add(&f->timed, departure_ns, ch, f);
+	if (!err)
+		return 0;
+	rekeep(f, gen);
+	err = -ENOBUFS;
+back:
+	etran_frame_left(ch, f, false, 0);
+	return err;
+}
+
+/**
+ * etran_frame_timed - a LEAVING frame waits for its time
+ * @ch: its channel
+ * @f: the frame
+ *
+ * Context: wheel's lock held.
+ */
+void etran_frame_timed(struct etran_channel *ch, struct etran_frame *f)
+{
+	u32 tag;
+
+	/* Who releases it meanwhile changes other bits only, and is heard when it has left. */
+	do {
+		tag = READ_ONCE(f->tag);
+	} while (!change(ch, f, tag, with_state(tag, ETRAN_FRAME_TIMED)));
+}
+
+/**
+ * etran_frame_due - the time of a TIMED frame has come
+ * @ch: its channel
+ * @f: the frame, TIMED
+ * @held: it does not leave after all: somebody wants to end it
+ *
+ * Context: wheel's lock held.
+ */
+void etran_frame_due(struct etran_channel *ch, struct etran_frame *f, bool held)
+{
+	u32 tag;
+
+	/* Only the DRIVER bit can change meanwhile. */
+	do {
+		tag = READ_ONCE(f->tag);
+	} while (!change(ch, f, tag, with_state(tag, held ? ETRAN_FRAME_HELD :
+							    ETRAN_FRAME_LEAVING)));
+}
+
+/**
+ * etran_frame_left - a LEAVING frame was sent, or could not be
+ * @ch: its channel
+ * @f: the frame
+ * @sent: the device has it
+ * @bits: direct mode: ETRAN_FRAME_DRIVER, the driver reads it now
+ *
+ * A packet that it still has stays with it, or is freed with it.
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_frame_left(struct etran_channel *ch, struct etran_frame *f, bool sent, u32 bits)
+{
+	struct etran_ep *ep = READ_ONCE(f->ep);
+	void *page = f->page;
+	u32 tag, new;
+
+	do {
+		tag = READ_ONCE(f->tag);
+		if (tag & ETRAN_FRAME_KEEP)
+			new = with_state(tag & ~ETRAN_FRAME_KEEP, ETRAN_FRAME_HELD) |
+			      (sent ? ETRAN_FRAME_SENT : 0) | bits;
+		else
+			new = ended(tag) | bits;
+	} while (!change(ch, f, tag, new));
+	if (state_of(new) == ETRAN_FRAME_HELD)
+		return;
+	if (page)
+		etran_page_put(page);
+	count_end(ch, f, ep->transport, sent || (tag & ETRAN_FRAME_SENT), ETRAN_END_PACKET);
+	WRITE_ONCE(ch->status->held, etran_channel_kept(ch));
+	if (!(new & ETRAN_FRAME_DRIVER))
+		give_back(ch, f);
+	wake_waiters(ch);
+	etran_endpoint_put(ep);
+}
+
+/**
+ * etran_frame_undriven - direct mode: the driver is done with a frame
+ * @ch: its channel
+ * @chunk: which
+ *
+ * Return: whether it has ended and can be completed to the application.
+ * Context: RCU read side, bottom halves off.
+ */
+bool etran_frame_undriven(struct etran_channel *ch, u32 chunk)
+{
+	struct etran_frame *f = &ch->frames[chunk];
+	u32 tag;
+
+	do {
+		tag = READ_ONCE(f->tag);
+	} while (cmpxchg(&f->tag, tag, tag & ~ETRAN_FRAME_DRIVER) != tag);
+	if (state_of(tag) != ETRAN_FRAME_FREE)
+		return false;
+	if (ch->busy[chunk]) {
+		smp_store_release(&ch->busy[chunk], 0);
+		atomic_inc((atomic_t *)&ch->status->released);
+		wake_waiters(ch);
+	}
+	return true;
+}
+
+/**
+ * etran_frame_payload - gen: what a held frame has
+ * @pkt: gets payload_len, cookie, channel, chunk, umem, handle and tag
+ * @handle: the frame
+ *
+ * Return: 0 or -ESTALE. Context: RCU read side.
+ */
+int etran_frame_payload(struct etran_pkt *pkt, u64 handle)
+{
+	struct etran_channel *ch;
+	struct etran_link *link;
+	struct etran_frame *f;
 	u32 tag, len, offset;
 	u64 cookie;
-	u64 addr;
 
-	f = find_own(pkt->transport, handle, &ch, &tag);
+	f = find_frame(pkt->transport, handle, &ch, &tag);
 	if (!f)
 		return -ESTALE;
 	len = READ_ONCE(f->len);
 	offset = READ_ONCE(f->offset);
 	cookie = READ_ONCE(f->cookie);
-	if (len > ETRAN_MAX_PAYLOAD || offset + len > 1U << ch->chunk_shift)
-		return -ESTALE;
-	addr = (u64)(f - ch->frames) << ch->chunk_shift;
-	memcpy(pkt->data, xsk_buff_raw_get_data(ch->pool, addr) + offset, len);
+	WRITE_ONCE(f->touched, (u32)jiffies);
 	/* The frame may have ended meanwhile and its chunk hold something else. */
 	smp_rmb();
-	if (READ_ONCE(f->tag) != tag)
+	link = READ_ONCE(ch->link);
+	if (READ_ONCE(f->tag) >> ETRAN_FRAME_GEN_SHIFT != tag >> ETRAN_FRAME_GEN_SHIFT ||
+	    offset + len > 1U << ch->chunk_shift || len > ETRAN_MAX_PAYLOAD || !link)
 		return -ESTALE;
 	pkt->payload_len = len;
 	pkt->cookie = cookie;
-	pkt->link = ch->link->id;
+	pkt->link = link->id;
+	pkt->channel = ch;
+	pkt->chunk = chunk_of(ch, f);
+	pkt->umem_off = offset;
+	pkt->umem = xsk_buff_raw_get_data(ch->pool, (u64)pkt->chunk << ch->chunk_shift) + offset;
 	pkt->handle = handle;
-	pkt->copied = 1;
 	return 0;
 }
 
 /**
- * etran_frame_sent - a packet with this frame's payload was sent
+ * etran_frame_is - is this handle still good?
+ * @t: whose
+ * @handle: the frame
+ *
+ * To be asked after something was read of it. Context: RCU read side.
+ */
+bool etran_frame_is(struct etran_transport *t, u64 handle)
+{
+	struct etran_channel *ch;
+	u32 tag;
+
+	smp_rmb();
+	return find_frame(t, handle, &ch, &tag);
+}
+
+/**
+ * etran_frame_sent - a packet that gen made with this frame's payload was sent
+ * @t: whose
  * @handle: the frame; may be stale
  *
- * Context: RCU read side.
+ * Context: RCU read side, bottom halves off.
  */
-void etran_frame_sent(u64 handle)
+void etran_frame_sent(struct etran_transport *t, u64 handle)
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
 	u32 tag;
 
-	f = find_frame(handle, &ch, &tag);
-	if (f)
-		WRITE_ONCE(f->sent, 1);
+	do {
+		f = find_frame(t, handle, &ch, &tag);
+		if (!f || tag & ETRAN_FRAME_SENT)
+			return;
+	} while (!change(ch, f, tag, tag | ETRAN_FRAME_SENT));
 }
 
 /* See bpf_etran_next(). */
@@ -199,13 +615,11 @@ u64 etran_frame_next(struct etran_transport *t, u64 handle)
 	u64 next;
 	u32 tag;
 
-	f = find_own(t, handle, &ch, &tag);
+	f = find_frame(t, handle, &ch, &tag);
 	if (!f)
 		return 0;
 	next = READ_ONCE(f->next);
-	/* As in etran_frame_load(). */
-	smp_rmb();
-	if (READ_ONCE(f->tag) != tag || !next || !find_own(t, next, &ch, &tag))
+	if (!next || !find_frame(t, next, &ch, &tag))
 		return 0;
 	return next;
 }
@@ -218,24 +632,33 @@ u64 etran_frame_cookie(struct etran_transport *t, u64 handle)
 	u64 cookie;
 	u32 tag;
 
-	f = find_own(t, handle, &ch, &tag);
+	f = find_frame(t, handle, &ch, &tag);
 	if (!f)
 		return 0;
 	cookie = READ_ONCE(f->cookie);
-	/* As in etran_frame_load(). */
+	WRITE_ONCE(f->touched, (u32)jiffies);
+	/* As in etran_frame_payload(). */
 	smp_rmb();
-	return READ_ONCE(f->tag) == tag ? cookie : 0;
+	return READ_ONCE(f->tag) >> ETRAN_FRAME_GEN_SHIFT == tag >> ETRAN_FRAME_GEN_SHIFT ?
+	       cookie : 0;
 }
 
-/* See bpf_etran_release(). */
-int etran_frame_release(struct etran_transport *t, u64 handle)
+/**
+ * etran_frame_end - end a kept frame
+ * @t: whose
+ * @handle: the frame
+ * @why: reason, should it never have been sent
+ *
+ * Return: 0 or -ESTALE. Context: RCU read side, bottom halves off; no queue's or wheel's lock held.
+ */
+int etran_frame_end(struct etran_transport *t, u64 handle, enum etran_frame_end why)
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
 	u32 tag;
 
-	f = find_own(t, handle, &ch, &tag);
-	if (!f || !end_frame(ch, f, tag, END_RELEASED))
+	f = find_frame(t, handle, &ch, &tag);
+	if (!f || !end_anywhere(ch, f, tag, why))
 		return -ESTALE;
 	wake_waiters(ch);
 	return 0;
@@ -254,11 +677,11 @@ int etran_frame_release_chain(struct etran_transport *t, u64 handle)
 	u32 tag;
 
 	while (handle) {
-		f = find_own(t, handle, &ch, &tag);
+		f = find_frame(t, handle, &ch, &tag);
 		if (!f)
 			break;
 		next = READ_ONCE(f->next);
-		if (!end_frame(ch, f, tag, END_RELEASED))
+		if (!end_anywhere(ch, f, tag, ETRAN_END_RELEASED))
 			break;
 		first = ch;
 		handle = next;
@@ -270,20 +693,70 @@ int etran_frame_release_chain(struct etran_transport *t, u64 handle)
 	return n;
 }
 
+/**
+ * etran_frame_enqueue - a HELD frame goes into a packet queue
+ * @t: whose
+ * @handle: the frame
+ * @queue: index of the queue
+ * @slot: its entry there
+ *
+ * Return: 0; -ESTALE; -EBUSY when it is in a queue already or on its way.
+ * Context: the queue's lock held.
+ */
+int etran_frame_enqueue(struct etran_transport *t, u64 handle, u32 queue, u32 slot)
+{
+	struct etran_channel *ch;
+	struct etran_frame *f;
+	u32 tag;
+
+	f = find_frame(t, handle, &ch, &tag);
+	if (!f)
+		return -ESTALE;
+	if (state_of(tag) != ETRAN_FRAME_HELD || tag & ETRAN_FRAME_SEND ||
+	    !change(ch, f, tag, with_state(tag, ETRAN_FRAME_QUEUED)))
+		return -EBUSY;
+	/* Who looks before these are written does not find it there and looks again. */
+	WRITE_ONCE(f->queue, queue);
+	WRITE_ONCE(f->slot, slot);
+	WRITE_ONCE(f->touched, (u32)jiffies);
+	return 0;
+}
+
+/**
+ * etran_frame_dequeue - a QUEUED frame is HELD again
+ * @handle: the frame, which is in a queue
+ * @t: whose
+ *
+ * Context: the queue's lock held.
+ */
+void etran_frame_dequeue(struct etran_transport *t, u64 handle)
+{
+	struct etran_channel *ch;
+	struct etran_frame *f;
+	u32 tag;
+
+	do {
+		f = find_frame(t, handle, &ch, &tag);
+		if (WARN_ON_ONCE(!f || state_of(tag) != ETRAN_FRAME_QUEUED))
+			return;
+	} while (!change(ch, f, tag, with_state(tag, ETRAN_FRAME_HELD)));
+	WRITE_ONCE(f->touched, (u32)jiffies);
+}
+
 /* End frames of @ch, of all transports or of one. Context: RCU read side, bottom halves off. */
 static void end_frames(struct etran_channel *ch, struct etran_transport *t)
 {
-	struct etran_ep *ep;
 	u32 i, tag;
 
-	for (i = 0; i < ch->chunks && atomic_read(&ch->held); i++) {
+	for (i = 0; i < ch->chunks && etran_channel_kept(ch); i++) {
+		struct etran_frame *f = &ch->frames[i];
+
 		/* As in find_frame(). */
-		tag = smp_load_acquire(&ch->frames[i].tag);
-		if (!(tag & ETRAN_FRAME_HELD))
+		tag = smp_load_acquire(&f->tag);
+		if (state_of(tag) == ETRAN_FRAME_FREE)
 			continue;
-		ep = etran_endpoint_lookup(READ_ONCE(ch->frames[i].endpoint));
-		if (!t || (ep && ep->transport == t))
-			end_frame(ch, &ch->frames[i], tag, END_DEVICE);
+		if (!t || READ_ONCE(f->ep)->transport == t)
+			end_anywhere(ch, f, tag, ETRAN_END_DEVICE);
 	}
 	wake_waiters(ch);
 }
@@ -312,13 +785,51 @@ void etran_frames_end_channel(struct etran_channel *ch)
 void etran_frames_end_transport(struct etran_transport *t)
 {
 	struct etran_channel *ch;
-	unsigned long id;
+	u32 id;
 
-	rcu_read_lock();
-	xa_for_each(&etran_channels, id, ch) {
+	for (id = 1; id < ETRAN_MAX_CHANNELS; id++) {
+		if (!rcu_access_pointer(etran_channels[id]))
+			continue;
 		local_bh_disable();
-		end_frames(ch, t);
+		rcu_read_lock();
+		ch = etran_channel_by_id(id);
+		if (ch)
+			end_frames(ch, t);
+		rcu_read_unlock();
 		local_bh_enable();
+		cond_resched();
 	}
-	rcu_read_unlock();
+}
+
+/**
+ * etran_frames_oldest - how long a transport has not touched one of its frames
+ * @t: the transport
+ *
+ * For the watchdog. Return: milliseconds, 0 when it keeps none. Context: process, may sleep.
+ */
+u32 etran_frames_oldest(struct etran_transport *t)
+{
+	struct etran_channel *ch;
+	u32 id, i, tag, age, oldest = 0;
+
+	for (id = 1; id < ETRAN_MAX_CHANNELS; id++) {
+		if (!rcu_access_pointer(etran_channels[id]))
+			continue;
+		rcu_read_lock();
+		ch = etran_channel_by_id(id);
+		for (i = 0; ch && i < ch->chunks && etran_channel_kept(ch); i++) {
+			struct etran_frame *f = &ch->frames[i];
+
+			/* As in find_frame(). */
+			tag = smp_load_acquire(&f->tag);
+			if (state_of(tag) != ETRAN_FRAME_HELD || READ_ONCE(f->ep)->transport != t)
+				continue;
+			age = (u32)jiffies - READ_ONCE(f->touched);
+			if ((s32)age > 0 && age > oldest)
+				oldest = age;
+		}
+		rcu_read_unlock();
+		cond_resched();
+	}
+	return jiffies_to_msecs(oldest);
 }

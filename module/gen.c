@@ -1,88 +1,191 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Generation: packets that no application sends now - acknowledgements, grants, held frames whose
- * turn has come, retransmissions.
+ * turn has come, retransmissions - and packets whose time has come (wheel.c).
  *
  * Each CPU has a NAPI of its own. bpf_etran_gen_kick() schedules it; when it was called from a
  * receive poll, ours runs after that one ended, so a burst of received packets costs one batch of
  * generated ones. (Rejected: calling gen at the end of xdp_do_flush(), as the research prototype
  * did: that needs a redirect to happen, and a patched kernel.)
+ *
+ * A poll's budget is shared by what is due and by the transports, in turns: each gets an equal part, and
+ * the next poll begins with the one behind the last that was served. With the module parameter
+ * threaded=1 the polls run in kernel threads (napi/...), which the scheduler sees.
  */
+#include <linux/moduleparam.h>
 #include <linux/netdevice.h>
 #include "etran.h"
 
-static struct net_device *gen_dev;
-static DEFINE_PER_CPU(struct napi_struct, gen_napi);
+static bool threaded;
+module_param(threaded, bool, 0444);
+MODULE_PARM_DESC(threaded, "generate and release packets in kernel threads instead of softirqs");
 
-/* One transport's share of a poll. Return: work done. */
+/* One transport's turn is at least this long. */
+#define GEN_TURN	16
+
+/**
+ * struct gen - generation on one CPU
+ * @napi: polls
+ * @cpu: which; a threaded or migrated poll may run elsewhere
+ * @last: id of the transport that was served last
+ */
+struct gen {
+	struct napi_struct napi;
+	int cpu;
+	u32 last;
+};
+
+static struct net_device *gen_dev;
+static DEFINE_PER_CPU(struct gen, gens);
+
+/* One transport's turn. Return: calls of its program; *@more: it may have more. */
 static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etran_xmit *x,
-		   void **page, int budget)
+		   void **page, int budget, bool *more)
 {
 	struct etran_pkt pkt;
+	struct etran_packet *p;
 	int work = 0;
 	u32 verdict;
 
+	pkt.kind = ETRAN_PKT_GEN;
+	pkt.transport = t;
+	pkt.len = 0;
+	pkt.endpoint = 0;
+	pkt.held = 0;
+	pkt.delivered = 0;
+	memset(&pkt.req, 0, sizeof(pkt.req));
 	while (work < budget) {
+		/* It goes on when there is room, see etran_link_retry(). */
+		if (x->n && etran_link_full(x->link))
+			return work;
 		if (!*page)
 			*page = etran_page_alloc();
 		if (!*page) {
 			etran_count(NULL, t, gen_memory);
-			break;
+			return work;
 		}
-		memset(&pkt, 0, sizeof(pkt));
-		pkt.kind = ETRAN_PKT_GEN;
+		pkt.payload_len = 0;
+		pkt.hdr_off = 0;
+		pkt.hdr_len = 0;
+		pkt.link = 0;
+		pkt.departure_ns = 0;
+		pkt.cookie = 0;
+		pkt.copied = 0;
 		pkt.data = *page + ETRAN_PAYLOAD_OFF;
-		pkt.transport = t;
+		pkt.umem = NULL;
+		pkt.channel = NULL;
+		pkt.handle = 0;
 
 		verdict = etran_run(ops->prog[ETRAN_GEN], &pkt, *page + XDP_PACKET_HEADROOM);
 		if (verdict == ETRAN_DROP)
-			break;
+			return work;
 		work++;
 		if (verdict == ETRAN_CONSUME)
 			continue;
 		if (verdict != ETRAN_TX) {
 			etran_count(NULL, t, bad_verdict);
-			break;
+			return work;
 		}
 		etran_count(NULL, t, gen_packets);
-		if (etran_xmit_add(x, etran_link_by_id(pkt.link), &pkt, *page, NULL) &&
-		    pkt.handle)
-			etran_frame_sent(pkt.handle);
+		if (pkt.handle && pkt.channel->mode == ETRAN_DIRECT &&
+		    etran_direct_gen(x, &pkt, *page + XDP_PACKET_HEADROOM))
+			continue;
+		p = etran_packet_of(*page);
+		etran_packet_fill(p, &pkt, NULL, NULL);
+		p->leave.handle = pkt.handle;
+		if (pkt.handle && !pkt.copied) {
+			memcpy(pkt.data, pkt.umem, pkt.payload_len);
+			/* Its frame may have ended, and the chunk hold something else. */
+			if (!etran_frame_is(t, pkt.handle)) {
+				etran_count(NULL, t, packet_stale);
+				etran_xmit_drop(*page);
+				*page = NULL;
+				continue;
+			}
+		}
+		etran_xmit_later(x, *page, pkt.departure_ns);
 		*page = NULL;
 	}
+	*more = true;
+	return work;
+}
+
+/* Transports in turns. Return: work done; *@more: some may have more. */
+static int gen_transports(struct gen *g, struct etran_xmit *x, int budget, bool *more)
+{
+	struct etran_transport *t;
+	int work = 0, n = 0, turn;
+	struct etran_ops *ops;
+	void *page = NULL;
+	bool behind;
+
+	list_for_each_entry_rcu(t, &etran_transports, node) {
+		ops = rcu_dereference(t->ops);
+		n += ops && ops->prog[ETRAN_GEN];
+	}
+	if (!n)
+		return 0;
+	turn = max(budget / n, GEN_TURN);
+	/* First those behind the last one of the poll before, then the others. */
+	for (behind = true;; behind = false) {
+		u32 last = g->last;
+
+		list_for_each_entry_rcu(t, &etran_transports, node) {
+			if ((t->id > last) != behind)
+				continue;
+			ops = rcu_dereference(t->ops);
+			if (!ops || !ops->prog[ETRAN_GEN])
+				continue;
+			if (work >= budget) {
+				*more = true;
+				goto out;
+			}
+			etran_count(NULL, t, gen_polls);
+			work += gen_run(t, ops, x, &page, min(turn, max(budget - work, 1)), more);
+			if (behind)
+				g->last = t->id;
+		}
+		if (!behind)
+			break;
+	}
+	g->last = 0;
+out:
+	if (page)
+		etran_page_free(page);
 	return work;
 }
 
 static int gen_poll(struct napi_struct *napi, int budget)
 {
-	struct etran_transport *t;
-	struct etran_ops *ops;
-	struct etran_xmit x;
-	void *page = NULL;
-	int work = 0;
+	struct gen *g = container_of(napi, struct gen, napi);
+	struct etran_xmit *x = this_cpu_ptr(&etran_xmits);
+	bool more = false;
+	int work;
 
 	/* netpoll asks with 0: send nothing then. */
 	if (!budget)
 		return 0;
-	x.n = 0;
-	x.link = NULL;
 	rcu_read_lock();
-	list_for_each_entry_rcu(t, &etran_transports, node) {
-		ops = rcu_dereference(t->ops);
-		if (!ops || !ops->prog[ETRAN_GEN])
-			continue;
-		etran_count(NULL, t, gen_polls);
-		/* Each gets at most what the ones before it left, and never less than one. */
-		work += gen_run(t, ops, &x, &page, max(budget - work, 1));
-	}
-	etran_xmit_flush(&x);
-	if (page)
-		etran_page_free(page);
+	/* Half of it at most for what is due, so that neither starves. */
+	work = etran_timed_release(g->cpu, x, max(budget / 2, 1));
+	work += gen_transports(g, x, max(budget - work, 1), &more);
+	etran_xmit_flush(x);
 	rcu_read_unlock();
-	if (work >= budget)
+	if (more || etran_timed_more(g->cpu))
 		return budget;
-	napi_complete_done(napi, work);
-	return work;
+	napi_complete_done(napi, min(work, budget - 1));
+	return min(work, budget - 1);
+}
+
+/**
+ * etran_gen_schedule - have a CPU's generation polled
+ * @cpu: which; the poll runs on this one
+ *
+ * Context: any but NMI.
+ */
+void etran_gen_schedule(int cpu)
+{
+	napi_schedule(&per_cpu_ptr(&gens, cpu)->napi);
 }
 
 /**
@@ -92,7 +195,7 @@ static int gen_poll(struct napi_struct *napi, int budget)
  */
 void etran_gen_kick(void)
 {
-	napi_schedule(this_cpu_ptr(&gen_napi));
+	napi_schedule(&this_cpu_ptr(&gens)->napi);
 }
 
 int etran_gen_init(void)
@@ -102,13 +205,18 @@ int etran_gen_init(void)
 	gen_dev = alloc_netdev_dummy(0);
 	if (!gen_dev)
 		return -ENOMEM;
+	strscpy(gen_dev->name, "etran-gen");
 	for_each_possible_cpu(cpu) {
-		struct napi_struct *napi = per_cpu_ptr(&gen_napi, cpu);
+		struct gen *g = per_cpu_ptr(&gens, cpu);
 
-		memset(napi, 0, sizeof(*napi));
-		netif_napi_add(gen_dev, napi, gen_poll);
-		napi_enable(napi);
+		memset(g, 0, sizeof(*g));
+		g->cpu = cpu;
+		netif_napi_add(gen_dev, &g->napi, gen_poll);
 	}
+	if (threaded && dev_set_threaded(gen_dev, true))
+		pr_warn("etran: no threads for generation; softirqs are used\n");
+	for_each_possible_cpu(cpu)
+		napi_enable(&per_cpu_ptr(&gens, cpu)->napi);
 	return 0;
 }
 
@@ -117,8 +225,8 @@ void etran_gen_exit(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		napi_disable(per_cpu_ptr(&gen_napi, cpu));
-		netif_napi_del(per_cpu_ptr(&gen_napi, cpu));
+		napi_disable(&per_cpu_ptr(&gens, cpu)->napi);
+		netif_napi_del(&per_cpu_ptr(&gens, cpu)->napi);
 	}
 	free_netdev(gen_dev);
 }

@@ -16,6 +16,7 @@
 #include <linux/ip.h>
 #include <net/ip.h>
 #include "etran.h"
+#include "trace.h"
 
 /* Transport of a packet that an ICMP error quotes. */
 static struct etran_transport *quoted(const struct iphdr *ip, u32 len)
@@ -93,6 +94,7 @@ int etran_ingress(struct xdp_buff *xdp)
 	pkt.link = link->id;
 	pkt.kind = ETRAN_PKT_INGRESS;
 	pkt.data = ip;
+	pkt.xdp = xdp;
 	pkt.transport = t;
 	/*
 	 * veth makes buffers as small as the packet, for what the kernel's own stack sends, such as
@@ -106,6 +108,7 @@ int etran_ingress(struct xdp_buff *xdp)
 
 	verdict = etran_run(ops->prog[ETRAN_INGRESS], &pkt, pkt.data);
 
+	trace_ingress(t->name, link->id, len, verdict);
 	switch (verdict) {
 	case ETRAN_DELIVER:
 		if (!pkt.delivered)

@@ -25,8 +25,11 @@ __bpf_kfunc __u8 *bpf_etran_slice(struct etran_pkt *pkt, u32 off, const u32 rdwr
 
 	if (off > len || rdwr_buf_size > len - off)
 		return NULL;
-	if (pkt->kind == ETRAN_PKT_EGRESS && !pkt->copied) {
+	if (pkt->kind != ETRAN_PKT_INGRESS && !pkt->copied) {
 		memcpy(pkt->data, pkt->umem, pkt->payload_len);
+		/* Its frame may have ended, and the chunk hold something else. */
+		if (pkt->kind == ETRAN_PKT_GEN && !etran_frame_is(pkt->transport, pkt->handle))
+			return NULL;
 		pkt->copied = 1;
 	}
 	return pkt->data + off;
@@ -56,9 +59,9 @@ __bpf_kfunc u64 bpf_etran_hold(struct etran_pkt *pkt, u64 prev, u64 cookie)
  */
 __bpf_kfunc int bpf_etran_load(struct etran_pkt *pkt, u64 handle)
 {
-	if (pkt->kind != ETRAN_PKT_GEN || pkt->copied)
+	if (pkt->kind != ETRAN_PKT_GEN || pkt->handle)
 		return -EINVAL;
-	return etran_frame_load(pkt, handle);
+	return etran_frame_payload(pkt, handle);
 }
 
 /**
@@ -111,7 +114,7 @@ __bpf_kfunc int bpf_etran_release(u64 handle)
 	rcu_read_lock();
 	t = etran_caller(_RET_IP_);
 	local_bh_disable();
-	ret = t ? etran_frame_release(t, handle) : -EPERM;
+	ret = t ? etran_frame_end(t, handle, ETRAN_END_RELEASED) : -EPERM;
 	local_bh_enable();
 	rcu_read_unlock();
 	return ret;
@@ -137,8 +140,117 @@ __bpf_kfunc int bpf_etran_release_chain(u64 handle)
 	return ret;
 }
 
-static int deliver(struct etran_transport *t, const struct etran_rec *rec, const void *data,
-		   u32 len)
+/**
+ * bpf_etran_send - send a held frame with the packet that egress built of it
+ * @handle: a held frame
+ * @departure_ns: when, CLOCK_MONOTONIC; 0: now
+ * @flags: ETRAN_SEND_RETAIN: it stays held afterwards
+ *
+ * Return: 0, -ESTALE, -EBUSY, -ENODATA, -ERANGE, -ENOBUFS, -EINVAL, -EPERM.
+ */
+__bpf_kfunc int bpf_etran_send(u64 handle, u64 departure_ns, u32 flags)
+{
+	struct etran_transport *t;
+	int ret;
+
+	if (flags & ~ETRAN_SEND_RETAIN)
+		return -EINVAL;
+	rcu_read_lock();
+	t = etran_caller(_RET_IP_);
+	local_bh_disable();
+	ret = t ? etran_frame_send(t, handle, departure_ns, flags & ETRAN_SEND_RETAIN) : -EPERM;
+	local_bh_enable();
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * bpf_etran_queue_push - put a held frame into a packet queue
+ * @queue: index of the queue
+ * @handle: a held frame that is in no queue
+ * @rank: with ETRAN_QUEUE_RANK: lowest first
+ * @flags: ETRAN_QUEUE_TAIL, ETRAN_QUEUE_FRONT or ETRAN_QUEUE_RANK
+ * @dropped: the frame that was ended to make room, when 1 is returned
+ *
+ * Return: 0, 1, -ENOBUFS, -ESTALE, -EBUSY, -EINVAL, -EPERM.
+ */
+__bpf_kfunc int bpf_etran_queue_push(u32 queue, u64 handle, u64 rank, u32 flags, u64 *dropped)
+{
+	struct etran_transport *t;
+	int ret;
+
+	rcu_read_lock();
+	t = etran_caller(_RET_IP_);
+	local_bh_disable();
+	ret = t ? etran_queue_push(t, queue, handle, rank, flags, dropped) : -EPERM;
+	local_bh_enable();
+	rcu_read_unlock();
+	return ret;
+}
+
+/**
+ * bpf_etran_queue_pop - take the first frame out of a packet queue
+ * @queue: index of the queue
+ *
+ * Return: its handle, or 0.
+ */
+__bpf_kfunc u64 bpf_etran_queue_pop(u32 queue)
+{
+	struct etran_transport *t;
+	u64 handle;
+
+	rcu_read_lock();
+	t = etran_caller(_RET_IP_);
+	local_bh_disable();
+	handle = t ? etran_queue_pop(t, queue) : 0;
+	local_bh_enable();
+	rcu_read_unlock();
+	return handle;
+}
+
+/**
+ * bpf_etran_queue_peek - the first frame of a packet queue, which stays there
+ * @queue: index of the queue
+ * @rank: its rank
+ *
+ * Return: its handle, or 0.
+ */
+__bpf_kfunc u64 bpf_etran_queue_peek(u32 queue, u64 *rank)
+{
+	struct etran_transport *t;
+	u64 handle = 0;
+
+	*rank = 0;
+	rcu_read_lock();
+	t = etran_caller(_RET_IP_);
+	local_bh_disable();
+	if (t)
+		handle = etran_queue_peek(t, queue, rank);
+	local_bh_enable();
+	rcu_read_unlock();
+	return handle;
+}
+
+/**
+ * bpf_etran_queue_len - how many frames are in a packet queue?
+ * @queue: index of the queue
+ *
+ * Return: frames, -EINVAL or -EPERM.
+ */
+__bpf_kfunc int bpf_etran_queue_len(u32 queue)
+{
+	struct etran_transport *t;
+	int ret;
+
+	rcu_read_lock();
+	t = etran_caller(_RET_IP_);
+	ret = t ? etran_queue_len(t, queue) : -EPERM;
+	rcu_read_unlock();
+	return ret;
+}
+
+static int deliver(struct etran_transport *t, const struct xdp_buff *xdp,
+		   const struct etran_rec *rec, const void *data, u32 len)
 {
 	struct etran_channel *ch = NULL;
 	struct etran_ep *ep;
@@ -151,7 +263,12 @@ static int deliver(struct etran_transport *t, const struct etran_rec *rec, const
 		return -ENOENT;
 	}
 	ch = rcu_dereference(ep->channel);
-	err = ch ? etran_channel_deliver(ch, ep->xs, rec, data, len) : -ENETDOWN;
+	if (!ch)
+		err = -ENETDOWN;
+	else if (ch->direct)
+		err = etran_direct_deliver(ch, ep->xs, xdp, rec, data, len);
+	else
+		err = etran_channel_deliver(ch, ep->xs, rec, data, len);
 	if (!err)
 		return 0;
 	etran_count(ch ? ch->link : NULL, t, deliver_failed);
@@ -182,7 +299,7 @@ __bpf_kfunc int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, 
 	if (pkt->kind != ETRAN_PKT_INGRESS || rec__sz != sizeof(*rec) || off > pkt->len ||
 	    len > pkt->len - off)
 		return -EINVAL;
-	err = deliver(pkt->transport, rec, pkt->data + off, len);
+	err = deliver(pkt->transport, pkt->xdp, rec, pkt->data + off, len);
 	if (!err)
 		pkt->delivered = 1;
 	return err;
@@ -206,7 +323,7 @@ __bpf_kfunc int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz)
 	t = etran_caller(_RET_IP_);
 	local_bh_disable();
 	if (t)
-		err = deliver(t, rec, NULL, 0);
+		err = deliver(t, NULL, rec, NULL, 0);
 	if (!err)
 		etran_count(NULL, t, notified);
 	local_bh_enable();
@@ -273,6 +390,11 @@ BTF_ID_FLAGS(func, bpf_etran_next)
 BTF_ID_FLAGS(func, bpf_etran_cookie)
 BTF_ID_FLAGS(func, bpf_etran_release)
 BTF_ID_FLAGS(func, bpf_etran_release_chain)
+BTF_ID_FLAGS(func, bpf_etran_send)
+BTF_ID_FLAGS(func, bpf_etran_queue_push)
+BTF_ID_FLAGS(func, bpf_etran_queue_pop)
+BTF_ID_FLAGS(func, bpf_etran_queue_peek)
+BTF_ID_FLAGS(func, bpf_etran_queue_len)
 BTF_ID_FLAGS(func, bpf_etran_deliver, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_notify)
 BTF_ID_FLAGS(func, bpf_etran_gen_kick)

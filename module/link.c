@@ -79,6 +79,23 @@ struct etran_link *etran_link_by_id(u32 id)
 	return xa_load(&by_id, id);
 }
 
+/**
+ * etran_links_purge - drop a transport's packets that wait for a lower device
+ * @t: detached
+ *
+ * Context: process, may sleep.
+ */
+void etran_links_purge(struct etran_transport *t)
+{
+	struct etran_link *link;
+	unsigned long id;
+
+	rcu_read_lock();
+	xa_for_each(&by_id, id, link)
+		etran_link_purge(link, t);
+	rcu_read_unlock();
+}
+
 static int link_open(struct net_device *dev)
 {
 	netif_tx_start_all_queues(dev);
@@ -88,6 +105,9 @@ static int link_open(struct net_device *dev)
 static int link_stop(struct net_device *dev)
 {
 	netif_tx_stop_all_queues(dev);
+	/* Nobody adds to the backlog of a device that is down. */
+	synchronize_net();
+	etran_link_drain(netdev_priv(dev));
 	return 0;
 }
 
@@ -160,6 +180,7 @@ static void link_detach(struct etran_link *link)
 
 	if (!lower)
 		return;
+	etran_direct_link_gone(link);
 	hash_del_rcu(&link->hash);
 	RCU_INIT_POINTER(link->lower, NULL);
 	netdev_upper_dev_unlink(lower, link->dev);
@@ -173,6 +194,12 @@ static int link_init(struct net_device *dev)
 
 	link->dev = dev;
 	INIT_LIST_HEAD(&link->list);
+	INIT_LIST_HEAD(&link->direct);
+	INIT_LIST_HEAD(&link->backlog);
+	spin_lock_init(&link->backlog_lock);
+	init_llist_head(&link->stopped);
+	hrtimer_init(&link->retry, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+	link->retry.function = etran_link_retry;
 	link->counters = alloc_percpu(struct etran_counter_set);
 	link->channels = kvcalloc(dev->num_rx_queues, sizeof(*link->channels), GFP_KERNEL);
 	if (!link->counters || !link->channels || etran_route_init(link)) {
@@ -245,6 +272,8 @@ static void link_follow_mtu(struct etran_link *link, struct net_device *lower)
 		if (ch)
 			WRITE_ONCE(ch->status->mtu, link->dev->mtu);
 	}
+	list_for_each_entry(ch, &link->direct, direct_node)
+		WRITE_ONCE(ch->status->mtu, link->dev->mtu);
 }
 
 static int link_newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],

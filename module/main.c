@@ -20,9 +20,12 @@ static int __init etran_init(void)
 	err = etran_xmit_init();
 	if (err)
 		goto free_wq;
-	err = etran_gen_init();
+	err = etran_wheel_init();
 	if (err)
 		goto exit_xmit;
+	err = etran_gen_init();
+	if (err)
+		goto exit_wheel;
 	err = etran_channel_init();
 	if (err)
 		goto exit_gen;
@@ -44,6 +47,7 @@ static int __init etran_init(void)
 		       err);
 		goto exit_device;
 	}
+	etran_debugfs_init();
 	return 0;
 exit_device:
 	etran_device_exit();
@@ -53,6 +57,8 @@ exit_channel:
 	etran_channel_exit();
 exit_gen:
 	etran_gen_exit();
+exit_wheel:
+	etran_wheel_exit();
 exit_xmit:
 	etran_xmit_exit();
 free_wq:
@@ -64,6 +70,7 @@ free_counters:
 
 static void __exit etran_exit(void)
 {
+	etran_debugfs_exit();
 	etran_device_exit();
 	etran_link_exit();
 	/* Callbacks queue work, work queues callbacks: endpoints first, then what they held. */
@@ -73,6 +80,8 @@ static void __exit etran_exit(void)
 	destroy_workqueue(etran_wq);
 	etran_endpoint_exit();
 	etran_channel_exit();
+	/* Its timers schedule gen. */
+	etran_wheel_exit();
 	etran_gen_exit();
 	etran_xmit_exit();
 	free_percpu(etran_module_counters);

@@ -302,7 +302,7 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 	err = -ENOMEM;
 	t->counters = alloc_percpu(struct etran_counter_set);
 	t->ran = alloc_percpu(u64);
-	if (!t->counters || !t->ran)
+	if (!t->counters || !t->ran || etran_queues_init(t))
 		goto free;
 
 	mutex_lock(&etran_mutex);
@@ -332,6 +332,7 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 unlock:
 	mutex_unlock(&etran_mutex);
 free:
+	etran_queues_exit(t);
 	free_percpu(t->counters);
 	free_percpu(t->ran);
 	kfree(t);
@@ -364,7 +365,11 @@ static void ops_unreg(void *kdata, struct bpf_link *link)
 	list_del_rcu(&t->node);
 	synchronize_rcu();
 	etran_endpoints_dead_transport(t);
+	etran_timed_purge(t);
 	etran_frames_end_transport(t);
+	etran_links_purge(t);
+	synchronize_rcu();
+	etran_queues_exit(t);
 	run_exit(ops, ETRAN_EXIT_UNLOAD);
 	etran_callers_free(t);
 	mutex_unlock(&etran_mutex);
@@ -410,12 +415,12 @@ static int ops_struct_access(struct bpf_verifier_log *log, const struct bpf_reg_
 	if (t == hdr_type && range_in(off, size, 0, ETRAN_HDR_LEN))
 		return 0;
 	if (t == pkt_type && range_in(off, size, offsetof(struct etran_pkt, hdr_off),
-				      offsetofend(struct etran_pkt, link)))
+				      offsetofend(struct etran_pkt, departure_ns)))
 		return 0;
 	if (t == endpoint_type && range_in(off, size, offsetof(struct etran_endpoint, addr),
 					   sizeof(struct etran_endpoint)))
 		return 0;
-	bpf_log(log, "etran: write of %d bytes at offset %d: only struct etran_hdr, hdr_off, hdr_len and link of struct etran_pkt, and addr, port and arg of struct etran_endpoint can be written\n",
+	bpf_log(log, "etran: write of %d bytes at offset %d: only struct etran_hdr, hdr_off, hdr_len, link and departure_ns of struct etran_pkt, and addr, port and arg of struct etran_endpoint can be written\n",
 		size, off);
 	return -EACCES;
 }

@@ -2,12 +2,17 @@
 /*
  * Packets: checked, completed with what the kernel knows, and given to the lower device.
  *
- * A packet is one page: struct xdp_frame, ETRAN_HDR_LEN bytes in which the program built headers,
- * the payload. It goes out by ndo_xdp_xmit: no skb, no qdisc, and nobody can change a header after
- * it was checked. Only a packet whose neighbour is not known yet becomes an skb and is left to
- * the kernel's own neighbour code: that bounds how many wait and for how long, asks for the address,
- * and sends or frees them. (Rejected: a waiting list of our own with a netevent notifier: the same
- * bounds written again.)
+ * A packet is one page: struct xdp_frame, struct etran_packet, ETRAN_HDR_LEN bytes in which the program
+ * built headers, the payload. It goes out by ndo_xdp_xmit: no skb, no qdisc, and nobody can change a
+ * header after it was checked. Only a packet whose neighbour is not known yet becomes an skb and is
+ * left to the kernel's own neighbour code: that bounds how many wait and for how long, asks for the
+ * address, and sends or frees them. (Rejected: a waiting list of our own with a netevent notifier:
+ * the same bounds written again.)
+ *
+ * A device that has no room just now (veth: a ring of 256) refuses. Those packets wait in the link
+ * device's backlog, which is bounded and tried again soon; while it is long, egress leaves descriptors
+ * in the TX rings and gen is not called, and both go on when it is short. (Rejected: dropping them: a
+ * burst of a transport that does nothing wrong would cost it a timeout.)
  *
  * Pages come from one page_pool a CPU, used with bottom halves off only: its cache has one consumer.
  */
@@ -17,6 +22,14 @@
 #include <net/neighbour.h>
 #include <net/page_pool/helpers.h>
 #include "etran.h"
+
+/* Packets that may wait for one lower device; so many, and nobody makes more. */
+#define BACKLOG_MAX	2048
+#define BACKLOG_HIGH	256
+/* A device that takes nothing for so long has a problem of another kind. */
+#define RETRY_NS	(50 * NSEC_PER_USEC)
+#define RETRY_MAX_NS	(1 * NSEC_PER_MSEC)
+#define RETRIES		1000
 
 /**
  * struct packet_pool - pages for packets, one a CPU
@@ -30,6 +43,9 @@ struct packet_pool {
 
 static DEFINE_PER_CPU(struct packet_pool, packet_pools);
 
+/* With bottom halves off; empty whenever they are on. */
+DEFINE_PER_CPU(struct etran_xmit, etran_xmits);
+
 /**
  * etran_page_alloc - page for one packet
  *
@@ -37,11 +53,17 @@ static DEFINE_PER_CPU(struct packet_pool, packet_pools);
  */
 void *etran_page_alloc(void)
 {
+	struct packet_pool *p = this_cpu_ptr(&packet_pools);
+	struct xdp_frame *xdpf;
 	struct page *page;
 
-	page = page_pool_alloc_pages(this_cpu_ptr(&packet_pools)->pool,
-				     GFP_ATOMIC | __GFP_NOWARN);
-	return page ? page_address(page) : NULL;
+	page = page_pool_alloc_pages(p->pool, GFP_ATOMIC | __GFP_NOWARN);
+	if (!page)
+		return NULL;
+	xdpf = page_address(page);
+	/* Here, because the CPU that sends it may be another one. */
+	xdpf->mem = p->mem;
+	return xdpf;
 }
 
 /**
@@ -52,6 +74,299 @@ void etran_page_free(void *page)
 {
 	page_pool_put_full_page(this_cpu_ptr(&packet_pools)->pool, virt_to_page(page), true);
 }
+
+/**
+ * etran_page_put - give back a page that may come from another CPU
+ * @page: the page
+ *
+ * Context: any but hardirq.
+ */
+void etran_page_put(void *page)
+{
+	struct page *p = virt_to_page(page);
+
+	page_pool_put_full_page(p->pp, p, false);
+}
+
+/* ---- what becomes of the frames ---- */
+
+/* A packet left, or did not: tell whatever waits for it. Context: RCU read side, BH off. */
+static void leave(struct etran_link *link, const struct etran_leave *l, bool sent)
+{
+	struct etran_channel *ch = l->channel;
+	struct etran_transport *t = l->transport;
+
+	if (l->frame) {
+		etran_frame_left(ch, l->frame, sent, 0);
+	} else if (ch) {
+		if (sent) {
+			etran_count(link, t, frames_transmitted);
+			atomic64_inc(&ch->transmitted);
+		} else {
+			etran_count(link, t, frames_dropped);
+			etran_count(link, t, frame_packet);
+			atomic64_inc(&ch->dropped);
+		}
+	} else if (l->handle && sent) {
+		etran_frame_sent(t, l->handle);
+	}
+}
+
+/* The first @n of @l were sent. One step for all that are of one kind, as in a burst they are. */
+static void all_left(struct etran_link *link, const struct etran_leave *l, int n)
+{
+	int i, from;
+
+	for (from = 0; from < n; from = i) {
+		struct etran_transport *t = l[from].transport;
+		struct etran_channel *ch = l[from].channel;
+		bool plain = ch && !l[from].frame;
+
+		for (i = from + 1; i < n && l[i].transport == t; i++)
+			if (plain && (l[i].channel != ch || l[i].frame))
+				break;
+			else if (!plain && l[i].channel && !l[i].frame)
+				break;
+		etran_add(link, t, packets_built, i - from);
+		etran_add(link, t, packets_sent, i - from);
+		if (plain) {
+			etran_add(link, t, frames_transmitted, i - from);
+			atomic64_add(i - from, &ch->transmitted);
+			continue;
+		}
+		for (; from < i; from++)
+			leave(link, &l[from], true);
+	}
+}
+
+static void dropped(struct etran_link *link, const struct etran_leave *l)
+{
+	etran_count(link, l->transport, packets_built);
+	etran_count(link, l->transport, packets_dropped);
+	leave(link, l, false);
+}
+
+/* ---- the backlog ---- */
+
+/* Context: backlog_lock held. */
+static bool backlog_add(struct etran_link *link, void *page)
+{
+	struct etran_packet *p = etran_packet_of(page);
+
+	if (link->backlog_len >= BACKLOG_MAX)
+		return false;
+	if (p->leave.channel) {
+		refcount_inc(&p->leave.channel->ref);
+		/* What has an entry is counted as queued already. */
+		if (!p->leave.frame)
+			etran_frames_queued(p->leave.channel, p->leave.transport, 1);
+	}
+	list_add_tail(&p->timed.list, &link->backlog);
+	if (!link->backlog_len) {
+		link->retries = 0;
+		hrtimer_start(&link->retry, ns_to_ktime(RETRY_NS), HRTIMER_MODE_REL_SOFT);
+	}
+	/* Read without the lock by who would add to it. */
+	WRITE_ONCE(link->backlog_len, link->backlog_len + 1);
+	return true;
+}
+
+/* Context: backlog_lock held. */
+static void backlog_del(struct etran_link *link, struct etran_packet *p)
+{
+	list_del(&p->timed.list);
+	WRITE_ONCE(link->backlog_len, link->backlog_len - 1);
+	if (p->leave.channel && !p->leave.frame)
+		etran_frames_queued(p->leave.channel, p->leave.transport, -1);
+}
+
+static void refuse(struct etran_link *link, void *page)
+{
+	struct etran_packet *p = etran_packet_of(page);
+
+	etran_count(link, p->leave.transport, packet_refused);
+	dropped(link, &p->leave);
+	etran_page_put(page);
+}
+
+static int lower_xmit(struct net_device *lower, int n, struct xdp_frame **frames)
+{
+	struct bpf_net_context net_ctx, *old;
+	int sent;
+
+	if (unlikely(!lower || !netif_running(lower) || !netif_carrier_ok(lower)))
+		return -ENETDOWN;
+	/* Drivers may redirect from within; give them a context of their own. */
+	old = etran_net_ctx_enter(&net_ctx);
+	sent = lower->netdev_ops->ndo_xdp_xmit(lower, n, frames, XDP_XMIT_FLUSH);
+	etran_net_ctx_leave(old);
+	return sent;
+}
+
+/* Those that stopped for the backlog go on. */
+static void restart(struct etran_link *link)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&link->stopped));
+	struct etran_channel *ch, *next;
+
+	llist_for_each_entry_safe(ch, next, list, stopped_node) {
+		clear_bit(0, &ch->stopped);
+		if (etran_channel_dead(ch))
+			;
+		else if (ch->direct)
+			etran_direct_egress(ch);
+		else
+			etran_egress(ch);
+		etran_channel_put(ch);
+	}
+	etran_gen_kick();
+}
+
+/**
+ * etran_link_retry - timer: send what the lower device had no room for
+ * @timer: link->retry
+ *
+ * Context: softirq.
+ */
+enum hrtimer_restart etran_link_retry(struct hrtimer *timer)
+{
+	struct etran_link *link = container_of(timer, struct etran_link, retry);
+	struct xdp_frame *frames[ETRAN_BULK];
+	struct etran_leave leaves[ETRAN_BULK];
+	struct net_device *lower;
+	int n, sent, i;
+	u64 again = 0;
+	bool low;
+
+	rcu_read_lock();
+	lower = rcu_dereference(link->lower);
+	spin_lock(&link->backlog_lock);
+	do {
+		struct etran_packet *p, *next;
+
+		n = 0;
+		list_for_each_entry_safe(p, next, &link->backlog, timed.list) {
+			leaves[n] = p->leave;
+			frames[n++] = etran_page_of(p);
+			if (n == ETRAN_BULK)
+				break;
+		}
+		if (!n)
+			break;
+		/*
+		 * Out of the list first: what was sent is not ours to look at. What was not goes
+		 * back to its head.
+		 */
+		for (i = 0; i < n; i++)
+			backlog_del(link, etran_packet_of(frames[i]));
+		sent = lower_xmit(lower, n, frames);
+		if (sent < 0 || (!sent && ++link->retries >= RETRIES)) {
+			for (i = 0; i < n; i++)
+				refuse(link, frames[i]);
+		} else {
+			if (sent)
+				link->retries = 0;
+			all_left(link, leaves, sent);
+			for (i = n - 1; i >= sent; i--) {
+				p = etran_packet_of(frames[i]);
+				list_add(&p->timed.list, &link->backlog);
+				WRITE_ONCE(link->backlog_len, link->backlog_len + 1);
+				if (p->leave.channel && !p->leave.frame)
+					etran_frames_queued(p->leave.channel, p->leave.transport, 1);
+			}
+			n = sent;
+		}
+		for (i = 0; i < n; i++)
+			if (leaves[i].channel)
+				etran_channel_put(leaves[i].channel);
+	} while (n == ETRAN_BULK);
+	if (link->backlog_len)
+		again = min(RETRY_NS << min(link->retries, 5U), RETRY_MAX_NS);
+	low = link->backlog_len < BACKLOG_HIGH / 2;
+	spin_unlock(&link->backlog_lock);
+	if (low)
+		restart(link);
+	rcu_read_unlock();
+	if (!again)
+		return HRTIMER_NORESTART;
+	hrtimer_forward_now(timer, ns_to_ktime(again));
+	return HRTIMER_RESTART;
+}
+
+/**
+ * etran_link_purge - drop packets of a link device's backlog
+ * @link: the link device
+ * @t: whose; NULL: all
+ *
+ * Context: RCU read side.
+ */
+void etran_link_purge(struct etran_link *link, struct etran_transport *t)
+{
+	struct etran_packet *p, *next;
+	struct etran_channel *ch;
+
+	spin_lock_bh(&link->backlog_lock);
+	list_for_each_entry_safe(p, next, &link->backlog, timed.list) {
+		if (t && p->leave.transport != t)
+			continue;
+		ch = p->leave.channel;
+		backlog_del(link, p);
+		refuse(link, etran_page_of(p));
+		if (ch)
+			etran_channel_put(ch);
+	}
+	spin_unlock_bh(&link->backlog_lock);
+}
+
+/**
+ * etran_link_drain - end everything that waits for a link device's lower device
+ * @link: the link device, which is down
+ *
+ * Context: process, may sleep.
+ */
+void etran_link_drain(struct etran_link *link)
+{
+	struct etran_channel *ch, *next;
+	struct llist_node *list;
+
+	hrtimer_cancel(&link->retry);
+	rcu_read_lock();
+	etran_link_purge(link, NULL);
+	list = llist_del_all(&link->stopped);
+	llist_for_each_entry_safe(ch, next, list, stopped_node) {
+		clear_bit(0, &ch->stopped);
+		etran_channel_put(ch);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * etran_link_full - should nobody make packets for this link device now?
+ * @link: the link device
+ */
+bool etran_link_full(const struct etran_link *link)
+{
+	return unlikely(READ_ONCE(link->backlog_len) >= BACKLOG_HIGH);
+}
+
+/**
+ * etran_link_stop - have a socket's egress called again when there is room
+ * @link: the link device
+ * @ch: a channel of it
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_link_stop(struct etran_link *link, struct etran_channel *ch)
+{
+	if (test_and_set_bit(0, &ch->stopped) || !refcount_inc_not_zero(&ch->ref))
+		return;
+	llist_add(&ch->stopped_node, &link->stopped);
+	/* It may have become empty just now, and its timer not run again. */
+	if (!READ_ONCE(link->backlog_len))
+		hrtimer_start(&link->retry, ns_to_ktime(RETRY_NS), HRTIMER_MODE_REL_SOFT);
+}
+
+/* ---- sending ---- */
 
 /* Leave a packet to the kernel until the neighbour's address is known. Consumes @xdpf. */
 static bool send_later(struct net_device *lower, struct neighbour *neigh, struct xdp_frame *xdpf)
@@ -68,27 +383,6 @@ static bool send_later(struct net_device *lower, struct neighbour *neigh, struct
 	return true;
 }
 
-static void end_unsent(struct etran_link *link, struct etran_transport *t,
-		       struct etran_channel *ends)
-{
-	etran_count(link, t, packets_dropped);
-	if (ends) {
-		etran_count(link, t, frames_dropped);
-		etran_count(link, t, frame_packet);
-		atomic64_inc(&ends->dropped);
-	}
-}
-
-static void end_sent(struct etran_link *link, struct etran_transport *t,
-		     struct etran_channel *ends)
-{
-	etran_count(link, t, packets_sent);
-	if (ends) {
-		etran_count(link, t, frames_transmitted);
-		atomic64_inc(&ends->transmitted);
-	}
-}
-
 /**
  * etran_xmit_flush - give the collected packets to the lower device
  * @x: the collection; empty afterwards
@@ -97,88 +391,101 @@ static void end_sent(struct etran_link *link, struct etran_transport *t,
  */
 void etran_xmit_flush(struct etran_xmit *x)
 {
-	struct bpf_net_context net_ctx, *old;
-	struct net_device *lower;
-	int sent = -ENETDOWN, i;
+	struct etran_link *link = x->link;
+	int n = x->n, sent = 0, i;
 
-	if (!x->n)
+	if (!n)
 		return;
-	lower = rcu_dereference(x->link->lower);
-	if (lower && netif_running(lower) && netif_carrier_ok(lower)) {
-		/* Drivers may redirect from within; give them a context of their own. */
-		old = etran_net_ctx_enter(&net_ctx);
-		sent = lower->netdev_ops->ndo_xdp_xmit(lower, x->n, x->frame, XDP_XMIT_FLUSH);
-		etran_net_ctx_leave(old);
-	}
-	for (i = 0; i < x->n; i++) {
-		if (i < sent) {
-			end_sent(x->link, x->transport[i], x->channel[i]);
-			continue;
-		}
-		if (sent == -ENETDOWN)
-			etran_count(x->link, x->transport[i], packet_device);
-		else
-			etran_count(x->link, x->transport[i], packet_refused);
-		end_unsent(x->link, x->transport[i], x->channel[i]);
-		xdp_return_frame(x->frame[i]);
-	}
 	x->n = 0;
+	if (likely(!READ_ONCE(link->backlog_len))) {
+		sent = lower_xmit(rcu_dereference(link->lower), n, x->frame);
+		all_left(link, x->leave, max(sent, 0));
+		if (likely(sent == n))
+			return;
+	}
+	if (sent < 0) {
+		for (i = 0; i < n; i++) {
+			if (sent == -ENETDOWN)
+				etran_count(link, x->leave[i].transport, packet_device);
+			else
+				etran_count(link, x->leave[i].transport, packet_refused);
+			dropped(link, &x->leave[i]);
+			etran_page_put(x->frame[i]);
+		}
+		return;
+	}
+	spin_lock(&link->backlog_lock);
+	for (i = sent; i < n && backlog_add(link, x->frame[i]); i++)
+		;
+	spin_unlock(&link->backlog_lock);
+	for (; i < n; i++)
+		refuse(link, x->frame[i]);
 }
 
 /**
- * etran_xmit_add - check and complete a packet, and collect it for the lower device
- * @x: the collection
- * @link: the link device that it leaves by; NULL is counted and drops it
- * @pkt: the packet, headers at @pkt->hdr_off
- * @page: its page; consumed
- * @ends: channel whose frame ends with this packet, or NULL
+ * etran_xmit_drop - a packet is not sent after all
+ * @page: the packet; consumed
  *
- * Return: whether it was collected or sent; if not, it was counted with the reason.
  * Context: RCU read side, bottom halves off.
  */
-bool etran_xmit_add(struct etran_xmit *x, struct etran_link *link, struct etran_pkt *pkt,
-		    void *page, struct etran_channel *ends)
+void etran_xmit_drop(void *page)
 {
-	struct etran_transport *t = pkt->transport;
-	u32 end = pkt->hdr_off + pkt->hdr_len;
-	struct net_device *lower;
+	struct etran_packet *p = etran_packet_of(page);
+
+	dropped(etran_link_by_id(p->link), &p->leave);
+	etran_page_put(page);
+}
+
+/**
+ * etran_packet_complete - check a packet's headers, and write what the kernel knows
+ * @link: link device that it leaves by, or NULL
+ * @hdr: ETRAN_HDR_LEN bytes that end where the payload begins
+ * @p: its lengths and transport
+ * @eth: where its Ethernet header begins
+ *
+ * Return: 0; 1 when the neighbour's address is not known and @eth lacks the destination; -EINVAL when
+ * the packet must be dropped, which was counted with the reason.
+ * Context: RCU read side, bottom halves off.
+ */
+int etran_packet_complete(struct etran_link *link, void *hdr, const struct etran_packet *p,
+			  struct ethhdr **eth)
+{
+	struct net_device *lower = link ? rcu_dereference(link->lower) : NULL;
+	struct etran_transport *t = p->leave.transport;
+	u32 end = p->hdr_off + p->hdr_len;
 	struct etran_route *route;
-	struct xdp_frame *xdpf = page;
-	struct ethhdr *eth;
+	struct ethhdr *e;
 	struct iphdr *ip;
 	u32 len;
 
-	etran_count(link, t, packets_built);
-
-	if (pkt->hdr_off < ALIGN(ETH_HLEN, 4) || pkt->hdr_len < sizeof(*ip) ||
-	    end > ETRAN_HDR_LEN || (pkt->payload_len && end != ETRAN_HDR_LEN)) {
-		etran_count(link, t, packet_header);
-		goto drop;
+	if (!lower) {
+		etran_count(link, t, packet_link);
+		return -EINVAL;
 	}
-	ip = page + XDP_PACKET_HEADROOM + pkt->hdr_off;
+	if (p->hdr_off < ALIGN(ETH_HLEN, 4) || p->hdr_len < sizeof(*ip) ||
+	    end > ETRAN_HDR_LEN || (p->payload_len && end != ETRAN_HDR_LEN)) {
+		etran_count(link, t, packet_header);
+		return -EINVAL;
+	}
+	ip = hdr + p->hdr_off;
 	if (ip->version != 4 || ip->ihl != 5 ||
 	    (ip->protocol != t->ip_proto && ip->protocol != IPPROTO_ICMP)) {
 		etran_count(link, t, packet_ip);
-		goto drop;
+		return -EINVAL;
 	}
-	lower = link ? rcu_dereference(link->lower) : NULL;
-	if (!lower) {
-		etran_count(link, t, packet_link);
-		goto drop;
-	}
-	len = pkt->hdr_len + pkt->payload_len;
+	len = p->hdr_len + p->payload_len;
 	if (len > READ_ONCE(link->dev->mtu)) {
 		etran_count(link, t, packet_mtu);
-		goto drop;
+		return -EINVAL;
 	}
-	if (!netif_running(lower) || !netif_carrier_ok(lower)) {
+	if (!netif_running(lower) || !netif_carrier_ok(lower) || !netif_running(link->dev)) {
 		etran_count(link, t, packet_device);
-		goto drop;
+		return -EINVAL;
 	}
 	route = etran_route_get(link, lower, ip->daddr);
 	if (IS_ERR(route)) {
 		etran_count(link, t, packet_route);
-		goto drop;
+		return -EINVAL;
 	}
 
 	if (!ip->saddr)
@@ -189,42 +496,139 @@ bool etran_xmit_add(struct etran_xmit *x, struct etran_link *link, struct etran_
 	ip->check = 0;
 	ip->check = ip_fast_csum(ip, 5);
 
-	eth = (void *)ip - ETH_HLEN;
-	ether_addr_copy(eth->h_source, lower->dev_addr);
-	eth->h_proto = htons(ETH_P_IP);
-
-	memset(xdpf, 0, sizeof(*xdpf));
-	xdpf->data = eth;
-	xdpf->len = ETH_HLEN + len;
-	xdpf->headroom = (void *)eth - page - sizeof(*xdpf);
-	xdpf->frame_sz = PAGE_SIZE;
-	xdpf->mem = this_cpu_ptr(&packet_pools)->mem;
-
+	e = (void *)ip - ETH_HLEN;
+	ether_addr_copy(e->h_source, lower->dev_addr);
+	e->h_proto = htons(ETH_P_IP);
+	*eth = e;
 	if (neigh_event_send(route->neigh, NULL)) {
-		eth_zero_addr(eth->h_dest);
-		etran_count(link, t, packets_waiting);
-		if (!send_later(lower, route->neigh, xdpf)) {
-			etran_count(link, t, packet_refused);
-			end_unsent(link, t, ends);
-			return false;
-		}
-		end_sent(link, t, ends);
-		return true;
+		eth_zero_addr(e->h_dest);
+		return 1;
 	}
-	neigh_ha_snapshot(eth->h_dest, route->neigh, lower);
+	neigh_ha_snapshot(e->h_dest, route->neigh, lower);
+	return 0;
+}
 
+/* Leave a complete packet to the kernel until the neighbour's address is known. Consumes it. */
+static void wait_for_neighbour(struct etran_link *link, struct xdp_frame *xdpf,
+			       const struct iphdr *ip)
+{
+	struct net_device *lower = rcu_dereference(link->lower);
+	/* It is not ours any more when we know. */
+	struct etran_leave l = etran_packet_of(xdpf)->leave;
+	struct etran_route *route;
+	bool sent = false;
+
+	etran_count(link, l.transport, packets_waiting);
+	route = lower ? etran_route_get(link, lower, ip->daddr) : ERR_PTR(-ENODEV);
+	if (IS_ERR(route))
+		etran_page_put(xdpf);
+	else
+		sent = send_later(lower, route->neigh, xdpf);
+	if (sent) {
+		all_left(link, &l, 1);
+	} else {
+		etran_count(link, l.transport, packet_refused);
+		dropped(link, &l);
+	}
+}
+
+/**
+ * etran_xmit_add - check and complete a packet, and collect it for the lower device
+ * @x: the collection
+ * @page: the packet, its struct etran_packet filled in; consumed
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_xmit_add(struct etran_xmit *x, void *page)
+{
+	struct etran_packet *p = etran_packet_of(page);
+	struct etran_link *link = x->link;
+	struct xdp_frame *xdpf = page;
+	struct ethhdr *eth;
+	int err;
+
+	/* The link device of the one before it, as a rule. */
+	if (!x->n || link->id != p->link)
+		link = etran_link_by_id(p->link);
+	err = etran_packet_complete(link, page + XDP_PACKET_HEADROOM, p, &eth);
+	if (err < 0) {
+		dropped(link, &p->leave);
+		etran_page_put(page);
+		return;
+	}
+	xdpf->data = eth;
+	xdpf->len = ETH_HLEN + p->hdr_len + p->payload_len;
+	xdpf->headroom = (void *)eth - page - sizeof(*xdpf);
+	xdpf->metasize = 0;
+	xdpf->frame_sz = PAGE_SIZE;
+	xdpf->flags = 0;
+	if (unlikely(err)) {
+		wait_for_neighbour(link, xdpf, (void *)eth + ETH_HLEN);
+		return;
+	}
 	if (x->n == ETRAN_BULK || (x->n && x->link != link))
 		etran_xmit_flush(x);
 	x->link = link;
 	x->frame[x->n] = xdpf;
-	x->transport[x->n] = t;
-	x->channel[x->n] = ends;
+	x->leave[x->n] = p->leave;
 	x->n++;
-	return true;
-drop:
-	end_unsent(link, t, ends);
-	etran_page_free(page);
-	return false;
+}
+
+/**
+ * etran_xmit_frame - send a LEAVING frame's packet
+ * @x: the collection
+ * @ch: the frame's channel
+ * @f: the frame
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_xmit_frame(struct etran_xmit *x, struct etran_channel *ch, struct etran_frame *f)
+{
+	void *page = f->page;
+
+	if (ch->mode == ETRAN_DIRECT) {
+		etran_direct_send(x, ch, f);
+		return;
+	}
+	f->page = NULL;
+	etran_packet_of(page)->leave.frame = f;
+	etran_packet_of(page)->leave.channel = ch;
+	etran_xmit_add(x, page);
+}
+
+/**
+ * etran_xmit_later - send a packet now or at its time
+ * @x: the collection
+ * @page: the packet, its struct etran_packet filled in; consumed
+ * @departure_ns: when, CLOCK_MONOTONIC; 0: now
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_xmit_later(struct etran_xmit *x, void *page, u64 departure_ns)
+{
+	struct etran_packet *p = etran_packet_of(page);
+	struct etran_channel *ch = p->leave.channel;
+	struct etran_frame *f = p->leave.frame;
+	int err;
+
+	if (!departure_ns) {
+		etran_xmit_add(x, page);
+		return;
+	}
+	if (f) {
+		f->page = page;
+		err = etran_timed_add(&f->timed, departure_ns, ch, f);
+	} else {
+		err = etran_timed_add(&p->timed, departure_ns, NULL, NULL);
+	}
+	if (!err) {
+		etran_count(etran_link_by_id(p->link), p->leave.transport, packets_timed);
+		return;
+	}
+	if (f)
+		f->page = NULL;
+	etran_count(etran_link_by_id(p->link), p->leave.transport, packet_horizon);
+	etran_xmit_drop(page);
 }
 
 /**
@@ -258,6 +662,7 @@ int etran_xmit_init(void)
 {
 	int cpu, err;
 
+	BUILD_BUG_ON(ETRAN_PACKET_OFF + sizeof(struct etran_packet) > XDP_PACKET_HEADROOM);
 	for_each_possible_cpu(cpu) {
 		struct page_pool_params params = {
 			.pool_size = 1024,

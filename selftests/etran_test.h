@@ -210,9 +210,9 @@ static ET_UNUSED int et_device(void)
 /* A counter's value; UINT64_MAX when there is none of that name. */
 static ET_UNUSED uint64_t et_counter(unsigned int scope, uint32_t id, const char *name)
 {
-	struct etran_counter c[96] = {};
+	struct etran_counter c[128] = {};
 	struct etran_counters q = {
-		.scope = scope, .id = id, .count = 96, .buf = (uintptr_t)c,
+		.scope = scope, .id = id, .count = 128, .buf = (uintptr_t)c,
 	};
 	uint64_t value = UINT64_MAX;
 	int fd = et_device();
@@ -223,7 +223,7 @@ static ET_UNUSED uint64_t et_counter(unsigned int scope, uint32_t id, const char
 	if (ioctl(fd, ETRAN_IOC_COUNTERS, &q))
 		et_fail("ETRAN_IOC_COUNTERS, scope %u id %u", scope, id);
 	else
-		for (i = 0; i < q.count && i < 96; i++)
+		for (i = 0; i < q.count && i < 128; i++)
 			if (!strcmp(c[i].name, name))
 				value = c[i].value;
 	close(fd);
@@ -234,14 +234,14 @@ static ET_UNUSED uint64_t et_counter(unsigned int scope, uint32_t id, const char
 
 /* Every counter of the module, to compare with later. */
 struct et_counters {
-	struct etran_counter c[96];
+	struct etran_counter c[128];
 	uint32_t n;
 };
 
 static ET_UNUSED int et_counters_read(struct et_counters *s, unsigned int scope, uint32_t id)
 {
 	struct etran_counters q = {
-		.scope = scope, .id = id, .count = 96, .buf = (uintptr_t)s->c,
+		.scope = scope, .id = id, .count = 128, .buf = (uintptr_t)s->c,
 	};
 	int fd = et_device(), err;
 
@@ -270,8 +270,9 @@ static ET_UNUSED int et_conserved(unsigned int scope, uint32_t id)
 	struct et_counters s;
 	uint64_t v[4];
 	int i;
-	static const char * const sums[][5] = {
-		{ "frames_accepted", "frames_transmitted", "frames_dropped", "frames_held" },
+	static const char * const sums[][6] = {
+		{ "frames_accepted", "frames_transmitted", "frames_dropped", "frames_held",
+		  "frames_queued", "frames_retained" },
 		{ "packets_built", "packets_sent", "packets_dropped" },
 		{ "rx_packets", "rx_delivered", "rx_consumed", "rx_passed", "rx_dropped" },
 	};
@@ -282,7 +283,7 @@ static ET_UNUSED int et_conserved(unsigned int scope, uint32_t id)
 		uint64_t sum = 0;
 		int k;
 
-		for (k = 1; k < 5 && sums[i][k]; k++)
+		for (k = 1; k < 6 && sums[i][k]; k++)
 			sum += et_value(&s, sums[i][k]);
 		v[0] = et_value(&s, sums[i][0]);
 		if (v[0] != sum) {

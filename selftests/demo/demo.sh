@@ -216,7 +216,8 @@ read_stats()
 
 	for i in $(seq 20); do
 		STATS=$("$CTL" -j stats --all | tr -d ' \n')
-		grep -q '"frames_held":0[,}]' <<<"$STATS" && return
+		grep -q '"frames_held":0[,}]' <<<"$STATS" &&
+			grep -q '"frames_retained":0[,}]' <<<"$STATS" && return
 		sleep 0.1
 	done
 }
@@ -289,7 +290,8 @@ END
 echo
 read_stats
 echo "Every frame ended exactly once:"
-conservation frames frames_accepted frames_transmitted frames_dropped frames_held
+conservation frames frames_accepted frames_transmitted frames_dropped frames_held \
+	frames_queued frames_retained
 conservation packets packets_built packets_sent packets_dropped
 
 say "etranctl unload --all, rmmod etran"

@@ -119,11 +119,12 @@ static void nothing_left(struct __test_metadata *_metadata)
 {
 	uint64_t end = now_ms() + SOON;
 
-	while (now_ms() < end && (counter("endpoints") || counter("channels") || counter("frames_held")))
+	while (now_ms() < end && (counter("endpoints") || counter("channels") || counter("frames_held") ||
+				 counter("frames_retained")))
 		usleep(5000);
 	EXPECT_EQ(0, counter("endpoints"));
 	EXPECT_EQ(0, counter("channels"));
-	EXPECT_EQ(0, counter("frames_held"));
+	EXPECT_EQ(0, counter("frames_held") + counter("frames_retained"));
 }
 
 static void *block(void *arg)

@@ -292,7 +292,7 @@ TEST_F(input, sockets_that_are_not_bound_here_get_no_endpoint)
 	/* Bound, but to a device that is none of ours. */
 	ASSERT_EQ(0, xsk_bind(&z, "lo", 0, XDP_COPY));
 	EXPECT_EQ(-1, xsk_attach(&z, TT_NAME, 0));
-	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(ENODEV, errno);
 	xsk_close(&z);
 	close(s);
 	close(dev);

@@ -94,12 +94,19 @@ struct etran_status {
  * @abi: ETRAN_ABI_VERSION of the module
  * @ops: ETRAN_OPS_VERSION of the module
  * @module: version of the module, text
+ * @features: ETRAN_FEATURE_*
+ * @reserved: zero
  */
 struct etran_version {
 	__u32 abi;
 	__u32 ops;
 	char module[32];
+	__u32 features;
+	__u32 reserved;
 };
+
+/* struct etran_version.features */
+#define ETRAN_FEATURE_DIRECT	(1U << 0)	/* the kernel has the AF_XDP hook: direct mode works */
 
 /* struct etran_link_info.flags (in) */
 #define ETRAN_LINK_ALL_NETNS	(1U << 0)	/* needs CAP_NET_ADMIN in the first user namespace */
@@ -220,8 +227,8 @@ struct etran_counter {
  * @buf: in: address of an array of struct etran_counter
  *
  * Frames obey, at any instant at which no frame is on its way through a program:
- * frames_accepted = frames_transmitted + frames_dropped + frames_held, where frames_held counts
- * held and retained ones; packets: packets_built = packets_sent + packets_dropped.
+ * frames_accepted = frames_transmitted + frames_dropped + frames_held + frames_queued +
+ * frames_retained; packets, but for those that wait: packets_built = packets_sent + packets_dropped.
  * Errors: ENOENT (no such @id), EINVAL (@scope), EFAULT.
  */
 struct etran_counters {
@@ -235,7 +242,10 @@ struct etran_counters {
 /**
  * struct etran_endpoint_open - question and answer of ETRAN_IOC_ENDPOINT_OPEN
  * @transport: in: name of a loaded transport, NUL terminated
- * @xsk_fd: in: AF_XDP socket, bound with XDP_ZEROCOPY to a queue of an etran link device
+ * @xsk_fd: in: AF_XDP socket, bound with XDP_ZEROCOPY to a queue of an etran link device; or, for
+ *	direct mode, to a queue of a NIC that has one on top of it. There frames need 256 bytes of their
+ *	chunk before the payload, and a descriptor is completed when its frame has ended. A socket
+ *	stays in direct mode until it is closed.
  * @flags: in: O_CLOEXEC or O_NONBLOCK or 0
  * @id: out: the endpoint's id, for struct etran_req
  * @link: out: id of the link device
@@ -247,7 +257,9 @@ struct etran_counters {
  * Return: a file descriptor.
  * Errors: ENOENT (no such transport), EBADF, ENOTSOCK, EINVAL (xsk_fd no AF_XDP socket, or not
  * bound to an etran link device), ENXIO (link device gone), ENFILE, what the transport's
- * endpoint_open returned (EADDRINUSE ...).
+ * endpoint_open returned (EADDRINUSE ...). Direct mode: EOPNOTSUPP (the kernel has no AF_XDP hook, or
+ * the UMEM has unaligned chunks), ENODEV (no link device on that NIC), EBUSY (the buffer pool is
+ * shared with another socket, or descriptors are in flight).
  */
 struct etran_endpoint_open {
 	char transport[ETRAN_NAME_LEN];

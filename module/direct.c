@@ -1,0 +1,809 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Direct mode: an AF_XDP socket that is bound to a queue of the NIC itself, through the hook of
+ * module/patches. For a tenant that owns that queue.
+ *
+ * Zero-copy: the packet stays in the application's UMEM. The frame must have ETRAN_HDR_LEN bytes in
+ * front of its payload, and headers are built there, over the request record, of which the kernel
+ * has its copy. The driver asks for descriptors (peek) and reports how many it has sent (completed);
+ * between the two a list in the order of sending says which. An application could change a header
+ * between its check and the NIC's reading: direct mode is for tenants that are trusted with that.
+ * Nothing that the kernel itself relies on is read from there after it was checked.
+ *
+ * A descriptor is completed to the application when its frame has ended and the driver is done with
+ * it, in whatever order; the hook's reservation at the time of the pull makes that always possible.
+ *
+ * Delivery: the fill ring is read by the driver's NAPI without a lock, so only that NAPI may take
+ * buffers. What arrives there is delivered there; all else (records from timers, packets that
+ * arrived on another queue) goes through a mailbox, which the NAPI empties when the driver asks for
+ * descriptors. It keeps what finds no buffer until there is one. (Rejected: handing the received buffer
+ * itself to the application: whether there was room is known only after the program has run, and
+ * the record would overwrite headers that the program still reads.)
+ *
+ * The hook stays until the socket's buffer pool goes, also when link device or transport go before:
+ * frames are dropped then. Each hooked pool holds the module.
+ */
+#include <linux/if_ether.h>
+#include <linux/module.h>
+#include <linux/rtnetlink.h>
+#include <net/xdp_sock.h>
+#include "egress.h"
+
+#if __has_include(<net/xsk_hook.h>)
+#include <net/xsk_hook.h>
+
+#define PULL		32
+#define MAIL_MAX	1024
+/* Frames that one call may drop or hold before it lets others run. */
+#define PEEK_BUDGET	512
+
+/**
+ * struct mail - something to be delivered by the NAPI; in a page, behind struct xdp_frame
+ * @list: in the mailbox
+ * @len: bytes of payload behind @rec
+ * @rec: the record
+ */
+struct mail {
+	struct list_head list;
+	u32 len;
+	struct etran_rec rec;
+};
+
+/**
+ * struct etran_direct - what a channel has in direct mode
+ * @ready_lock: @ready, @ready_head, @mail, @mail_len; bottom halves off
+ * @ready: descriptors of frames whose time has come, or that gen made
+ * @ready_head: next to be written
+ * @ready_tail: next to be read
+ * @mask: of @ready and @fifo
+ * @mail: what waits to be delivered
+ * @mail_len: how much
+ * @out: descriptors for the driver, made in one go; the driver's context only, as the rest
+ * @out_pos: next of @out
+ * @out_n: how many
+ * @fifo: chunks that the driver has, in its order
+ * @fifo_head: next to be written
+ * @fifo_tail: next to be completed
+ * @descs: pulled
+ */
+struct etran_direct {
+	spinlock_t ready_lock;	/* see above */
+	struct xdp_desc *ready;
+	u32 ready_head;
+	u32 ready_tail;
+	u32 mask;
+	struct list_head mail;
+	u32 mail_len;
+	u32 out_pos;
+	u32 out_n;
+	u32 fifo_head;
+	u32 fifo_tail;
+	u32 *fifo;
+	struct xdp_desc out[PULL];
+	struct xdp_desc descs[PULL];
+};
+
+static struct etran_channel *channel_of(struct xsk_buff_pool *pool)
+{
+	return pool->hook_priv;
+}
+
+static void wake_driver(struct etran_channel *ch)
+{
+	struct net_device *dev = READ_ONCE(ch->pool->netdev);
+
+	if (dev && netif_running(dev))
+		dev->netdev_ops->ndo_xsk_wakeup(dev, ch->queue, XDP_WAKEUP_TX);
+}
+
+static u64 addr_of(const struct etran_channel *ch, u32 chunk)
+{
+	return ((u64)chunk << ch->chunk_shift) + ch->frames[chunk].offset -
+	       sizeof(struct etran_req);
+}
+
+/**
+ * etran_direct_complete - a frame has ended: its chunk is the application's again
+ * @ch: its channel
+ * @chunk: which
+ *
+ * Context: any but hardirq.
+ */
+void etran_direct_complete(struct etran_channel *ch, u32 chunk)
+{
+	u64 addr = addr_of(ch, chunk);
+
+	xsk_hook_complete(ch->pool, &addr, 1);
+}
+
+/* ---- sending ---- */
+
+/* The packet in the UMEM. Return: as etran_packet_complete(). */
+static int complete_in_place(struct etran_channel *ch, struct etran_packet *p, u32 chunk,
+			     u32 offset, struct xdp_desc *desc)
+{
+	void *payload = ch->pool->addrs + ((u64)chunk << ch->chunk_shift) + offset;
+	struct ethhdr *eth;
+	int err;
+
+	err = etran_packet_complete(READ_ONCE(ch->link), payload - ETRAN_HDR_LEN, p, &eth);
+	if (err < 0)
+		return err;
+	desc->addr = (void *)eth - ch->pool->addrs;
+	desc->len = ETH_HLEN + p->hdr_len + p->payload_len;
+	desc->options = 0;
+	return err;
+}
+
+/* A packet whose neighbour is not known leaves the UMEM. */
+static void send_copy(struct etran_xmit *x, struct etran_channel *ch, const struct etran_packet *p,
+		      u32 chunk, u32 offset)
+{
+	struct etran_link *link = READ_ONCE(ch->link);
+	void *page = etran_page_alloc();
+
+	if (!page) {
+		etran_count(link, p->leave.transport, packet_refused);
+		etran_count(link, p->leave.transport, packets_built);
+		etran_count(link, p->leave.transport, packets_dropped);
+		if (p->leave.frame) {
+			etran_frame_left(ch, p->leave.frame, false, 0);
+		} else {
+			etran_count(link, p->leave.transport, frames_dropped);
+			etran_count(link, p->leave.transport, frame_packet);
+			atomic64_inc(&ch->dropped);
+		}
+		return;
+	}
+	memcpy(page + ETRAN_PAYLOAD_OFF - ETRAN_HDR_LEN,
+	       ch->pool->addrs + ((u64)chunk << ch->chunk_shift) + offset - ETRAN_HDR_LEN,
+	       ETRAN_HDR_LEN + p->payload_len);
+	*etran_packet_of(page) = *p;
+	etran_xmit_add(x, page);
+}
+
+static void count_sent(struct etran_link *link, struct etran_transport *t)
+{
+	etran_count(link, t, packets_built);
+	etran_count(link, t, packets_sent);
+}
+
+static void count_unsent(struct etran_link *link, struct etran_transport *t)
+{
+	etran_count(link, t, packets_built);
+	etran_count(link, t, packets_dropped);
+}
+
+/* Hand a complete packet to the driver when it asks next. Return: false when there is no room. */
+static bool make_ready(struct etran_channel *ch, const struct xdp_desc *desc)
+{
+	struct etran_direct *d = ch->direct;
+	bool first, room;
+
+	spin_lock(&d->ready_lock);
+	room = d->ready_head - d->ready_tail <= d->mask;
+	first = d->ready_head == d->ready_tail;
+	if (room) {
+		d->ready[d->ready_head & d->mask] = *desc;
+		WRITE_ONCE(d->ready_head, d->ready_head + 1);
+	}
+	spin_unlock(&d->ready_lock);
+	if (first)
+		wake_driver(ch);
+	return room;
+}
+
+/**
+ * etran_direct_tx - egress said TX
+ * @e: the run
+ * @verdict: with or without ETRAN_RETAIN
+ *
+ * Return: whether @e->desc is for the driver. Context: see etran_egress_begin().
+ */
+bool etran_direct_tx(struct etran_egress *e, u32 verdict)
+{
+	struct etran_channel *ch = e->ch;
+	struct etran_link *link = READ_ONCE(ch->link);
+	struct etran_pkt *pkt = &e->pkt;
+	struct etran_transport *t = pkt->transport;
+	struct etran_frame *f = NULL;
+	struct etran_packet p;
+	int err;
+
+	if (pkt->held) {
+		f = etran_frame_leaving(t, pkt->handle, verdict & ETRAN_RETAIN, &ch, &err);
+		if (!f) {
+			etran_frame_built(pkt, NULL);
+			return false;
+		}
+	} else if (unlikely(pkt->departure_ns)) {
+		f = etran_frame_wait(pkt);
+	}
+	if (f) {
+		f->hdr_off = pkt->hdr_off;
+		f->hdr_len = pkt->hdr_len;
+	}
+	if (unlikely(pkt->departure_ns && f)) {
+		err = etran_timed_add(&f->timed, pkt->departure_ns, ch, f);
+		if (!err) {
+			etran_count(link, t, packets_timed);
+			return false;
+		}
+		etran_count(link, t, packet_horizon);
+		count_unsent(link, t);
+		etran_frame_left(ch, f, false, 0);
+		return false;
+	}
+	etran_packet_fill(&p, pkt, ch, f);
+	err = complete_in_place(ch, &p, pkt->chunk, pkt->umem_off, e->desc);
+	if (unlikely(err)) {
+		if (err > 0) {
+			send_copy(e->x, ch, &p, pkt->chunk, pkt->umem_off);
+			return false;
+		}
+		count_unsent(link, t);
+		if (f) {
+			etran_frame_left(ch, f, false, 0);
+		} else {
+			etran_count(link, t, frames_dropped);
+			etran_count(link, t, frame_packet);
+			atomic64_inc(&ch->dropped);
+		}
+		return false;
+	}
+	e->sent++;
+	if (f) {
+		etran_frame_left(ch, f, true, ETRAN_FRAME_DRIVER);
+	} else {
+		struct etran_frame *entry = &ch->frames[pkt->chunk];
+
+		entry->offset = pkt->umem_off;
+		WRITE_ONCE(entry->tag, entry->tag | ETRAN_FRAME_DRIVER);
+		e->plain++;
+	}
+	return true;
+}
+
+/**
+ * etran_direct_send - the time of a frame has come
+ * @x: for what cannot be sent from the UMEM
+ * @ch: its channel
+ * @f: the frame, LEAVING
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_direct_send(struct etran_xmit *x, struct etran_channel *ch, struct etran_frame *f)
+{
+	struct etran_transport *t = READ_ONCE(f->ep)->transport;
+	struct etran_link *link = READ_ONCE(ch->link);
+	struct etran_packet p = {
+		.leave = { .transport = t, .channel = ch, .frame = f },
+		.link = link ? link->id : 0,
+		.hdr_off = f->hdr_off,
+		.hdr_len = f->hdr_len,
+		.payload_len = f->len,
+	};
+	u32 chunk = f - ch->frames, offset = f->offset;
+	struct xdp_desc desc;
+	int err;
+
+	if (etran_channel_dead(ch)) {
+		count_unsent(link, t);
+		etran_frame_left(ch, f, false, 0);
+		return;
+	}
+	/* Sent before, and the driver still has it: not twice from one place. */
+	if (READ_ONCE(f->tag) & ETRAN_FRAME_DRIVER) {
+		send_copy(x, ch, &p, chunk, offset);
+		return;
+	}
+	err = complete_in_place(ch, &p, chunk, offset, &desc);
+	if (err > 0) {
+		send_copy(x, ch, &p, chunk, offset);
+		return;
+	}
+	if (err < 0) {
+		count_unsent(link, t);
+		etran_frame_left(ch, f, false, 0);
+		return;
+	}
+	/* From here on it is the driver's, whatever becomes of the frame. */
+	etran_frame_left(ch, f, true, ETRAN_FRAME_DRIVER);
+	count_sent(link, t);
+	if (!make_ready(ch, &desc) && etran_frame_undriven(ch, chunk))
+		etran_direct_complete(ch, chunk);
+}
+
+/**
+ * etran_direct_gen - gen said TX with the payload of a frame that lies in a UMEM
+ * @x: for what cannot be sent from the UMEM
+ * @pkt: after its program
+ * @hdr: the headers that it built
+ *
+ * Return: false when the packet must be copied after all: the driver reads this frame, or it is in
+ * a queue. Context: RCU read side, bottom halves off.
+ */
+bool etran_direct_gen(struct etran_xmit *x, const struct etran_pkt *pkt, const void *hdr)
+{
+	struct etran_channel *ch = pkt->channel;
+	struct etran_frame *f;
+	int err;
+
+	if (pkt->copied || pkt->departure_ns || pkt->link != READ_ONCE(ch->link)->id ||
+	    pkt->hdr_off + pkt->hdr_len != ETRAN_HDR_LEN || etran_channel_dead(ch) ||
+	    READ_ONCE(ch->frames[pkt->chunk].tag) & ETRAN_FRAME_DRIVER)
+		return false;
+	f = etran_frame_leaving(pkt->transport, pkt->handle, true, &ch, &err);
+	if (!f)
+		return false;
+	memcpy(ch->pool->addrs + ((u64)pkt->chunk << ch->chunk_shift) + f->offset - pkt->hdr_len,
+	       hdr + pkt->hdr_off, pkt->hdr_len);
+	f->hdr_off = pkt->hdr_off;
+	f->hdr_len = pkt->hdr_len;
+	etran_direct_send(x, ch, f);
+	return true;
+}
+
+/* ---- delivery ---- */
+
+static void mail_free(struct mail *m)
+{
+	etran_page_put((void *)m - ETRAN_PACKET_OFF);
+}
+
+/* Deliver what is in the mailbox. Context: the driver's NAPI. */
+static void read_mail(struct etran_channel *ch)
+{
+	struct etran_direct *d = ch->direct;
+	struct etran_ep *ep;
+	struct mail *m;
+
+	if (!READ_ONCE(d->mail_len))
+		return;
+	spin_lock(&d->ready_lock);
+	while ((m = list_first_entry_or_null(&d->mail, struct mail, list))) {
+		/* Its socket is there as long as the endpoint is open. */
+		ep = etran_endpoint_lookup(m->rec.endpoint);
+		if (ep && READ_ONCE(ep->open) && rcu_access_pointer(ep->channel) == ch &&
+		    etran_channel_deliver(ch, ep->xs, &m->rec, m + 1, m->len) == -ENOBUFS)
+			break;
+		list_del(&m->list);
+		WRITE_ONCE(d->mail_len, d->mail_len - 1);
+		mail_free(m);
+	}
+	spin_unlock(&d->ready_lock);
+}
+
+static int post(struct etran_channel *ch, const struct etran_rec *rec, const void *data, u32 len)
+{
+	struct etran_direct *d = ch->direct;
+	struct mail *m;
+	void *page;
+
+	BUILD_BUG_ON(ETRAN_PACKET_OFF + sizeof(*m) > XDP_PACKET_HEADROOM);
+	if (READ_ONCE(d->mail_len) >= MAIL_MAX)
+		return -ENOBUFS;
+	page = etran_page_alloc();
+	if (!page)
+		return -ENOBUFS;
+	m = page + ETRAN_PACKET_OFF;
+	m->len = len;
+	m->rec = *rec;
+	memcpy(m + 1, data, len);
+	spin_lock(&d->ready_lock);
+	list_add_tail(&m->list, &d->mail);
+	WRITE_ONCE(d->mail_len, d->mail_len + 1);
+	spin_unlock(&d->ready_lock);
+	wake_driver(ch);
+	return 0;
+}
+
+/*
+ * A socket that is bound with XDP_COPY: AF_XDP takes the buffer and copies once more. It has no
+ * lock there, so such a socket must not be in an XSKMAP too.
+ */
+static int deliver_copy(struct etran_channel *ch, struct xdp_sock *xs, const struct etran_rec *rec,
+			const void *data, u32 len)
+{
+	void *page = etran_page_alloc();
+	struct xdp_rxq_info rxq = {};
+	struct xdp_buff xdp;
+	int err;
+
+	if (!page)
+		return -ENOBUFS;
+	rxq.dev = xs->dev;
+	rxq.queue_index = ch->queue;
+	rxq.mem = ((struct xdp_frame *)page)->mem;
+	xdp_init_buff(&xdp, PAGE_SIZE, &rxq);
+	xdp_prepare_buff(&xdp, page, XDP_PACKET_HEADROOM, sizeof(*rec) + len, false);
+	memcpy(xdp.data, rec, sizeof(*rec));
+	memcpy(xdp.data + sizeof(*rec), data, len);
+	err = etran_channel_redirect(ch, xs, &xdp);
+	if (err)
+		etran_page_put(page);
+	return err;
+}
+
+/**
+ * etran_direct_deliver - put a record and payload into an application's RX ring
+ * @ch: its channel
+ * @xs: its AF_XDP socket
+ * @xdp: the packet that is being received, or NULL
+ * @rec: the record
+ * @data: payload
+ * @len: bytes of payload
+ *
+ * Return: as etran_channel_deliver(). Context: RCU read side, bottom halves off.
+ */
+int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const struct xdp_buff *xdp,
+			 const struct etran_rec *rec, const void *data, u32 len)
+{
+	if (etran_channel_dead(ch))
+		return -ENETDOWN;
+	if (sizeof(*rec) + len > xsk_pool_get_rx_frame_size(ch->pool) ||
+	    len > ETRAN_MAX_PAYLOAD)
+		return -EMSGSIZE;
+	if (ch->mode == ETRAN_DIRECT_COPY)
+		return deliver_copy(ch, xs, rec, data, len);
+	/* In the NAPI that owns the fill ring, and nothing waits that came before. */
+	if (xdp && xdp->rxq->dev == xs->dev && xdp->rxq->queue_index == ch->queue &&
+	    !READ_ONCE(ch->direct->mail_len))
+		return etran_channel_deliver(ch, xs, rec, data, len);
+	return post(ch, rec, data, len);
+}
+
+/* ---- what the driver asks ---- */
+
+/* Make descriptors for the driver out of what is ready, and of what the application submitted. */
+static void refill(struct etran_channel *ch)
+{
+	struct etran_direct *d = ch->direct;
+	struct etran_link *link;
+	struct etran_egress e;
+	u32 n, i, total = 0;
+
+	d->out_pos = 0;
+	d->out_n = 0;
+	local_bh_disable();
+	rcu_read_lock();
+	if (etran_channel_dead(ch))
+		goto out;
+	read_mail(ch);
+	if (READ_ONCE(d->ready_head) != d->ready_tail) {
+		spin_lock(&d->ready_lock);
+		while (d->out_n < PULL && d->ready_tail != d->ready_head)
+			d->out[d->out_n++] = d->ready[d->ready_tail++ & d->mask];
+		spin_unlock(&d->ready_lock);
+	}
+	link = READ_ONCE(ch->link);
+	spin_lock(&ch->tx_lock);
+	while (!d->out_n && total < PEEK_BUDGET && link) {
+		u64 done[PULL];
+		u32 n_done = 0;
+
+		n = xsk_hook_pull(ch->pool, d->descs, PULL);
+		if (!n)
+			break;
+		total += n;
+		etran_egress_begin(&e, ch);
+		e.direct = true;
+		e.link_id = link->id;
+		for (i = 0; i < n; i++) {
+			e.desc = &d->out[d->out_n];
+			if (etran_egress_frame(&e, &d->descs[i]))
+				d->out_n++;
+			else if (!e.pkt.handle)
+				done[n_done++] = d->descs[i].addr;
+			/* What was kept is completed when it ends. */
+		}
+		etran_egress_end(&e, n);
+		if (n_done)
+			xsk_hook_complete(ch->pool, done, n_done);
+	}
+	spin_unlock(&ch->tx_lock);
+	/* The ring may have more: be asked again. */
+	if (!d->out_n && total >= PEEK_BUDGET)
+		wake_driver(ch);
+out:
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+static u32 hook_peek(struct xsk_buff_pool *pool, struct xdp_desc *descs, u32 max)
+{
+	struct etran_channel *ch = channel_of(pool);
+	struct etran_direct *d = ch->direct;
+	u32 n = 0;
+
+	while (n < max) {
+		if (d->out_pos == d->out_n) {
+			refill(ch);
+			if (!d->out_n)
+				break;
+		}
+		descs[n] = d->out[d->out_pos++];
+		d->fifo[d->fifo_head++ & d->mask] = descs[n].addr >> ch->chunk_shift;
+		n++;
+	}
+	return n;
+}
+
+static void hook_completed(struct xsk_buff_pool *pool, u32 n)
+{
+	struct etran_channel *ch = channel_of(pool);
+	struct etran_direct *d = ch->direct;
+	u64 done[PULL];
+	u32 n_done = 0;
+
+	rcu_read_lock();
+	/* A driver cannot be done with more than it has. */
+	n = min(n, d->fifo_head - d->fifo_tail);
+	while (n--) {
+		u32 chunk = d->fifo[d->fifo_tail++ & d->mask];
+
+		if (!etran_frame_undriven(ch, chunk))
+			continue;
+		done[n_done++] = addr_of(ch, chunk);
+		if (n_done == PULL) {
+			xsk_hook_complete(pool, done, n_done);
+			n_done = 0;
+		}
+	}
+	if (n_done)
+		xsk_hook_complete(pool, done, n_done);
+	rcu_read_unlock();
+}
+
+/* sendmsg() or poll() of a socket that is bound with XDP_COPY. */
+static int hook_xmit(struct xsk_buff_pool *pool)
+{
+	struct etran_channel *ch = channel_of(pool);
+	struct etran_direct *d = ch->direct;
+	struct etran_link *link;
+	struct etran_egress e;
+	u64 done[PULL];
+	u32 n = 0, n_done = 0, i;
+	int err = 0;
+
+	local_bh_disable();
+	rcu_read_lock();
+	link = READ_ONCE(ch->link);
+	if (etran_channel_dead(ch) || !link) {
+		err = -ENXIO;
+		goto out;
+	}
+	if (etran_link_full(link)) {
+		etran_link_stop(link, ch);
+		err = -EAGAIN;
+		goto out;
+	}
+	spin_lock(&ch->tx_lock);
+	n = xsk_hook_pull(pool, d->descs, PULL);
+	if (n) {
+		etran_egress_begin(&e, ch);
+		e.direct = false;
+		e.link_id = link->id;
+		for (i = 0; i < n; i++) {
+			etran_egress_frame(&e, &d->descs[i]);
+			if (!e.pkt.handle)
+				done[n_done++] = d->descs[i].addr;
+		}
+		etran_egress_end(&e, n);
+		if (n_done)
+			xsk_hook_complete(pool, done, n_done);
+	}
+	spin_unlock(&ch->tx_lock);
+	if (n == PULL)
+		err = -EAGAIN;
+out:
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+/**
+ * etran_direct_egress - go on with egress that stopped for want of room
+ * @ch: the channel
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_direct_egress(struct etran_channel *ch)
+{
+	if (ch->mode == ETRAN_DIRECT_COPY)
+		hook_xmit(ch->pool);
+	else
+		wake_driver(ch);
+}
+
+/* ---- coming and going ---- */
+
+static void direct_free(struct etran_direct *d)
+{
+	struct mail *m, *next;
+
+	if (!d)
+		return;
+	list_for_each_entry_safe(m, next, &d->mail, list)
+		mail_free(m);
+	kvfree(d->ready);
+	kvfree(d->fifo);
+	kfree(d);
+}
+
+static struct etran_direct *direct_make(u32 chunks)
+{
+	struct etran_direct *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	u32 n = roundup_pow_of_two(chunks);
+
+	if (!d)
+		return NULL;
+	spin_lock_init(&d->ready_lock);
+	INIT_LIST_HEAD(&d->mail);
+	d->mask = n - 1;
+	d->ready = kvcalloc(n, sizeof(*d->ready), GFP_KERNEL_ACCOUNT);
+	d->fifo = kvcalloc(n, sizeof(*d->fifo), GFP_KERNEL_ACCOUNT);
+	if (!d->ready || !d->fifo) {
+		direct_free(d);
+		return NULL;
+	}
+	return d;
+}
+
+/* Nothing moves any more. Context: RTNL held. */
+static void direct_kill(struct etran_channel *ch)
+{
+	struct etran_direct *d = ch->direct;
+
+	if (etran_channel_dead(ch))
+		return;
+	list_del(&ch->direct_node);
+	/* Ends its frames. */
+	etran_channel_kill(ch);
+	/* The driver will not ask for these. */
+	spin_lock_bh(&d->ready_lock);
+	while (d->ready_tail != d->ready_head) {
+		u32 chunk = d->ready[d->ready_tail++ & d->mask].addr >> ch->chunk_shift;
+
+		if (etran_frame_undriven(ch, chunk))
+			etran_direct_complete(ch, chunk);
+	}
+	spin_unlock_bh(&d->ready_lock);
+	WRITE_ONCE(ch->link, NULL);
+	synchronize_net();
+}
+
+/**
+ * etran_direct_link_gone - a link device goes, and with it what its NIC's direct sockets can do
+ * @link: the link device
+ *
+ * Context: RTNL held, may sleep.
+ */
+void etran_direct_link_gone(struct etran_link *link)
+{
+	struct etran_channel *ch, *next;
+
+	list_for_each_entry_safe(ch, next, &link->direct, direct_node)
+		direct_kill(ch);
+}
+
+/* The socket's pool goes; driver and socket are gone. */
+static void hook_release(struct xsk_buff_pool *pool)
+{
+	struct etran_channel *ch = channel_of(pool);
+
+	rtnl_lock();
+	direct_kill(ch);
+	rtnl_unlock();
+	direct_free(ch->direct);
+	ch->direct = NULL;
+	etran_channel_put(ch);
+	module_put(THIS_MODULE);
+}
+
+static const struct xsk_hook_ops hook_ops = {
+	.peek = hook_peek,
+	.completed = hook_completed,
+	.xmit = hook_xmit,
+	.release = hook_release,
+};
+
+/**
+ * etran_direct_possible - does the kernel that this was built for have the hook?
+ */
+bool etran_direct_possible(void)
+{
+	return true;
+}
+
+/**
+ * etran_direct_attach - the channel of a socket that is bound to a NIC's queue
+ * @sock: an AF_XDP socket, bound
+ * @link: the link device on top of that NIC
+ *
+ * Return: it, made if need be; ERR_PTR: -EOPNOTSUPP (unaligned chunks, or too small for headers), -EBUSY (shared with another socket, or descriptors in flight),
+ * -E2BIG, -ENOMEM, -ENOSPC as etran_channel_make(). Context: RTNL held, may sleep.
+ */
+struct etran_channel *etran_direct_attach(struct socket *sock, struct etran_link *link)
+{
+	struct xdp_sock *xs = (struct xdp_sock *)sock->sk;
+	struct xsk_buff_pool *pool = xs->pool, *hooked;
+	struct etran_channel *ch;
+	struct etran_direct *d;
+
+	if (xsk_hook(pool) == &hook_ops) {
+		ch = channel_of(pool);
+		return etran_channel_dead(ch) ? ERR_PTR(-ENXIO) : ch;
+	}
+	if (pool->chunk_size < 2 * ETRAN_HDR_LEN)
+		return ERR_PTR(-EOPNOTSUPP);
+	ch = etran_channel_make(link, pool, xs->queue_id,
+				xs->zc ? ETRAN_DIRECT : ETRAN_DIRECT_COPY);
+	if (IS_ERR(ch))
+		return ch;
+	d = direct_make(ch->chunks);
+	if (!d) {
+		etran_channel_kill(ch);
+		etran_channel_put(ch);
+		return ERR_PTR(-ENOMEM);
+	}
+	ch->direct = d;
+	__module_get(THIS_MODULE);
+	hooked = xsk_hook_attach(sock, &hook_ops, ch);
+	if (IS_ERR(hooked)) {
+		etran_channel_kill(ch);
+		direct_free(d);
+		ch->direct = NULL;
+		etran_channel_put(ch);
+		module_put(THIS_MODULE);
+		return ERR_CAST(hooked);
+	}
+	list_add_tail(&ch->direct_node, &link->direct);
+	return ch;
+}
+
+#else /* no net/xsk_hook.h */
+
+bool etran_direct_possible(void)
+{
+	return false;
+}
+
+struct etran_channel *etran_direct_attach(struct socket *sock, struct etran_link *link)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+void etran_direct_send(struct etran_xmit *x, struct etran_channel *ch, struct etran_frame *f)
+{
+}
+
+bool etran_direct_gen(struct etran_xmit *x, const struct etran_pkt *pkt, const void *hdr)
+{
+	return false;
+}
+
+void etran_direct_complete(struct etran_channel *ch, u32 chunk)
+{
+}
+
+int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const struct xdp_buff *xdp,
+			 const struct etran_rec *rec, const void *data, u32 len)
+{
+	return -EOPNOTSUPP;
+}
+
+void etran_direct_link_gone(struct etran_link *link)
+{
+}
+
+bool etran_direct_tx(struct etran_egress *e, u32 verdict)
+{
+	return false;
+}
+
+void etran_direct_egress(struct etran_channel *ch)
+{
+}
+
+#endif
