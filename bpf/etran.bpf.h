@@ -5,7 +5,8 @@
  * field offsets at load, so a program keeps working when the module adds fields.
  *
  * Programs see packets from the IP header on. The module adds and strips the Ethernet header,
- * resolves next hops and neighbours, fills in the IPv4 total length and header checksum.
+ * resolves next hops and neighbours, fills in lengths and the IPv4 header checksum. A packet is IPv4
+ * or IPv6 by its version, the upper four bits of its first byte.
  */
 #ifndef _ETRAN_BPF_H
 #define _ETRAN_BPF_H
@@ -82,14 +83,15 @@ struct etran_pkt {
  * struct etran_endpoint - context of endpoint_open, endpoint_bind and endpoint_close
  * @id: the endpoint's id; never reused while anything refers to it
  * @link: id of the link device
- * @addr: local IPv4 address, network byte order, 0 for any; writable in open and bind
+ * @addr: local address, network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d, all zero for any;
+ *	  writable in open and bind
  * @port: host byte order; in: asked for (0: choose one); writable in open and bind: what it got
  * @arg: the transport's own; in: from the library, out: to the library; writable in open and bind
  */
 struct etran_endpoint {
 	__u32 id;
 	__u32 link;
-	__be32 addr;
+	__be32 addr[4];
 	__u16 port;
 	__u64 arg[4];
 };
@@ -120,8 +122,11 @@ struct etran_ops {
 	 * @pkt: the frame; @pkt->req says what is asked, the payload lies behind the headers
 	 * @hdr: build the headers here, IP first, ending at ETRAN_HDR_LEN; set hdr_off, hdr_len
 	 *
-	 * IP fields to set: version/ihl 0x45, tos, ttl, protocol, daddr; saddr 0 takes the
-	 * preferred source of the route. The module fills tot_len, id, frag_off and check.
+	 * IPv4 fields to set: version/ihl 0x45, tos, ttl, protocol, daddr; the module fills
+	 * tot_len, id, frag_off and check. IPv6: version 6, traffic class, flow label, nexthdr,
+	 * hop_limit, daddr; the module fills payload_len. saddr 0 takes the preferred source of
+	 * the route. The protocol must be the transport's, or ICMP (ICMPv6, whose checksum is
+	 * the program's); no options, no extension headers.
 	 * Return: ETRAN_TX, ETRAN_TX | ETRAN_RETAIN, ETRAN_HOLD or ETRAN_DROP.
 	 * Context: bottom halves off, in the sender's system call; not two at once for one AF_XDP
 	 * socket, but concurrent with everything else.
@@ -131,7 +136,9 @@ struct etran_ops {
 	 * @ingress: a packet of this IP protocol arrived (mandatory)
 	 * @pkt: the packet
 	 * @hdr: its first 256 bytes from the IP header on; behind @pkt->len they are undefined.
-	 *	 No IP options, no fragments (the module drops those).
+	 *	 Look at the version first. No IP options, no extension headers, no fragments (the
+	 *	 module drops those). Also ICMP destination unreachable, and ICMPv6 destination
+	 *	 unreachable and packet too big, that quote a packet of this protocol.
 	 *
 	 * Return: ETRAN_DELIVER, ETRAN_CONSUME, ETRAN_DROP or ETRAN_PASS.
 	 * Context: softirq (NAPI), any CPU, several at once.
@@ -366,14 +373,17 @@ extern void bpf_etran_gen_kick(void) __ksym;
 /**
  * bpf_etran_route - is there a way to this destination?
  * @link: id of the link device
- * @daddr: IPv4 address, network byte order
+ * @daddr: address, network byte order
+ * @daddr__sz: its size: 4 for IPv4, 16 for IPv6 (or IPv4 as ::ffff:a.b.c.d)
  *
- * Looks as for a socket that is bound to the link's lower device: the best of the routes over that
- * device counts, also when a better one leads over another.
- * Return: 0 (also while its neighbour is still being asked for), -ENETUNREACH or -EHOSTUNREACH,
- * -EINVAL (no host, this host itself, or no such link device).
+ * Looks as for a socket that is bound to the link's lower device, in the network namespace of that: the
+ * best of the routes over that device counts, also when a better one leads over another; but one that
+ * says unreachable, blackhole or prohibit counts too.
+ * Return: 0 (also while its neighbour is still being asked for), -EHOSTUNREACH (unreachable, or the
+ * kernel's neighbour table is full), -ENETUNREACH (no route, blackhole, prohibit),
+ * -EINVAL (no host, this host itself, no such link device, or no size of an address).
  */
-extern int bpf_etran_route(__u32 link, __be32 daddr) __ksym;
+extern int bpf_etran_route(__u32 link, const void *daddr, __u32 daddr__sz) __ksym;
 
 /**
  * bpf_etran_rx - XDP: hand a received frame to the transports

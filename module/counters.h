@@ -36,11 +36,12 @@
 	C(packets_timed, "packets that waited for their time")					\
 	C(packets_dropped, "packets not sent, for one of the packet_ reasons")			\
 	D(packet_header, "packet with an impossible header offset or length")			\
-	D(packet_ip, "packet that is no IPv4 packet of its transport")				\
+	D(packet_ip, "packet that is no IP packet of its transport")				\
 	D(packet_stale, "generated packet whose held frame had ended")				\
 	D(packet_mtu, "packet larger than the device's MTU")					\
 	D(packet_link, "packet for a link device that does not exist")				\
 	D(packet_route, "packet without a route over its link device")				\
+	D(packet_neighbour, "packet that found too many waiting for their neighbours")	\
 	D(packet_device, "packet for a lower device that is down")				\
 	D(packet_horizon, "packet for a time too far ahead, or one too many that waits")	\
 	D(packet_refused, "packet that the lower device had no room for or refused")		\
@@ -54,7 +55,7 @@
 	C(rx_dropped, "received packets dropped, for one of the rx_ reasons")			\
 	D(rx_truncated, "received packet shorter than its IP header says")			\
 	D(rx_checksum, "received packet with a wrong IP header checksum")			\
-	D(rx_options, "received packet with IP options, or not of version 4")		\
+	D(rx_options, "received packet with IP options, extension headers, or a wrong version") \
 	D(rx_fragment, "received fragment")							\
 	D(rx_verdict, "received packet dropped by its transport")				\
 	C(deliver_failed, "deliveries that failed, for one of the deliver_ reasons")		\

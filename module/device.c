@@ -32,7 +32,7 @@ static void describe_link(struct etran_link *link, struct etran_link_info *out)
 	out->queues_bound = link->bound;
 	out->mtu = link->dev->mtu;
 	out->lower_ifindex = 0;
-	out->reserved = 0;
+	out->lower_netns = 0;
 	memset(out->lower_name, 0, sizeof(out->lower_name));
 	strscpy_pad(out->name, link->dev->name);
 	if (lower) {

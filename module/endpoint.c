@@ -180,7 +180,7 @@ static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user
 
 	if (copy_from_user(&b, arg, sizeof(b)))
 		return -EFAULT;
-	if (b.reserved)
+	if (memchr_inv(b.reserved, 0, sizeof(b.reserved)))
 		return -EINVAL;
 	mutex_lock(&etran_mutex);
 	local_bh_disable();
@@ -188,7 +188,7 @@ static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user
 	ops = rcu_dereference(ep->transport->ops);
 	if (ops) {
 		old = ep->pub;
-		ep->pub.addr = b.addr;
+		memcpy(ep->pub.addr, b.addr, sizeof(b.addr));
 		ep->pub.port = b.port;
 		memcpy(ep->pub.arg, b.arg, sizeof(b.arg));
 		err = -EOPNOTSUPP;
@@ -199,7 +199,7 @@ static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user
 			etran_count(NULL, ep->transport, bad_verdict);
 			err = -EINVAL;
 		}
-		b.addr = ep->pub.addr;
+		memcpy(b.addr, ep->pub.addr, sizeof(b.addr));
 		b.port = ep->pub.port;
 		memcpy(b.arg, ep->pub.arg, sizeof(b.arg));
 		if (err)
@@ -329,7 +329,7 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 		return PTR_ERR(ch);
 	ep->transport = t;
 	ep->pub.link = ch->link->id;
-	ep->pub.addr = o->addr;
+	memcpy(ep->pub.addr, o->addr, sizeof(o->addr));
 	ep->pub.port = o->port;
 	memcpy(ep->pub.arg, o->arg, sizeof(o->arg));
 	rcu_assign_pointer(ep->channel, ch);
@@ -362,6 +362,7 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 	etran_count(NULL, t, endpoints);
 	o->id = ep->pub.id;
 	o->link = ep->pub.link;
+	memcpy(o->addr, ep->pub.addr, sizeof(o->addr));
 	o->port = ep->pub.port;
 	memcpy(o->arg, ep->pub.arg, sizeof(o->arg));
 	return 0;
@@ -384,7 +385,8 @@ long etran_endpoint_open(struct etran_endpoint_open __user *arg)
 
 	if (copy_from_user(&o, arg, sizeof(o)))
 		return -EFAULT;
-	if (o.flags & ~(O_CLOEXEC | O_NONBLOCK) || o.reserved ||
+	if (o.flags & ~(O_CLOEXEC | O_NONBLOCK) ||
+	    memchr_inv(o.reserved, 0, sizeof(o.reserved)) ||
 	    strnlen(o.transport, sizeof(o.transport)) == sizeof(o.transport))
 		return -EINVAL;
 	xsk_file = fget(o.xsk_fd);

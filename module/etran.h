@@ -6,7 +6,7 @@
  *   RTNL            link devices, their channel tables, channel set-up and teardown
  *   etran_mutex     transports, opening and closing of endpoints
  *   channel.tx_lock one application's egress (bottom halves off)
- *   link.route_lock changes of the next-hop table (bottom halves off)
+ *   link.routes.lock changes of the next-hop table (bottom halves off)
  *   channel.rx_lock delivery into one application's rings (bottom halves off; innermost)
  * No lock of ours is held while a program runs, except tx_lock round egress: it serves one
  * application only, and nothing that a program can call takes it.
@@ -24,10 +24,12 @@
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/rhashtable.h>
 #include <linux/tracepoint-defs.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
+#include <net/ipv6.h>
 #include <net/xdp.h>
 #include <net/xdp_sock_drv.h>
 #include "etran_ops.h"
@@ -50,6 +52,30 @@ struct etran_link;
 struct etran_queue;
 struct etran_xmit;
 struct seq_file;
+
+/**
+ * struct etran_routes - next hops of a link device, see route.c
+ * @table: by destination
+ * @list: all, those that were not used lately first; under @lock
+ * @lock: changes
+ * @count: how many; under @lock
+ * @ready: @table exists
+ * @closed: nothing may be added any more; under @lock
+ * @waiting_since: the second in which @waiting are counted
+ * @waiting: packets that were handed to the kernel to wait for a neighbour
+ * @age_work: lets go of those that are not used
+ */
+struct etran_routes {
+	struct rhashtable table;
+	struct list_head list;
+	spinlock_t lock;	/* see above */
+	u32 count;
+	bool ready;
+	bool closed;
+	unsigned long waiting_since;
+	atomic_t waiting;
+	struct delayed_work age_work;
+};
 
 /**
  * struct etran_transport - an attached transport
@@ -106,9 +132,7 @@ struct etran_transport {
  * @hash: in the table by lower device
  * @list: in etran_links; under RTNL
  * @counters: per CPU
- * @routes: next hops by destination, see route.c
- * @nr_routes: entries in @routes; under @route_lock
- * @route_lock: changes of @routes
+ * @routes: next hops
  * @queue_hint: where the next search for a free queue begins
  * @bound: queues with a channel; under RTNL
  * @channels: by queue; RCU, changed under RTNL
@@ -128,9 +152,7 @@ struct etran_link {
 	struct hlist_node hash;
 	struct list_head list;
 	struct etran_counter_set __percpu *counters;
-	struct hlist_head *routes;
-	u32 nr_routes;
-	spinlock_t route_lock;	/* see above */
+	struct etran_routes routes;
 	u32 queue_hint;
 	u32 bound;
 	struct etran_channel __rcu **channels;
@@ -498,7 +520,7 @@ int bpf_etran_queue_len(u32 queue);
 int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, u32 rec__sz, u32 off, u32 len);
 int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
 void bpf_etran_gen_kick(void);
-int bpf_etran_route(u32 link, __be32 daddr);
+int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz);
 int bpf_etran_rx(struct xdp_md *ctx);
 
 /* link.c */
@@ -710,19 +732,25 @@ void etran_direct_link_gone(struct etran_link *link);
 
 /**
  * struct etran_route - a next hop
- * @node: in struct etran_link.routes
- * @daddr: destination
- * @saddr: preferred source
+ * @node: in struct etran_routes.table
+ * @daddr: destination; IPv4 as ::ffff:a.b.c.d
+ * @cookie: for dst_check()
+ * @used: a packet used it lately
  * @dst: the kernel's route; says when it is out of date
  * @neigh: the kernel's neighbour entry
+ * @saddr: preferred source, as @daddr
+ * @list: in struct etran_routes.list
  * @rcu: for freeing
  */
 struct etran_route {
-	struct hlist_node node;
-	__be32 daddr;
-	__be32 saddr;
+	struct rhash_head node;
+	struct in6_addr daddr;
+	u32 cookie;
+	u8 used;
 	struct dst_entry *dst;
 	struct neighbour *neigh;
+	struct in6_addr saddr;
+	struct list_head list;
 	struct rcu_head rcu;
 };
 
@@ -730,7 +758,18 @@ int etran_route_init(struct etran_link *link);
 void etran_route_flush(struct etran_link *link);
 void etran_route_exit(struct etran_link *link);
 struct etran_route *etran_route_get(struct etran_link *link, struct net_device *lower,
-				    __be32 daddr);
+				    const struct in6_addr *daddr);
+bool etran_route_may_wait(struct etran_link *link);
+
+/* ip.c */
+bool etran_ip_proto_ok(u8 proto);
+bool etran_ip_check(const void *hdr, u32 len, u8 proto);
+struct etran_route *etran_ip_route(struct etran_link *link, struct net_device *lower,
+				   const void *hdr);
+__be16 etran_ip_finish(void *hdr, u32 len, const struct etran_route *r);
+bool etran_ip_is_local4(struct net_device *lower, __be32 daddr);
+bool etran_ip_is_local6(struct net_device *lower, const struct in6_addr *daddr);
+u8 etran_ip6_final(const struct ipv6hdr *ip, u32 len, bool *fragment);
 
 /* gen.c */
 int etran_gen_init(void);

@@ -117,7 +117,7 @@ enum etran_queue_place {
 struct etran_endpoint {
 	__u32 id;
 	__u32 link;
-	__be32 addr;
+	__be32 addr[4];
 	__u16 port;
 	__u64 arg[4];
 };

@@ -2,32 +2,136 @@
 /*
  * Ingress: from the XDP dispatcher on a lower device to a transport.
  *
- * What no transport claims goes on to the kernel untouched: other protocols, packets for another
- * host's address (the kernel may be routing or bridging them). What a transport does claim never
- * reaches the kernel's stack unless its program says PASS: a kernel that knows nothing of the
- * protocol would answer with ICMP.
+ * What no transport claims goes on to the kernel untouched: other protocols, VLAN-tagged frames,
+ * packets for another host's address (the kernel may be routing or bridging them). What a transport
+ * does claim never reaches the kernel's stack unless its program says PASS: a kernel that knows
+ * nothing of the protocol would answer with ICMP. For the same reason packets of its protocol that a
+ * program is not shown (IPv4 options, IPv6 extension headers, fragments) are dropped and counted.
  *
- * A transport also sees ICMP "destination unreachable" about its own packets, else it could not tell
- * its applications; everything else of ICMP is the kernel's.
+ * A transport also sees ICMP "destination unreachable" and ICMPv6 "destination unreachable" and
+ * "packet too big" about its own packets, else it could not tell its applications; everything else
+ * of ICMP is the kernel's.
+ *
+ * Of a bond, frames arrive on a device below it; they are the bond's.
  */
 #include <linux/etherdevice.h>
 #include <linux/icmp.h>
-#include <linux/inetdevice.h>
+#include <linux/icmpv6.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <net/ip.h>
 #include "etran.h"
 #include "trace.h"
 
-/* Transport of a packet that an ICMP error quotes. */
-static struct etran_transport *quoted(const struct iphdr *ip, u32 len)
+/**
+ * struct arrived - a received packet
+ * @transport: whose it is
+ * @ip: IP header
+ * @room: bytes from there to the end of the frame
+ * @len: bytes of the packet as its header says
+ * @extended: IPv6 extension headers come between the header and the transport's
+ * @fragment: it is a fragment
+ */
+struct arrived {
+	struct etran_transport *transport;
+	void *ip;
+	u32 room;
+	u32 len;
+	bool extended;
+	bool fragment;
+};
+
+/* Transport of a packet that an ICMP error quotes. The quoted header's checks need what is there. */
+static struct etran_transport *quoted4(const struct iphdr *ip, u32 len)
 {
 	const struct icmphdr *icmp = (const void *)(ip + 1);
 	const struct iphdr *inner = (const void *)(icmp + 1);
 
-	if (len < sizeof(*ip) + sizeof(*icmp) + sizeof(*inner) + 8 ||
+	if (ip->ihl != 5 || ip_is_fragment(ip) ||
+	    len < sizeof(*ip) + sizeof(*icmp) + sizeof(*inner) + 8 ||
 	    icmp->type != ICMP_DEST_UNREACH || inner->ihl != 5)
 		return NULL;
 	return etran_transport_by_proto(inner->protocol);
+}
+
+static struct etran_transport *quoted6(const struct ipv6hdr *ip, u32 len)
+{
+	const struct icmp6hdr *icmp = (const void *)(ip + 1);
+	const struct ipv6hdr *inner = (const void *)(icmp + 1);
+
+	if (len < sizeof(*ip) + sizeof(*icmp) + sizeof(*inner) + 8 ||
+	    (icmp->icmp6_type != ICMPV6_DEST_UNREACH && icmp->icmp6_type != ICMPV6_PKT_TOOBIG) ||
+	    inner->version != 6)
+		return NULL;
+	return etran_transport_by_proto(inner->nexthdr);
+}
+
+/* Whose is it? Return: false when it is no transport's, or not for this host. */
+static bool claimed4(struct arrived *a, struct net_device *lower)
+{
+	const struct iphdr *ip = a->ip;
+
+	if (a->room < sizeof(*ip))
+		return false;
+	if (ip->protocol == IPPROTO_ICMP)
+		a->transport = quoted4(ip, a->room);
+	else
+		a->transport = etran_transport_by_proto(ip->protocol);
+	a->len = ntohs(ip->tot_len);
+	a->fragment = ip_is_fragment(ip);
+	return a->transport && etran_ip_is_local4(lower, ip->daddr);
+}
+
+static bool claimed6(struct arrived *a, struct net_device *lower)
+{
+	const struct ipv6hdr *ip = a->ip;
+	u8 proto;
+
+	if (a->room < sizeof(*ip))
+		return false;
+	proto = ip->nexthdr;
+	if (proto == IPPROTO_ICMPV6) {
+		a->transport = quoted6(ip, a->room);
+	} else {
+		a->transport = etran_transport_by_proto(proto);
+		if (!a->transport) {
+			proto = etran_ip6_final(ip, a->room, &a->fragment);
+			a->extended = true;
+			a->transport = etran_transport_by_proto(proto);
+		}
+	}
+	/* Of a jumbogram (length 0) nothing but the header is taken. */
+	a->len = sizeof(*ip) + ntohs(ip->payload_len);
+	return a->transport && etran_ip_is_local6(lower, &ip->daddr);
+}
+
+/* Counts what is wrong with it. Return: false when it must be dropped. */
+static bool acceptable(const struct arrived *a, struct etran_link *link, __be16 eth_type)
+{
+	const struct iphdr *ip = a->ip;
+	bool six = eth_type == htons(ETH_P_IPV6);
+
+	if (a->len < (six ? sizeof(struct ipv6hdr) : sizeof(*ip)) || a->len > a->room) {
+		etran_count(link, a->transport, rx_truncated);
+		return false;
+	}
+	if (ip->version != (six ? 6 : 4) || (!six && ip->ihl != 5)) {
+		etran_count(link, a->transport, rx_options);
+		return false;
+	}
+	if (a->fragment) {
+		etran_count(link, a->transport, rx_fragment);
+		return false;
+	}
+	if (a->extended) {
+		etran_count(link, a->transport, rx_options);
+		return false;
+	}
+	if (!six && ip_fast_csum(ip, 5)) {
+		etran_count(link, a->transport, rx_checksum);
+		return false;
+	}
+	return true;
 }
 
 /**
@@ -38,77 +142,63 @@ static struct etran_transport *quoted(const struct iphdr *ip, u32 len)
  */
 int etran_ingress(struct xdp_buff *xdp)
 {
-	u32 room = xdp->data_end - xdp->data, len;
 	struct net_device *lower = xdp->rxq->dev;
 	const struct ethhdr *eth = xdp->data;
+	struct arrived a = {};
 	struct etran_transport *t;
 	struct etran_link *link;
 	struct etran_hdr copy;
 	struct etran_pkt pkt;
 	struct etran_ops *ops;
-	struct iphdr *ip;
 	u32 verdict;
 
-	if (room < ETH_HLEN + sizeof(*ip) || eth->h_proto != htons(ETH_P_IP))
+	a.room = xdp->data_end - xdp->data;
+	if (a.room < ETH_HLEN ||
+	    (eth->h_proto != htons(ETH_P_IP) && eth->h_proto != htons(ETH_P_IPV6)))
 		return XDP_PASS;
-	ip = xdp->data + ETH_HLEN;
-	room -= ETH_HLEN;
-	/* The quoted header's own checks need only what lies within the frame. */
-	if (ip->protocol == IPPROTO_ICMP)
-		t = ip->ihl == 5 && !ip_is_fragment(ip) ? quoted(ip, room) : NULL;
-	else
-		t = etran_transport_by_proto(ip->protocol);
-	if (!t)
-		return XDP_PASS;
+	a.room -= ETH_HLEN;
+	a.ip = xdp->data + ETH_HLEN;
 	link = etran_link_by_lower(lower);
-	if (!link)
+	if (!link) {
+		if (!netif_is_bond_slave(lower))
+			return XDP_PASS;
+		lower = netdev_master_upper_dev_get_rcu(lower);
+		link = lower ? etran_link_by_lower(lower) : NULL;
+		if (!link)
+			return XDP_PASS;
+	}
+	if (!(eth->h_proto == htons(ETH_P_IP) ? claimed4(&a, lower) : claimed6(&a, lower)) ||
+	    !ether_addr_equal_unaligned(eth->h_dest, lower->dev_addr))
 		return XDP_PASS;
-	if (!ether_addr_equal_unaligned(eth->h_dest, lower->dev_addr) ||
-	    !__ip_dev_find(dev_net(lower), ip->daddr, false))
-		return XDP_PASS;
+	t = a.transport;
 	ops = rcu_dereference(t->ops);
 	if (!ops)
 		return XDP_PASS;
 
 	etran_count(link, t, rx_packets);
-	len = ntohs(ip->tot_len);
-	if (len < sizeof(*ip) || len > room) {
-		etran_count(link, t, rx_truncated);
+	if (!acceptable(&a, link, eth->h_proto))
 		goto drop;
-	}
-	if (ip->version != 4 || ip->ihl != 5) {
-		etran_count(link, t, rx_options);
-		goto drop;
-	}
-	if (ip_is_fragment(ip)) {
-		etran_count(link, t, rx_fragment);
-		goto drop;
-	}
-	if (ip_fast_csum(ip, 5)) {
-		etran_count(link, t, rx_checksum);
-		goto drop;
-	}
 
 	memset(&pkt, 0, sizeof(pkt));
-	pkt.len = len;
+	pkt.len = a.len;
 	pkt.link = link->id;
 	pkt.kind = ETRAN_PKT_INGRESS;
-	pkt.data = ip;
+	pkt.data = a.ip;
 	pkt.xdp = xdp;
 	pkt.transport = t;
 	/*
 	 * veth makes buffers as small as the packet, for what the kernel's own stack sends, such as
 	 * ICMP errors. All of such a packet fits the copy.
 	 */
-	if (unlikely((void *)ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp))) {
-		memcpy(&copy, ip, room);
-		memset(copy.b + room, 0, sizeof(copy) - room);
+	if (unlikely(a.ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp))) {
+		memcpy(&copy, a.ip, a.room);
+		memset(copy.b + a.room, 0, sizeof(copy) - a.room);
 		pkt.data = &copy;
 	}
 
 	verdict = etran_run(ops->prog[ETRAN_INGRESS], &pkt, pkt.data);
 
-	trace_ingress(t->name, link->id, len, verdict);
+	trace_ingress(t->name, link->id, a.len, verdict);
 	switch (verdict) {
 	case ETRAN_DELIVER:
 		if (!pkt.delivered)
@@ -121,7 +211,7 @@ int etran_ingress(struct xdp_buff *xdp)
 	case ETRAN_PASS:
 		etran_count(link, t, rx_passed);
 		if (pkt.data == &copy)
-			memcpy(ip, &copy, room);
+			memcpy(a.ip, &copy, a.room);
 		return XDP_PASS;
 	case ETRAN_DROP:
 		etran_count(link, t, rx_verdict);

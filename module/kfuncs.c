@@ -7,6 +7,7 @@
  */
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/unaligned.h>
 #include "etran.h"
 
 __bpf_kfunc_start_defs();
@@ -344,24 +345,32 @@ __bpf_kfunc void bpf_etran_gen_kick(void)
 /**
  * bpf_etran_route - is there a way to this destination?
  * @link: id of the link device
- * @daddr: IPv4 address, network byte order
+ * @daddr: IPv4 or IPv6 address, network byte order
+ * @daddr__sz: its size, 4 or 16 bytes
  *
  * Return: 0, -ENETUNREACH, -EHOSTUNREACH, -EINVAL.
  */
-__bpf_kfunc int bpf_etran_route(u32 link, __be32 daddr)
+__bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
 {
 	struct net_device *lower = NULL;
 	struct etran_route *r;
+	struct in6_addr addr;
 	struct etran_link *l;
 	int err = -EINVAL;
 
+	if (daddr__sz == sizeof(struct in_addr))
+		ipv6_addr_set_v4mapped(get_unaligned((const __be32 *)daddr), &addr);
+	else if (daddr__sz == sizeof(addr))
+		memcpy(&addr, daddr, sizeof(addr));
+	else
+		return -EINVAL;
 	local_bh_disable();
 	rcu_read_lock();
 	l = etran_link_by_id(link);
 	if (l)
 		lower = rcu_dereference(l->lower);
 	if (lower) {
-		r = etran_route_get(l, lower, daddr);
+		r = etran_route_get(l, lower, &addr);
 		err = PTR_ERR_OR_ZERO(r);
 	}
 	rcu_read_unlock();

@@ -226,8 +226,7 @@ static void link_free(struct net_device *dev)
 {
 	struct etran_link *link = netdev_priv(dev);
 
-	if (link->routes)
-		etran_route_exit(link);
+	etran_route_exit(link);
 	kvfree(link->channels);
 	free_percpu(link->counters);
 }

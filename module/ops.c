@@ -249,7 +249,7 @@ static int ops_validate(void *kdata)
 			ops->egress ? "ingress" : "egress");
 		return -EINVAL;
 	}
-	if (!ops->ip_proto || ops->ip_proto == IPPROTO_ICMP) {
+	if (!etran_ip_proto_ok(ops->ip_proto)) {
 		pr_warn("transport %s refused: ip_proto %u cannot be taken\n", ops->name,
 			ops->ip_proto);
 		return -EINVAL;

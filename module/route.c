@@ -2,26 +2,59 @@
 /*
  * Next hops: the kernel's routes and neighbours, looked up once for each destination.
  *
- * A hash table for each link device keeps the kernel's own dst and neighbour entries. dst_check()
- * says when a route is out of date (any change of the routing table or of an address), the
- * neighbour's state is read for each packet, so nothing here has to be told of changes. The table
- * is bounded; when it is full, all of it is dropped: a working set that large looks them up again.
+ * A hash table for each link device keeps the kernel's own dst and neighbour entries, by destination
+ * as an IPv6 address (IPv4 as ::ffff:a.b.c.d). A hit is one look-up: no lock, no reference.
+ * dst_check() says when a route is out of date (any change of the routing table or of an address),
+ * the neighbour's state is read for each packet, so nothing here has to be told of changes.
+ *
+ * An entry keeps its neighbour from the kernel's garbage collection, whose table is small by default
+ * (net.ipv4.neigh.default.gc_thresh3 and its IPv6 twin, 1024 each). So what was not used for
+ * ROUTE_AGE is let go, and ROUTE_MAX bounds each table: a new entry then takes the place of one that
+ * was not used lately (second chance). An entry that cannot be stored serves its one packet and is
+ * freed after it. (Rejected: emptying a full table at once: with one peer more than fit, every
+ * packet would be a miss.)
+ *
+ * Which network namespace: always that of the lower device, see README.md.
  */
-#include <linux/hash.h>
 #include <linux/inetdevice.h>
+#include <linux/rhashtable.h>
 #include <net/ip.h>
+#include <net/ip6_fib.h>
+#include <net/ip6_route.h>
 #include <net/ip_fib.h>
+#include <net/ipv6_stubs.h>
+#include <net/l3mdev.h>
 #include <net/neighbour.h>
 #include <net/route.h>
 #include "etran.h"
 
-#define ROUTE_BITS	8
-#define ROUTE_MAX	4096
+#define ROUTE_MAX	16384
+/* An entry that is not used goes after one to two of these. */
+#define ROUTE_AGE	(10 * HZ)
+/* Entries looked at under one hold of the lock, and before one is evicted that was used lately. */
+#define ROUTE_BATCH	64
+/*
+ * Packets a second that a link device may hand to the kernel to wait for a neighbour. It keeps them
+ * for some seconds (mcast_solicit and ucast_solicit times retrans_time), and at most unres_qlen_bytes
+ * for each neighbour: so the pages that wait are bounded, however many neighbours never answer.
+ */
+#define WAITING_MAX	1024
 
-static struct hlist_head *bucket(struct etran_link *link, __be32 daddr)
+static int route_cmp(struct rhashtable_compare_arg *arg, const void *obj)
 {
-	return &link->routes[hash_32((__force u32)daddr, ROUTE_BITS)];
+	const struct etran_route *r = obj;
+
+	return !ipv6_addr_equal(&r->daddr, arg->key);
 }
+
+static const struct rhashtable_params route_params = {
+	.head_offset = offsetof(struct etran_route, node),
+	.key_offset = offsetof(struct etran_route, daddr),
+	.key_len = sizeof(struct in6_addr),
+	.obj_cmpfn = route_cmp,
+	.nelem_hint = 64,
+	.automatic_shrinking = true,
+};
 
 static void route_free(struct rcu_head *rcu)
 {
@@ -32,76 +65,167 @@ static void route_free(struct rcu_head *rcu)
 	kfree(r);
 }
 
-/* Context: route_lock held. */
-static void route_del(struct etran_link *link, struct etran_route *r)
+/* Context: routes.lock held. */
+static void route_del(struct etran_routes *routes, struct etran_route *r)
 {
-	hlist_del_rcu(&r->node);
-	link->nr_routes--;
+	rhashtable_remove_fast(&routes->table, &r->node, route_params);
+	list_del(&r->list);
+	routes->count--;
 	call_rcu(&r->rcu, route_free);
 }
 
-static struct etran_route *find(struct etran_link *link, __be32 daddr)
+/* Make room for one more. Context: routes.lock held. */
+static void route_evict(struct etran_routes *routes)
 {
 	struct etran_route *r;
+	int i;
 
-	hlist_for_each_entry_rcu(r, bucket(link, daddr), node,
-				 lockdep_is_held(&link->route_lock))
-		if (r->daddr == daddr)
-			return r;
-	return NULL;
+	for (i = 0; i < ROUTE_BATCH; i++) {
+		r = list_first_entry(&routes->list, struct etran_route, list);
+		if (!READ_ONCE(r->used))
+			break;
+		WRITE_ONCE(r->used, 0);
+		list_move_tail(&r->list, &routes->list);
+	}
+	route_del(routes, list_first_entry(&routes->list, struct etran_route, list));
 }
 
-static struct etran_route *make(struct etran_link *link, struct net_device *lower, __be32 daddr)
+/* Keep @r for later packets, or only for this one. */
+static void route_keep(struct etran_routes *routes, struct etran_route *r)
+{
+	struct etran_route *old;
+
+	spin_lock_bh(&routes->lock);
+	old = rhashtable_lookup_fast(&routes->table, &r->daddr, route_params);
+	if (old)
+		route_del(routes, old);
+	else if (routes->count >= ROUTE_MAX)
+		route_evict(routes);
+	if (routes->closed ||
+	    rhashtable_insert_fast(&routes->table, &r->node, route_params)) {
+		call_rcu(&r->rcu, route_free);
+	} else {
+		list_add_tail(&r->list, &routes->list);
+		routes->count++;
+		/* Does nothing when it is due already. */
+		queue_delayed_work(etran_wq, &routes->age_work, ROUTE_AGE);
+	}
+	spin_unlock_bh(&routes->lock);
+}
+
+/*
+ * The kernel's errors as those that programs are told: a host that cannot be reached, no way there
+ * at all (also blackhole, prohibit, throw).
+ */
+static int route_error(int err)
+{
+	return err == -EHOSTUNREACH || err == -ENOMEM ? err : -ENETUNREACH;
+}
+
+static int lookup4(struct etran_route *r, struct net_device *lower, __be32 daddr)
 {
 	struct flowi4 fl4 = { .flowi4_oif = lower->ifindex, .daddr = daddr };
-	struct etran_route *r, *old;
 	struct fib_result res;
 	struct rtable *rt;
-	int i, err;
+	int err;
 
 	if (ipv4_is_multicast(daddr) || ipv4_is_lbcast(daddr) || ipv4_is_zeronet(daddr))
-		return ERR_PTR(-EINVAL);
+		return -EINVAL;
 	/*
 	 * First, because ip_route_output_key() takes any host without a route for a neighbour when
 	 * it is told the device.
 	 */
 	err = fib_lookup(dev_net(lower), &fl4, &res, 0);
 	if (err)
-		return ERR_PTR(err == -EHOSTUNREACH ? err : -ENETUNREACH);
+		return route_error(err);
 	rt = ip_route_output_key(dev_net(lower), &fl4);
 	if (IS_ERR(rt))
-		return ERR_CAST(rt);
-	if (rt->dst.dev != lower || rt->rt_type != RTN_UNICAST) {
-		ip_rt_put(rt);
-		return ERR_PTR(-EINVAL);
-	}
-	r = kzalloc(sizeof(*r), GFP_ATOMIC | __GFP_NOWARN);
-	if (!r) {
-		ip_rt_put(rt);
-		return ERR_PTR(-ENOMEM);
-	}
-	r->daddr = daddr;
-	r->saddr = fl4.saddr;
+		return PTR_ERR(rt);
 	r->dst = &rt->dst;
-	r->neigh = dst_neigh_lookup(&rt->dst, &daddr);
-	if (!r->neigh) {
-		ip_rt_put(rt);
-		kfree(r);
-		return ERR_PTR(-EHOSTUNREACH);
-	}
+	if (rt->dst.dev != lower || rt->rt_type != RTN_UNICAST)
+		return -EINVAL;
+	ipv6_addr_set_v4mapped(fl4.saddr, &r->saddr);
+	r->neigh = dst_neigh_lookup(r->dst, &daddr);
+	return r->neigh ? 0 : -EHOSTUNREACH;
+}
 
-	spin_lock_bh(&link->route_lock);
-	if (link->nr_routes >= ROUTE_MAX)
-		for (i = 0; i < 1 << ROUTE_BITS; i++)
-			while (!hlist_empty(&link->routes[i]))
-				route_del(link, hlist_entry(link->routes[i].first,
-							    struct etran_route, node));
-	old = find(link, daddr);
-	if (old)
-		route_del(link, old);
-	hlist_add_head_rcu(&r->node, bucket(link, daddr));
-	link->nr_routes++;
-	spin_unlock_bh(&link->route_lock);
+/*
+ * Does a route say that there is no way? The look-up for a device does not see those, because they
+ * lead over none.
+ */
+static int rejected6(const struct etran_route *r, struct net_device *lower)
+{
+	struct flowi6 fl6 = {
+		.flowi6_l3mdev = l3mdev_master_ifindex_rcu(lower),
+		.daddr = r->daddr,
+	};
+	struct dst_entry *dst;
+
+	if (ipv6_addr_type(&r->daddr) & IPV6_ADDR_LINKLOCAL)
+		return 0;
+	dst = ipv6_stub->ipv6_dst_lookup_flow(dev_net(lower), NULL, &fl6, NULL);
+	if (!IS_ERR(dst)) {
+		dst_release(dst);
+		return 0;
+	}
+	switch (PTR_ERR(dst)) {
+	case -EHOSTUNREACH:	/* unreachable */
+	case -EACCES:		/* prohibit */
+	case -EINVAL:		/* blackhole */
+		return PTR_ERR(dst);
+	}
+	return 0;
+}
+
+static int lookup6(struct etran_route *r, struct net_device *lower)
+{
+	struct flowi6 fl6 = { .flowi6_oif = lower->ifindex, .daddr = r->daddr };
+	struct dst_entry *dst;
+	struct rt6_info *rt;
+	int err;
+
+	if (ipv6_addr_is_multicast(&r->daddr) || ipv6_addr_any(&r->daddr) ||
+	    ipv6_addr_loopback(&r->daddr))
+		return -EINVAL;
+	err = rejected6(r, lower);
+	if (err)
+		return route_error(err);
+	/* -EAFNOSUPPORT in a kernel without IPv6. */
+	dst = ipv6_stub->ipv6_dst_lookup_flow(dev_net(lower), NULL, &fl6, NULL);
+	if (IS_ERR(dst))
+		return route_error(PTR_ERR(dst));
+	r->dst = dst;
+	rt = dst_rt6_info(dst);
+	/* IPsec: what it would change, we could not. */
+	if (dst->dev != lower || dst_xfrm(dst) ||
+	    rt->rt6i_flags & (RTF_LOCAL | RTF_ANYCAST | RTF_REJECT))
+		return -EINVAL;
+	r->cookie = rt6_get_cookie(rt);
+	r->saddr = fl6.saddr;
+	r->neigh = dst_neigh_lookup(dst, &r->daddr);
+	return r->neigh ? 0 : -EHOSTUNREACH;
+}
+
+static struct etran_route *make(struct etran_link *link, struct net_device *lower,
+				const struct in6_addr *daddr)
+{
+	struct etran_route *r;
+	int err;
+
+	r = kzalloc(sizeof(*r), GFP_ATOMIC | __GFP_NOWARN);
+	if (!r)
+		return ERR_PTR(-ENOMEM);
+	r->daddr = *daddr;
+	if (ipv6_addr_v4mapped(daddr))
+		err = lookup4(r, lower, daddr->s6_addr32[3]);
+	else
+		err = lookup6(r, lower);
+	if (err) {
+		dst_release(r->dst);
+		kfree(r);
+		return ERR_PTR(err);
+	}
+	route_keep(&link->routes, r);
 	return r;
 }
 
@@ -109,24 +233,77 @@ static struct etran_route *make(struct etran_link *link, struct net_device *lowe
  * etran_route_get - the next hop for a destination
  * @link: link device that the packet leaves by
  * @lower: its lower device
- * @daddr: destination
+ * @daddr: destination; IPv4 as ::ffff:a.b.c.d
  *
  * Return: the next hop, valid within this RCU read side; or ERR_PTR: -EINVAL (not a host that is
- * reached over @lower), -ENETUNREACH, -EHOSTUNREACH, -ENOMEM.
+ * reached over @lower), -ENETUNREACH, -EHOSTUNREACH (also: the kernel's neighbour table is full),
+ * -ENOMEM.
  * Context: RCU read side, bottom halves off. Allocates on the first packet to a destination.
  */
 struct etran_route *etran_route_get(struct etran_link *link, struct net_device *lower,
-				    __be32 daddr)
+				    const struct in6_addr *daddr)
 {
-	struct etran_route *r = find(link, daddr);
+	struct etran_route *r = rhashtable_lookup(&link->routes.table, daddr, route_params);
 
-	if (likely(r && dst_check(r->dst, 0) && !r->neigh->dead))
+	if (likely(r && dst_check(r->dst, r->cookie) && !READ_ONCE(r->neigh->dead))) {
+		/* Read first, so that CPUs share the line. */
+		if (!READ_ONCE(r->used))
+			WRITE_ONCE(r->used, 1);
 		return r;
+	}
 	return make(link, lower, daddr);
 }
 
 /**
- * etran_route_flush - forget all next hops
+ * etran_route_may_wait - may one more packet wait for its neighbour?
+ * @link: link device that it leaves by
+ *
+ * Context: any. A race lets some more through.
+ */
+bool etran_route_may_wait(struct etran_link *link)
+{
+	struct etran_routes *routes = &link->routes;
+	unsigned long second = jiffies / HZ;
+
+	if (READ_ONCE(routes->waiting_since) != second) {
+		WRITE_ONCE(routes->waiting_since, second);
+		atomic_set(&routes->waiting, 0);
+	}
+	return atomic_inc_return(&routes->waiting) <= WAITING_MAX;
+}
+
+/* Lets go of what was not used since the last time, or is out of date. */
+static void route_age(struct work_struct *work)
+{
+	struct etran_routes *routes = container_of(work, struct etran_routes, age_work.work);
+	struct etran_route *r;
+	u32 left, i;
+
+	spin_lock_bh(&routes->lock);
+	/* What is added meanwhile comes behind these. */
+	for (left = routes->count, i = 0; left && routes->count; left--) {
+		r = list_first_entry(&routes->list, struct etran_route, list);
+		if (READ_ONCE(r->used) && dst_check(r->dst, r->cookie) &&
+		    !READ_ONCE(r->neigh->dead)) {
+			WRITE_ONCE(r->used, 0);
+			list_move_tail(&r->list, &routes->list);
+		} else {
+			route_del(routes, r);
+		}
+		if (++i == ROUTE_BATCH) {
+			i = 0;
+			spin_unlock_bh(&routes->lock);
+			cond_resched();
+			spin_lock_bh(&routes->lock);
+		}
+	}
+	if (routes->count && !routes->closed)
+		queue_delayed_work(etran_wq, &routes->age_work, ROUTE_AGE);
+	spin_unlock_bh(&routes->lock);
+}
+
+/**
+ * etran_route_flush - forget all next hops, and keep none from here on
  * @link: the link device
  *
  * They hold references to the lower device, which must go before it can.
@@ -134,30 +311,41 @@ struct etran_route *etran_route_get(struct etran_link *link, struct net_device *
  */
 void etran_route_flush(struct etran_link *link)
 {
-	struct etran_route *r;
-	struct hlist_node *n;
-	int i;
+	struct etran_routes *routes = &link->routes;
+	struct etran_route *r, *n;
 
-	spin_lock_bh(&link->route_lock);
-	for (i = 0; i < 1 << ROUTE_BITS; i++)
-		hlist_for_each_entry_safe(r, n, &link->routes[i], node)
-			route_del(link, r);
-	spin_unlock_bh(&link->route_lock);
+	spin_lock_bh(&routes->lock);
+	routes->closed = true;
+	list_for_each_entry_safe(r, n, &routes->list, list)
+		route_del(routes, r);
+	spin_unlock_bh(&routes->lock);
 }
 
 int etran_route_init(struct etran_link *link)
 {
-	spin_lock_init(&link->route_lock);
-	link->nr_routes = 0;
-	link->routes = kcalloc(1 << ROUTE_BITS, sizeof(*link->routes), GFP_KERNEL);
-	return link->routes ? 0 : -ENOMEM;
+	struct etran_routes *routes = &link->routes;
+	int err = rhashtable_init(&routes->table, &route_params);
+
+	if (err)
+		return err;
+	spin_lock_init(&routes->lock);
+	INIT_LIST_HEAD(&routes->list);
+	INIT_DELAYED_WORK(&routes->age_work, route_age);
+	routes->count = 0;
+	routes->closed = false;
+	routes->ready = true;
+	return 0;
 }
 
-/* Context: the link device is not reachable any more. */
+/* Context: the link device is not reachable any more; may sleep. */
 void etran_route_exit(struct etran_link *link)
 {
-	if (link->routes)
-		etran_route_flush(link);
-	kfree(link->routes);
-	link->routes = NULL;
+	struct etran_routes *routes = &link->routes;
+
+	if (!routes->ready)
+		return;
+	etran_route_flush(link);
+	cancel_delayed_work_sync(&routes->age_work);
+	rhashtable_destroy(&routes->table);
+	routes->ready = false;
 }

@@ -5,8 +5,8 @@
  * A packet is one page: struct xdp_frame, struct etran_packet, ETRAN_HDR_LEN bytes in which the program
  * built headers, the payload. It goes out by ndo_xdp_xmit: no skb, no qdisc, and nobody can change a
  * header after it was checked. Only a packet whose neighbour is not known yet becomes an skb and is
- * left to the kernel's own neighbour code: that bounds how many wait and for how long, asks for the
- * address, and sends or frees them. (Rejected: a waiting list of our own with a netevent notifier:
+ * left to the kernel's own neighbour code: that bounds how many wait for each neighbour and for how long,
+ * asks for the address, and sends or frees them; how many may begin to wait is bounded in route.c. (Rejected: a waiting list of our own with a netevent notifier:
  * the same bounds written again.)
  *
  * A device that has no room just now (veth: a ring of 256) refuses. Those packets wait in the link
@@ -18,7 +18,6 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/ip.h>
-#include <net/ip.h>
 #include <net/neighbour.h>
 #include <net/page_pool/helpers.h>
 #include "etran.h"
@@ -455,21 +454,20 @@ int etran_packet_complete(struct etran_link *link, void *hdr, const struct etran
 	u32 end = p->hdr_off + p->hdr_len;
 	struct etran_route *route;
 	struct ethhdr *e;
-	struct iphdr *ip;
+	void *ip;
 	u32 len;
 
 	if (!lower) {
 		etran_count(link, t, packet_link);
 		return -EINVAL;
 	}
-	if (p->hdr_off < ALIGN(ETH_HLEN, 4) || p->hdr_len < sizeof(*ip) ||
+	if (p->hdr_off < ALIGN(ETH_HLEN, 4) || p->hdr_len < sizeof(struct iphdr) ||
 	    end > ETRAN_HDR_LEN || (p->payload_len && end != ETRAN_HDR_LEN)) {
 		etran_count(link, t, packet_header);
 		return -EINVAL;
 	}
 	ip = hdr + p->hdr_off;
-	if (ip->version != 4 || ip->ihl != 5 ||
-	    (ip->protocol != t->ip_proto && ip->protocol != IPPROTO_ICMP)) {
+	if (!etran_ip_check(ip, p->hdr_len, t->ip_proto)) {
 		etran_count(link, t, packet_ip);
 		return -EINVAL;
 	}
@@ -482,25 +480,21 @@ int etran_packet_complete(struct etran_link *link, void *hdr, const struct etran
 		etran_count(link, t, packet_device);
 		return -EINVAL;
 	}
-	route = etran_route_get(link, lower, ip->daddr);
+	route = etran_ip_route(link, lower, ip);
 	if (IS_ERR(route)) {
 		etran_count(link, t, packet_route);
 		return -EINVAL;
 	}
 
-	if (!ip->saddr)
-		ip->saddr = route->saddr;
-	ip->tot_len = htons(len);
-	ip->id = 0;
-	ip->frag_off = htons(IP_DF);
-	ip->check = 0;
-	ip->check = ip_fast_csum(ip, 5);
-
-	e = (void *)ip - ETH_HLEN;
+	e = ip - ETH_HLEN;
+	e->h_proto = etran_ip_finish(ip, len, route);
 	ether_addr_copy(e->h_source, lower->dev_addr);
-	e->h_proto = htons(ETH_P_IP);
 	*eth = e;
 	if (neigh_event_send(route->neigh, NULL)) {
+		if (!etran_route_may_wait(link)) {
+			etran_count(link, t, packet_neighbour);
+			return -EINVAL;
+		}
 		eth_zero_addr(e->h_dest);
 		return 1;
 	}
@@ -509,8 +503,7 @@ int etran_packet_complete(struct etran_link *link, void *hdr, const struct etran
 }
 
 /* Leave a complete packet to the kernel until the neighbour's address is known. Consumes it. */
-static void wait_for_neighbour(struct etran_link *link, struct xdp_frame *xdpf,
-			       const struct iphdr *ip)
+static void wait_for_neighbour(struct etran_link *link, struct xdp_frame *xdpf, const void *ip)
 {
 	struct net_device *lower = rcu_dereference(link->lower);
 	/* It is not ours any more when we know. */
@@ -519,7 +512,7 @@ static void wait_for_neighbour(struct etran_link *link, struct xdp_frame *xdpf,
 	bool sent = false;
 
 	etran_count(link, l.transport, packets_waiting);
-	route = lower ? etran_route_get(link, lower, ip->daddr) : ERR_PTR(-ENODEV);
+	route = lower ? etran_ip_route(link, lower, ip) : ERR_PTR(-ENODEV);
 	if (IS_ERR(route))
 		etran_page_put(xdpf);
 	else

@@ -4,7 +4,7 @@
  * at each end, and counters.
  *
  * The hosts are network namespaces without a name, held by descriptors: they go with the process,
- * whatever happens to it. Addresses are fixed (10.0.0.1 and .2, MAC 02:00:00:00:00:0a and :0b) and
+ * whatever happens to it. Addresses are fixed (10.0.0.1 and .2, fd00::1 and ::2, MAC 02:00:00:00:00:0a and :0b) and
  * both neighbours are known, so that no test waits for ARP unless it is about that.
  *
  * Everything here returns 0 or -1 after printing why, for ASSERT_EQ(0, ...).
@@ -39,6 +39,8 @@
 
 #define ET_ADDR_A	"10.0.0.1"
 #define ET_ADDR_B	"10.0.0.2"
+#define ET_ADDR6_A	"fd00::1"
+#define ET_ADDR6_B	"fd00::2"
 #define ET_MAC_A	"02:00:00:00:00:0a"
 #define ET_MAC_B	"02:00:00:00:00:0b"
 /* How long a test waits for what must happen; emulated machines are slow. */
@@ -339,9 +341,9 @@ static ET_UNUSED int et_link_info(struct et_host *h)
 /* Two hosts; with @queues a link device of so many queues on each. */
 static ET_UNUSED int et_hosts_up(struct et_hosts *t, unsigned int queues)
 {
-	static const char * const side[2][5] = {
-		{ ET_ADDR_A, ET_MAC_A, ET_ADDR_B, ET_MAC_B, "a" },
-		{ ET_ADDR_B, ET_MAC_B, ET_ADDR_A, ET_MAC_A, "b" },
+	static const char * const side[2][6] = {
+		{ ET_ADDR_A, ET_MAC_A, ET_ADDR_B, ET_MAC_B, ET_ADDR6_A, ET_ADDR6_B },
+		{ ET_ADDR_B, ET_MAC_B, ET_ADDR_A, ET_MAC_A, ET_ADDR6_B, ET_ADDR6_A },
 	};
 	struct et_host *h[2] = { &t->a, &t->b };
 	char link[128] = "";
@@ -367,8 +369,8 @@ static ET_UNUSED int et_hosts_up(struct et_hosts *t, unsigned int queues)
 		const char * const *s = side[i];
 
 		if (et_enter(h[i]->ns) ||
-		    et_sh("printf 'link set lo up\nlink set veth0 addrgenmode none\naddr add %s/24 dev veth0\nlink set veth0 up\nneigh replace %s lladdr %s nud permanent dev veth0\n%s' | ip -batch -",
-			  s[0], s[2], s[3], link))
+		    et_sh("printf 'link set lo up\nlink set veth0 addrgenmode none\naddr add %s/24 dev veth0\naddr add %s/64 dev veth0 nodad\nlink set veth0 up\nneigh replace %s lladdr %s nud permanent dev veth0\nneigh replace %s lladdr %s nud permanent dev veth0\n%s' | ip -batch -",
+			  s[0], s[4], s[2], s[3], s[5], s[3], link))
 			return -1;
 		h[i]->addr = inet_addr(s[0]);
 		sscanf(s[1], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &h[i]->mac[0], &h[i]->mac[1],

@@ -164,6 +164,16 @@ static int rx_limit(size_t *limit)
 	return 0;
 }
 
+/* How the kernel wants an IPv4 address: all zero for any, else ::ffff:a.b.c.d. */
+static void map_addr(__be32 to[4], __be32 addr)
+{
+	memset(to, 0, 4 * sizeof(to[0]));
+	if (addr) {
+		to[2] = htonl(0xffff);
+		to[3] = addr;
+	}
+}
+
 static int open_endpoint(struct homa_sock *s, int flags)
 {
 	struct etran_endpoint_open arg = {
@@ -175,7 +185,7 @@ static int open_endpoint(struct homa_sock *s, int flags)
 	if (s->fd < 0)
 		return -1;
 	s->endpoint = arg.id;
-	s->addr = arg.addr;
+	s->addr = arg.addr[3];
 	s->port = arg.port;
 	s->next_id = arg.arg[0];
 	if (!s->next_id || s->next_id & 1)
@@ -269,7 +279,7 @@ int homa_bind(int fd, const struct sockaddr *addr, socklen_t addrlen)
 	if (!sin || homa_tx_dead(s))
 		goto out;
 	ret = 0;
-	arg.addr = sin->sin_addr.s_addr;
+	map_addr(arg.addr, sin->sin_addr.s_addr);
 	arg.port = ntohs(sin->sin_port);
 	if (!arg.port)
 		goto out;
@@ -280,7 +290,7 @@ int homa_bind(int fd, const struct sockaddr *addr, socklen_t addrlen)
 	}
 	ret = etran_endpoint_bind_port(s->ch, &arg);
 	if (!ret) {
-		s->addr = arg.addr;
+		s->addr = arg.addr[3];
 		s->port = arg.port;
 	}
 out:

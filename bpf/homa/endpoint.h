@@ -108,6 +108,13 @@ static __always_inline void port_give(__u32 link, __u16 port)
 	bpf_map_delete_elem(&ports, &key);
 }
 
+/* Any, or an IPv4 address: Homa's packets are IPv4. */
+static __always_inline bool is_ipv4(const struct etran_endpoint *ep)
+{
+	return !ep->addr[0] && !ep->addr[1] &&
+	       (ep->addr[2] == bpf_htonl(0xffff) || (!ep->addr[2] && !ep->addr[3]));
+}
+
 SEC("struct_ops/endpoint_open")
 __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 {
@@ -117,6 +124,8 @@ __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 	__u64 first_id;
 	int err = 0;
 
+	if (!is_ipv4(ep))
+		return -EAFNOSUPPORT;
 	if (port)
 		err = port_take_server(new.link, port, id);
 	else
@@ -149,6 +158,8 @@ __s32 BPF_PROG(endpoint_bind, struct etran_endpoint *ep)
 	__u16 port = ep->port, old;
 	int err;
 
+	if (!is_ipv4(ep))
+		return -EAFNOSUPPORT;
 	endpoint = bpf_map_lookup_elem(&endpoints, &id);
 	if (!endpoint)
 		return -EINVAL;

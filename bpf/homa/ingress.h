@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Every received packet: its common header is checked here, the rest where its type is handled.
- * Homa packets are never passed to the kernel, which would answer with "protocol unreachable", and
+ * Homa packets over IPv4 are never passed to the kernel, which would answer with "protocol unreachable", and
  * at that a peer gives up all RPCs with this host.
  */
 #ifndef _HOMA_INGRESS_H
@@ -37,6 +37,9 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	__u32 len = pkt->len, need;
 	__u64 sender_id;
 
+	/* To the kernel, which then says that nobody here speaks this over IPv6. */
+	if (get8(hdr, 0) >> 4 != 4)
+		return ETRAN_PASS;
 	if (len >= IP_LEN && get8(hdr, 9) == ICMP_PROTOCOL)
 		return ingress_icmp(pkt, hdr);
 	if (len < IP_LEN + sizeof(struct homa_common_hdr)) {

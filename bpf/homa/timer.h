@@ -193,7 +193,7 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 		return 0;
 	}
 	if (due.ask && client && !orphan) {
-		err = bpf_etran_route(w.key.link, w.key.peer);
+		err = bpf_etran_route(w.key.link, &w.key.peer, sizeof(w.key.peer));
 		if (err < 0) {
 			rpc_fail(&w.key, -err);
 			return 0;

@@ -184,4 +184,82 @@ TEST_F(neigh, changed_route_is_followed)
 	EXPECT_EQ(0, xsk_take(&self->y, &f));
 }
 
+/* @n packets to as many destinations from 198.18.0.0 on; b consumes them. */
+static int send_many(FIXTURE_DATA(neigh) *self, uint32_t n)
+{
+	struct tt_req r = self->r;
+	uint32_t i;
+
+	r.rx_verdict = 4;
+	for (i = 0; i < n; i++) {
+		r.daddr = htonl(0xc6120000 + i);
+		xsk_put(&self->x, i % 32, TT_SEND, &r, "x", 1);
+		if (i % 32 == 31 || i == n - 1) {
+			if (xsk_kick(&self->x))
+				return et_fail("sending");
+			xsk_complete(&self->x, NULL, 0);
+		}
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(neigh, more_peers_than_the_table_keeps_are_all_reached, 120)
+{
+	const uint32_t n = 20000;	/* the table: 16384 */
+	uint64_t sent = et_count("packets_sent"), route = et_count("packet_route");
+
+	ASSERT_EQ(0, et_enter(self->hosts.b.ns));
+	ASSERT_EQ(0, et_sh("ip route add local 198.18.0.0/15 dev lo && ip addr add 198.18.255.1/15 dev lo"));
+	ASSERT_EQ(0, et_enter(self->hosts.a.ns));
+	ASSERT_EQ(0, et_sh("ip route add 198.18.0.0/15 via %s", ET_ADDR_B));
+	ASSERT_EQ(0, send_many(self, n));
+	/* Once more: some of them are looked up again, all are sent. */
+	ASSERT_EQ(0, send_many(self, n));
+	EXPECT_EQ(sent + 2 * n, et_count("packets_sent"));
+	EXPECT_EQ(route, et_count("packet_route"));
+	/* None of them outlives its route. */
+	ASSERT_EQ(0, et_sh("ip route del 198.18.0.0/15"));
+	ASSERT_EQ(0, send_many(self, 32));
+	EXPECT_EQ(route + 32, et_count("packet_route"));
+}
+
+TEST_F(neigh, packets_that_wait_are_bounded)
+{
+	uint64_t end = et_now_ms() + ET_PATIENCE_MS, start = et_now_ms();
+	uint64_t waiting = et_count("packets_waiting"), was = et_count("packet_neighbour");
+	uint32_t i;
+
+	/* Nobody has these addresses. */
+	while (et_count("packet_neighbour") == was && et_now_ms() < end) {
+		for (i = 0; i < 32; i++) {
+			self->r.daddr = htonl(0x0a0000c8 + i % 8);
+			xsk_put(&self->x, i, TT_SEND, &self->r, "x", 1);
+		}
+		ASSERT_EQ(0, xsk_kick(&self->x));
+		xsk_complete(&self->x, NULL, 0);
+	}
+	EXPECT_LT(was, et_count("packet_neighbour"));
+	/* 1024 a second, and seconds begin and end at any time. */
+	EXPECT_GE(1024 * ((et_now_ms() - start) / 1000 + 2), et_count("packets_waiting") - waiting);
+	EXPECT_EQ(0, et_count("frames_held"));
+}
+
+TEST_F_TIMEOUT(neigh, neighbours_that_are_not_used_are_let_go, 120)
+{
+	uint64_t end = et_now_ms() + 60000;
+	bool kept = true;
+
+	/* Permanent, so that nobody refers to it but the kernel's table, and ours. */
+	ASSERT_EQ(0, et_sh("ip neigh add 10.0.0.77 lladdr 02:00:00:00:00:77 nud permanent dev veth0"));
+	EXPECT_NE(0, system("ip -s neigh show 10.0.0.77 | grep -q ref"));
+	self->r.daddr = inet_addr("10.0.0.77");
+	ASSERT_EQ(0, xsk_send(&self->x, 0, TT_SEND, &self->r, "x", 1));
+	EXPECT_EQ(0, system("ip -s neigh show 10.0.0.77 | grep -q ref"));
+	while (kept && et_now_ms() < end) {
+		usleep(500000);
+		kept = !system("ip -s neigh show 10.0.0.77 | grep -q ref");
+	}
+	EXPECT_FALSE(kept);
+}
+
 TT_MAIN(0)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The test transport: see tt.h. */
+#include <stdbool.h>
 #include "etran.bpf.h"
 #include "tt.h"
 
 #define AF_HDR		((int)(ETRAN_HDR_LEN - TT_HDRS))
+#define AF_HDR6		((int)(ETRAN_HDR_LEN - TT_HDRS6))
 #define ADD(what)	__sync_fetch_and_add(&(what), 1)
 
 /* The one thing that differs between this object and tt2.bpf.c, which replaces it. */
@@ -22,6 +24,16 @@ struct ip {
 	__u16 check;
 	__u32 saddr;
 	__u32 daddr;
+};
+
+struct ip6 {
+	__u8 version_class;
+	__u8 flow[3];
+	__u16 payload_len;
+	__u8 nexthdr;
+	__u8 hop_limit;
+	__u32 saddr[4];
+	__u32 daddr[4];
 };
 
 volatile struct tt_state tt;
@@ -84,6 +96,42 @@ static void headers(struct etran_hdr *hdr, __u32 daddr, __u32 saddr, __u32 seq, 
 	th->endpoint = 0;
 }
 
+static void headers6(struct etran_hdr *hdr, __u32 daddr, __u32 seq, __u16 dport, __u8 verdict,
+		     __u8 action, __u8 version_class, __u8 proto)
+{
+	struct ip6 *ip = (struct ip6 *)&hdr->b[AF_HDR6];
+	struct tt_hdr *th = (struct tt_hdr *)&hdr->b[AF_HDR6 + 40];
+
+	ip->version_class = version_class;
+	ip->flow[0] = 0x12;
+	ip->flow[1] = 0x34;
+	ip->flow[2] = 0x56;
+	ip->payload_len = 0xeeee;	/* the module's */
+	ip->nexthdr = proto;
+	ip->hop_limit = 33;
+	ip->saddr[0] = tt.saddr6[0];
+	ip->saddr[1] = tt.saddr6[1];
+	ip->saddr[2] = tt.saddr6[2];
+	ip->saddr[3] = tt.saddr6[3];
+	ip->daddr[0] = tt.prefix[0];
+	ip->daddr[1] = tt.prefix[1];
+	ip->daddr[2] = tt.prefix[2];
+	ip->daddr[3] = daddr;
+	th->seq = seq;
+	th->dport = dport;
+	th->verdict = verdict;
+	th->action = action;
+	th->endpoint = 0;
+}
+
+static int route(__u32 link, __u32 daddr, bool v6)
+{
+	__u32 addr[4] = { tt.prefix[0], tt.prefix[1], tt.prefix[2], daddr };
+
+	return v6 ? bpf_etran_route(link, addr, sizeof(addr)) :
+		    bpf_etran_route(link, &daddr, sizeof(daddr));
+}
+
 static __u64 hold(struct etran_pkt *pkt, __u64 prev, __u64 cookie)
 {
 	__u64 handle = bpf_etran_hold(pkt, prev, cookie);
@@ -123,7 +171,10 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		tt.result = bpf_etran_cookie(r.prev);
 		return ETRAN_DROP;
 	case TT_ROUTE:
-		tt.result = bpf_etran_route(r.seq, r.daddr);
+		tt.result = route(r.seq, r.daddr, r.flags & TT_F_V6);
+		return ETRAN_DROP;
+	case TT_ROUTE_SIZE:
+		tt.result = bpf_etran_route(r.seq, &r.cookie, sizeof(r.cookie));
 		return ETRAN_DROP;
 	case TT_NOTIFY:
 		tt.notify = notify(r.seq, TT_REC_NOTE, 0);
@@ -145,11 +196,36 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		p = bpf_etran_slice(pkt, 0, 1);
 		tt.result = p ? *p : -1;
 	}
+	if (r.flags & TT_F_V6) {
+		headers6(hdr, r.daddr, r.seq, r.dport, r.rx_verdict, r.rx_action,
+			 r.flags & TT_F_RAW ? r.version_ihl : 0x60,
+			 r.flags & TT_F_RAW ? r.proto : TT_PROTO);
+		pkt->hdr_off = r.flags & TT_F_RAW ? r.hdr_off : AF_HDR6;
+		pkt->hdr_len = r.flags & TT_F_RAW ? r.hdr_len : TT_HDRS6;
+		return r.verdict;
+	}
 	headers(hdr, r.daddr, r.saddr, r.seq, r.dport, r.rx_verdict, r.rx_action,
 		r.flags & TT_F_RAW ? r.version_ihl : 0x45, r.flags & TT_F_RAW ? r.proto : TT_PROTO);
 	pkt->hdr_off = r.flags & TT_F_RAW ? r.hdr_off : AF_HDR;
 	pkt->hdr_len = r.flags & TT_F_RAW ? r.hdr_len : TT_HDRS;
 	return r.verdict;
+}
+
+static int deliver6(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 endpoint, __u32 more)
+{
+	const struct ip6 *ip = (struct ip6 *)hdr;
+	const struct tt_hdr *th = (struct tt_hdr *)&hdr->b[40];
+	struct etran_rec rec = { .endpoint = endpoint, .type = TT_REC_DATA };
+	struct tt_rec *r = (struct tt_rec *)rec.data;
+
+	r->seq = th->seq;
+	r->version = 6;
+	r->saddr6[0] = ip->saddr[0];
+	r->saddr6[1] = ip->saddr[1];
+	r->saddr6[2] = ip->saddr[2];
+	r->saddr = ip->saddr[3];
+	r->len = pkt->len - TT_HDRS6;
+	return bpf_etran_deliver(pkt, &rec, sizeof(rec), TT_HDRS6, r->len + more);
 }
 
 static int deliver(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 endpoint, __u32 more)
@@ -160,27 +236,19 @@ static int deliver(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 endpoint,
 	struct tt_rec *r = (struct tt_rec *)rec.data;
 
 	r->seq = th->seq;
+	r->version = 4;
 	r->saddr = ip->saddr;
 	r->len = pkt->len - TT_HDRS;
 	return bpf_etran_deliver(pkt, &rec, sizeof(rec), TT_HDRS, r->len + more);
 }
 
-SEC("struct_ops/tt_ingress")
-__u32 BPF_PROG(tt_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+static __always_inline __u32 received(struct etran_pkt *pkt, struct etran_hdr *hdr,
+				      const struct tt_hdr *th, bool v6)
 {
-	const struct ip *ip = (struct ip *)hdr;
-	const struct tt_hdr *th = (struct tt_hdr *)&hdr->b[20];
 	__u32 endpoint, verdict;
+	bool beyond;
 	int err;
 
-	ADD(tt.ingress);
-	if (ip->protocol == 1) {
-		ADD(tt.icmp);
-		tt.icmp_code = hdr->b[21];
-		return ETRAN_CONSUME;
-	}
-	if (pkt->len < TT_HDRS)
-		return ETRAN_DROP;
 	verdict = tt.rx_force ? tt.rx_force - 1 : th->verdict;
 	if (th->action & TT_A_KICK) {
 		ADD(tt.pending);
@@ -190,12 +258,43 @@ __u32 BPF_PROG(tt_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	if (th->action & TT_A_NOTIFY)
 		tt.notify = notify(endpoint, TT_REC_NOTE, th->seq);
 	if (verdict == ETRAN_DELIVER || (th->action & TT_A_DELIVER)) {
-		err = deliver(pkt, hdr, endpoint, !!(th->action & TT_A_BEYOND));
+		beyond = th->action & TT_A_BEYOND;
+		err = v6 ? deliver6(pkt, hdr, endpoint, beyond) :
+			   deliver(pkt, hdr, endpoint, beyond);
 		tt.deliver = err;
 		if (err && verdict == ETRAN_DELIVER)
 			return ETRAN_DROP;
 	}
 	return verdict == 255 ? ETRAN_DELIVER : verdict;
+}
+
+SEC("struct_ops/tt_ingress")
+__u32 BPF_PROG(tt_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	const struct ip6 *ip6 = (struct ip6 *)hdr;
+	const struct ip *ip = (struct ip *)hdr;
+
+	ADD(tt.ingress);
+	if (ip->version_ihl >> 4 == 6) {
+		if (ip6->nexthdr == 58) {
+			ADD(tt.icmp);
+			tt.icmp_type = hdr->b[40];
+			tt.icmp_code = hdr->b[41];
+			return ETRAN_CONSUME;
+		}
+		if (pkt->len < TT_HDRS6)
+			return ETRAN_DROP;
+		return received(pkt, hdr, (struct tt_hdr *)&hdr->b[40], true);
+	}
+	if (ip->protocol == 1) {
+		ADD(tt.icmp);
+		tt.icmp_type = hdr->b[20];
+		tt.icmp_code = hdr->b[21];
+		return ETRAN_CONSUME;
+	}
+	if (pkt->len < TT_HDRS)
+		return ETRAN_DROP;
+	return received(pkt, hdr, (struct tt_hdr *)&hdr->b[20], false);
 }
 
 SEC("struct_ops/tt_gen")
@@ -230,9 +329,15 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 			return ETRAN_CONSUME;
 		tt.result = pkt->cookie;
 	}
-	headers(hdr, g->daddr, 0, g->seq, g->dport, g->rx_verdict, 0, 0x45, TT_PROTO);
-	pkt->hdr_off = AF_HDR;
-	pkt->hdr_len = TT_HDRS;
+	if (g->v6) {
+		headers6(hdr, g->daddr, g->seq, g->dport, g->rx_verdict, 0, 0x60, TT_PROTO);
+		pkt->hdr_off = AF_HDR6;
+		pkt->hdr_len = TT_HDRS6;
+	} else {
+		headers(hdr, g->daddr, 0, g->seq, g->dport, g->rx_verdict, 0, 0x45, TT_PROTO);
+		pkt->hdr_off = AF_HDR;
+		pkt->hdr_len = TT_HDRS;
+	}
 	if (g->link)
 		pkt->link = g->link;
 	return verdict;

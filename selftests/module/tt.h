@@ -11,8 +11,10 @@
 
 #include <linux/types.h>
 
+#ifndef TT_NAME
 #define TT_NAME		"tt"
 #define TT_PROTO	253	/* RFC 3692: for experiments */
+#endif
 #define TT_PORTS	64
 #define TT_SLOTS	64
 
@@ -24,15 +26,18 @@ enum tt_op {
 	TT_RELEASE_CHAIN,
 	TT_NEXT,
 	TT_COOKIE,
-	TT_ROUTE,		/* bpf_etran_route(tt_req.seq, tt_req.daddr) */
+	TT_ROUTE,		/* bpf_etran_route(tt_req.seq, tt_req.daddr), see TT_F_V6 */
 	TT_NOTIFY,		/* notify endpoint tt_req.seq */
 	TT_TIMER,		/* the same, from a timer after 1 ms */
+	TT_ROUTE_SIZE,		/* bpf_etran_route(tt_req.seq) of an address of 8 bytes */
 };
 
 /* tt_req.flags */
 #define TT_F_HOLD	1	/* bpf_etran_hold() first; the handle goes to tt_state.handle[slot] */
 #define TT_F_RAW	2	/* take hdr_off, hdr_len and proto from here */
 #define TT_F_SLICE	4	/* look at the payload; its first byte goes to tt_state.result */
+/* IPv6: tt_state.prefix, then tt_req.daddr as the last four bytes; saddr is tt_state.saddr6 */
+#define TT_F_V6		16
 #define TT_F_TWICE	8	/* call bpf_etran_hold() once more; what it says goes to result */
 
 /* struct etran_req.data */
@@ -70,12 +75,15 @@ struct tt_hdr {
 };
 
 #define TT_HDRS		(20 + sizeof(struct tt_hdr))
+#define TT_HDRS6	(40 + sizeof(struct tt_hdr))
 
 /* struct etran_rec.data */
 struct tt_rec {
 	__u32 seq;
-	__u32 saddr;
+	__u32 saddr;		/* IPv6: the last four bytes */
 	__u32 len;
+	__u32 version;		/* of IP */
+	__u32 saddr6[3];	/* IPv6: those before @saddr */
 };
 
 /* struct etran_rec.type */
@@ -92,6 +100,7 @@ struct tt_gen {
 	__u32 dport;
 	__u32 rx_verdict;
 	__s32 loaded;		/* out: what bpf_etran_load() said */
+	__u32 v6;		/* as TT_F_V6 */
 	__u32 twice;		/* load once more, and let that be the answer */
 };
 
@@ -104,7 +113,10 @@ struct tt_state {
 	__u32 egress;		/* calls */
 	__u32 ingress;
 	__u32 icmp;
+	__u32 icmp_type;
 	__u32 icmp_code;
+	__u32 prefix[3];	/* see TT_F_V6 */
+	__u32 saddr6[4];
 	__u32 gen;
 	__u32 init;
 	__u32 exit;

@@ -27,7 +27,7 @@
 #include <linux/ioctl.h>
 
 /* Version of this file: raised when a structure below changes its meaning. */
-#define ETRAN_ABI_VERSION	1
+#define ETRAN_ABI_VERSION	2
 /* Version of struct etran_ops; a BPF object states the one that it was built for. */
 #define ETRAN_OPS_VERSION	2
 
@@ -116,15 +116,18 @@ struct etran_version {
  * @id: in: find the first link device whose id is at least this; out: its id
  * @flags: in: ETRAN_LINK_*; without them only the caller's network namespace is looked at
  * @ifindex: in: non-zero asks for exactly this device of the caller's namespace; out
- * @lower_ifindex: out: the device underneath, 0 when gone
+ * @lower_ifindex: out: the device underneath, in its own namespace. 0 when gone, or, without
+ *		   ETRAN_LINK_ALL_NETNS, when that is another than the caller's
  * @netns: out: inode number of the network namespace
  * @queues: out: number of queues
  * @queues_bound: out: how many of them have an AF_XDP socket
  * @free_queue: out: a queue that was free when asked, @queues when none was. Another program may
  *              be quicker: on EBUSY from bind() ask again.
  * @mtu: out: bytes of IP packet
+ * @lower_netns: out: inode number of the network namespace of the device underneath, 0 like
+ *		 @lower_ifindex
  * @name: out: name of the link device
- * @lower_name: out: name of the device underneath
+ * @lower_name: out: name of the device underneath; empty like @lower_ifindex
  *
  * Errors: ENODEV (no such link device), EPERM.
  */
@@ -138,7 +141,7 @@ struct etran_link_info {
 	__u32 queues_bound;
 	__u32 free_queue;
 	__u32 mtu;
-	__u32 reserved;
+	__u32 lower_netns;
 	char name[ETRAN_IFNAME_LEN];
 	char lower_name[ETRAN_IFNAME_LEN];
 };
@@ -249,7 +252,7 @@ struct etran_counters {
  * @flags: in: O_CLOEXEC or O_NONBLOCK or 0
  * @id: out: the endpoint's id, for struct etran_req
  * @link: out: id of the link device
- * @addr: in: local IPv4 address, 0 for any
+ * @addr: in and out: local address, IPv6 or IPv4 as ::ffff:a.b.c.d; all zero for any
  * @port: in: port in host byte order, 0 lets the transport choose; out: the port it has
  * @reserved: zero
  * @arg: in and out: the transport's own
@@ -257,7 +260,7 @@ struct etran_counters {
  * Return: a file descriptor.
  * Errors: ENOENT (no such transport), EBADF, ENOTSOCK, EINVAL (xsk_fd no AF_XDP socket, or not
  * bound to an etran link device), ENXIO (link device gone), ENFILE, what the transport's
- * endpoint_open returned (EADDRINUSE ...). Direct mode: EOPNOTSUPP (the kernel has no AF_XDP hook, or
+ * endpoint_open returned (EADDRINUSE, EAFNOSUPPORT: it does not know IPv6, ...). Direct mode: EOPNOTSUPP (the kernel has no AF_XDP hook, or
  * the UMEM has unaligned chunks), ENODEV (no link device on that NIC), EBUSY (the buffer pool is
  * shared with another socket, or descriptors are in flight).
  */
@@ -267,15 +270,15 @@ struct etran_endpoint_open {
 	__u32 flags;
 	__u32 id;
 	__u32 link;
-	__be32 addr;
+	__be32 addr[4];
 	__u16 port;
-	__u16 reserved;
+	__u16 reserved[3];
 	__u64 arg[4];
 };
 
 /**
  * struct etran_endpoint_bind - question and answer of ETRAN_IOC_BIND (on an endpoint)
- * @addr: in: local IPv4 address, 0 for any
+ * @addr: in and out: local address, as in struct etran_endpoint_open
  * @port: in: port in host byte order; out: the port it has now
  * @reserved: zero
  * @arg: in and out: the transport's own
@@ -283,9 +286,9 @@ struct etran_endpoint_open {
  * Errors: EOPNOTSUPP (the transport has no such op), what its endpoint_bind returned.
  */
 struct etran_endpoint_bind {
-	__be32 addr;
+	__be32 addr[4];
 	__u16 port;
-	__u16 reserved;
+	__u16 reserved[3];
 	__u64 arg[4];
 };
 
