@@ -299,6 +299,7 @@ struct json_object *tunables_of_map(int map_fd);
  * @lower: the device
  * @link: its link device, once there is one
  * @made_link: this call created @link
+ * @moved_link: it has a link device in another network namespace, so @link is not known
  * @made_xdp: this call attached the dispatcher
  */
 struct target {
@@ -306,6 +307,7 @@ struct target {
 	struct link_info lower;
 	struct link_info link;
 	bool made_link;
+	bool moved_link;
 	bool made_xdp;
 };
 

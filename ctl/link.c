@@ -193,6 +193,7 @@ static int parse(const struct nlmsghdr *nlh, struct link_info *info)
 	const struct ifinfomsg *ifi = NLMSG_DATA(nlh);
 	const struct rtattr *rta = IFLA_RTA(ifi);
 	int len = nlh->nlmsg_len - NLMSG_LENGTH(sizeof(*ifi));
+	bool elsewhere = false;
 
 	if (nlh->nlmsg_type != RTM_NEWLINK || len < 0)
 		return -EBADMSG;
@@ -210,6 +211,9 @@ static int parse(const struct nlmsghdr *nlh, struct link_info *info)
 		case IFLA_LINK:
 			info->lower = attr_u32(rta);
 			break;
+		case IFLA_LINK_NETNSID:
+			elsewhere = true;
+			break;
 		case IFLA_MTU:
 			info->mtu = attr_u32(rta);
 			break;
@@ -225,6 +229,9 @@ static int parse(const struct nlmsghdr *nlh, struct link_info *info)
 			break;
 		}
 	}
+	/* Its number says nothing here. */
+	if (elsewhere)
+		info->lower = 0;
 	return 0;
 }
 

@@ -42,6 +42,24 @@ static struct json_object *json_transport(const struct etran_transport_info *t)
 	return obj;
 }
 
+/* The device underneath may be in another namespace than the link device. */
+static void out_dispatcher(struct json_object *obj, const struct etran_link_info *link)
+{
+	struct netns ns = { .fd = -1 };
+
+	if (!link->lower_ifindex) {
+		out_bool(obj, "dispatcher", false);
+		return;
+	}
+	if (link->lower_netns != netns_own_ino() && netns_open_ino(&ns, link->lower_netns))
+		return;
+	if (!netns_enter(&ns)) {
+		out_bool(obj, "dispatcher", xdp_attached(link->lower_ifindex));
+		netns_leave();
+	}
+	netns_close(&ns);
+}
+
 /* @devices, if not NULL, gets "etran0 on veth0, ..." */
 static struct json_object *json_links(int fd, char *devices, size_t len)
 {
@@ -70,10 +88,8 @@ static struct json_object *json_links(int fd, char *devices, size_t len)
 		out_u64(obj, "queues", link.queues);
 		out_u64(obj, "queues_bound", link.queues_bound);
 		out_u64(obj, "mtu", link.mtu);
-		if (!err && !netns_enter(&ns)) {
-			out_bool(obj, "dispatcher", link.lower_ifindex && xdp_attached(link.lower_ifindex));
-			netns_leave();
-		}
+		out_u64(obj, "lower_netns_inode", link.lower_netns);
+		out_dispatcher(obj, &link);
 		json_object_array_add(array, obj);
 		if (devices) {
 			size_t n = strlen(devices);

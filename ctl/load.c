@@ -69,14 +69,14 @@ static void answer_load(int fd, const struct transport_object *o, struct target 
 	if (!opt_json)
 		printf("%s: loaded, IP protocol %u\n", o->name, o->ip_proto);
 	for (i = 0; i < n; i++) {
-		int err = netns_enter(&t[i].ns);
+		int err = t[i].moved_link ? -ENODEV : netns_enter(&t[i].ns);
 
 		if (!err) {
 			err = device_link_by_ifindex(fd, t[i].link.ifindex, &link);
 			netns_leave();
 		}
 		d = json_object_new_object();
-		out_str(d, "link", t[i].link.name);
+		out_str(d, "link", t[i].moved_link ? NULL : t[i].link.name);
 		out_u64(d, "link_ifindex", t[i].link.ifindex);
 		if (!err)
 			out_u64(d, "link_id", link.id);
@@ -86,7 +86,8 @@ static void answer_load(int fd, const struct transport_object *o, struct target 
 		out_bool(d, "xdp_attached", t[i].made_xdp);
 		json_object_array_add(devs, d);
 		if (!opt_json)
-			printf("%s: link device %s on %s%s\n", o->name, t[i].link.name,
+			printf("%s: link device %s on %s%s\n", o->name,
+			       t[i].moved_link ? "of another network namespace" : t[i].link.name,
 			       netns_ifname(&t[i].ns, t[i].lower.name, name, sizeof(name)),
 			       t[i].made_link ? "" : " (was there)");
 	}

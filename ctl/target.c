@@ -116,6 +116,11 @@ static int make_link(struct target *t)
 	err = link_find_etran(t->lower.ifindex, &t->link);
 	if (err == -ENODEV) {
 		err = link_create_etran(t->lower.ifindex);
+		/* It has one, but not here: whoever moved it into a namespace looks after it. */
+		if (err == -EBUSY) {
+			t->moved_link = true;
+			return CTL_OK;
+		}
 		/* Somebody was quicker: just as good. */
 		if (err && err != -EEXIST)
 			return fail(CTL_FAILURE, "cannot create a link device on '%s': %s%s%s%s%s",

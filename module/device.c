@@ -19,8 +19,8 @@ static long get_version(struct etran_version __user *arg)
 	return copy_to_user(arg, &v, sizeof(v)) ? -EFAULT : 0;
 }
 
-/* Context: RTNL held. */
-static void describe_link(struct etran_link *link, struct etran_link_info *out)
+/* @all: also what is in another namespace than the caller's. Context: RTNL held. */
+static void describe_link(struct etran_link *link, struct etran_link_info *out, bool all)
 {
 	struct net_device *lower = rtnl_dereference(link->lower);
 	u32 queues = link->dev->num_rx_queues, i, q;
@@ -35,8 +35,9 @@ static void describe_link(struct etran_link *link, struct etran_link_info *out)
 	out->lower_netns = 0;
 	memset(out->lower_name, 0, sizeof(out->lower_name));
 	strscpy_pad(out->name, link->dev->name);
-	if (lower) {
+	if (lower && (all || net_eq(dev_net(lower), current->nsproxy->net_ns))) {
 		out->lower_ifindex = lower->ifindex;
+		out->lower_netns = dev_net(lower)->ns.inum;
 		strscpy_pad(out->lower_name, lower->name);
 	}
 	/* Rotate: the queue of a process that just died stays bound for some milliseconds. */
@@ -75,7 +76,7 @@ static long get_link(struct etran_link_info __user *arg)
 			found = link;
 	}
 	if (found) {
-		describe_link(found, &q);
+		describe_link(found, &q, q.flags & ETRAN_LINK_ALL_NETNS);
 		err = 0;
 	}
 	rtnl_unlock();

@@ -10,12 +10,14 @@
  * XDP_COPY would use that path, and so sends nothing either: the only way to the wire is through a
  * transport.
  *
- * The device goes with its lower device. (Rejected: finding it by the lower device's
+ * The device goes with its lower device, and with its own network namespace, into which it may be
+ * moved: see README.md. (Rejected: finding it by the lower device's
  * rx_handler_data, which bridge and macvlan use; hence the hash table.)
  */
 #include <linux/etherdevice.h>
 #include <linux/hashtable.h>
 #include <linux/if_arp.h>
+#include <linux/if_vlan.h>
 #include <linux/moduleparam.h>
 #include <linux/rtnetlink.h>
 #include <net/rtnetlink.h>
@@ -275,6 +277,14 @@ static void link_follow_mtu(struct etran_link *link, struct net_device *lower)
 		WRITE_ONCE(ch->status->mtu, link->dev->mtu);
 }
 
+/* Master devices, other than a VRF, take over the addresses of what they have below them. */
+static bool has_other_master(struct net_device *lower)
+{
+	struct net_device *master = netdev_master_upper_dev_get(lower);
+
+	return master && !netif_is_l3_master(master);
+}
+
 static int link_newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
 			struct nlattr *data[], struct netlink_ext_ack *ack)
 {
@@ -294,6 +304,26 @@ static int link_newlink(struct net *src_net, struct net_device *dev, struct nlat
 	if (etran_is_link(lower) || lower->type != ARPHRD_ETHER || (lower->flags & IFF_LOOPBACK)) {
 		NL_SET_ERR_MSG(ack, "the lower device must be an Ethernet device, and no etran one");
 		return -EINVAL;
+	}
+	if (is_vlan_dev(lower)) {
+		NL_SET_ERR_MSG(ack, "a VLAN device has no native XDP, and what is below it carries untagged packets only: put the link device on a NIC, or a virtual function, of that VLAN");
+		return -EOPNOTSUPP;
+	}
+	if (netif_is_macvlan(lower)) {
+		NL_SET_ERR_MSG(ack, "a macvlan device has no native XDP: put the link device on the device below it, and move that link device to where the application is");
+		return -EOPNOTSUPP;
+	}
+	if (netif_is_bridge_master(lower)) {
+		NL_SET_ERR_MSG(ack, "a bridge has no native XDP: give the host an address on a NIC of its own, or on a veth device whose peer is a port of the bridge");
+		return -EOPNOTSUPP;
+	}
+	if (has_other_master(lower)) {
+		NL_SET_ERR_MSG(ack, "the lower device belongs to a bridge, bond or other master, which has its addresses and routes: put the link device on the master, or take the lower device out of it");
+		return -EINVAL;
+	}
+	if (netif_is_bond_master(lower) && !lower->xdp_features) {
+		NL_SET_ERR_MSG(ack, "the bond cannot do XDP: it needs mode balance-rr, active-backup, balance-xor (not with vlan+srcmac) or 802.3ad, and devices in it that all have native XDP with ndo_xdp_xmit");
+		return -EOPNOTSUPP;
 	}
 	if (!lower->netdev_ops->ndo_bpf || !lower->netdev_ops->ndo_xdp_xmit) {
 		NL_SET_ERR_MSG(ack, "the lower device has no native XDP with ndo_xdp_xmit");
@@ -335,6 +365,15 @@ unregister:
 	return err;
 }
 
+/* The namespace in which IFLA_LINK is to be understood. */
+static struct net *link_get_net(const struct net_device *dev)
+{
+	const struct etran_link *link = netdev_priv(dev);
+	const struct net_device *lower = rcu_access_pointer(link->lower);
+
+	return dev_net(lower ?: dev);
+}
+
 static void link_dellink(struct net_device *dev, struct list_head *head)
 {
 	unregister_netdevice_queue(dev, head);
@@ -359,18 +398,27 @@ static struct rtnl_link_ops link_ops __read_mostly = {
 	.dellink = link_dellink,
 	.get_num_rx_queues = link_rx_queues,
 	.get_num_tx_queues = link_tx_queues,
+	.get_link_net = link_get_net,
 };
 
 static int link_event(struct notifier_block *nb, unsigned long event, void *ptr)
 {
 	struct net_device *lower = netdev_notifier_info_to_dev(ptr);
 	struct etran_link *link = link_of(lower);
+	struct netdev_notifier_changeupper_info *upper;
 
 	if (!link)
 		return NOTIFY_DONE;
 	switch (event) {
+	case NETDEV_PRECHANGEUPPER:
+		upper = ptr;
+		if (!upper->master || !upper->linking || netif_is_l3_master(upper->upper_dev))
+			break;
+		NL_SET_ERR_MSG(netdev_notifier_info_to_extack(ptr),
+			       "it has an etran device on top, which works with its addresses: delete that first");
+		return notifier_from_errno(-EBUSY);
 	case NETDEV_UNREGISTER:
-		/* Moved to another namespace, it leaves this one: so does the link device. */
+		/* Moved to another namespace, it leaves its addresses; the link device goes. */
 		unregister_netdevice(link->dev);
 		break;
 	case NETDEV_CHANGEMTU:

@@ -115,11 +115,12 @@ static int segment_size(struct homa_sock *s)
 {
 	const struct etran_status *st = etran_endpoint_status(s->ch);
 	const uint32_t headers = sizeof(struct iphdr) + sizeof(struct homa_data_hdr);
+	const struct etran_link_info *link = etran_channel_link(s->ch);
 	uint32_t mtu = __atomic_load_n(&st->mtu, __ATOMIC_RELAXED);
 
 	if (mtu <= headers)
 		return etran_fail(EMSGSIZE, "MTU %u of the device has no room for %u bytes of headers; raise it: ip link set %.16s mtu 1500",
-				  mtu, headers, etran_channel_link(s->ch)->lower_name);
+				  mtu, headers, *link->lower_name ? link->lower_name : "DEV");
 	/* A peer like this one must be able to receive it. */
 	return mtu - headers < ETRAN_MAX_PAYLOAD ? mtu - headers : ETRAN_MAX_PAYLOAD;
 }

@@ -245,10 +245,11 @@ TEST_F(lower, link_devices_that_cannot_be_made_say_why)
 			       "the lower device must be an Ethernet device, and no etran one"));
 	EXPECT_EQ(0, add_fails("e1 link veth0 type etran",
 			       "the lower device has an etran device already"));
-	ASSERT_EQ(0, et_sh("ip link add du0 type dummy && ip link add br0 type bridge && ip link add vl0 link veth0 type vlan id 5"));
+	ASSERT_EQ(0, et_sh("ip link add du0 type dummy && ip link add br0 type bridge && ip link add vl0 link veth0 type vlan id 5 && ip link add mv0 link veth0 type macvlan"));
 	EXPECT_EQ(0, add_fails("e1 link du0 type etran", "the lower device has no native XDP"));
-	EXPECT_EQ(0, add_fails("e1 link br0 type etran", "the lower device has no native XDP"));
-	EXPECT_EQ(0, add_fails("e1 link vl0 type etran", "the lower device has no native XDP"));
+	EXPECT_EQ(0, add_fails("e1 link br0 type etran", "a bridge has no native XDP"));
+	EXPECT_EQ(0, add_fails("e1 link vl0 type etran", "a VLAN device has no native XDP"));
+	EXPECT_EQ(0, add_fails("e1 link mv0 type etran", "a macvlan device has no native XDP"));
 	ASSERT_EQ(0, et_sh("ip link add ve0 mtu 500 type veth peer name ve1"));
 	EXPECT_EQ(0, add_fails("e1 link ve0 type etran", "the lower device's MTU is below 576"));
 	ASSERT_EQ(0, et_sh("ip link set ve0 mtu 1500"));
@@ -256,6 +257,67 @@ TEST_F(lower, link_devices_that_cannot_be_made_say_why)
 	EXPECT_EQ(2, et_links());
 	ASSERT_EQ(0, et_sh("ip link add e1 link ve0 numrxqueues 4096 type etran && ip link del ve0"));
 	EXPECT_TRUE(et_wait_for(et_links() == 2));
+}
+
+TEST_F(lower, device_of_a_bridge_is_refused_and_stays_out_of_bridges)
+{
+	ASSERT_EQ(0, et_sh("ip link add br0 type bridge && ip link add vb0 type veth peer name vb1 && ip link set vb0 master br0"));
+	/* The addresses are the bridge's. */
+	EXPECT_EQ(0, add_fails("e1 link vb0 type etran",
+			       "the lower device belongs to a bridge, bond or other master"));
+	ASSERT_EQ(0, et_sh("ip link set vb0 nomaster && ip link add e1 link vb0 type etran"));
+	ASSERT_EQ(0, et_sh("ip link set vb0 master br0 2>&1 | grep 'delete that first'"));
+	ASSERT_EQ(0, et_sh("ip link del e1 && ip link set vb0 master br0 && ip link del vb0"));
+}
+
+TEST_F(lower, bond_that_cannot_do_xdp_is_refused)
+{
+	ASSERT_EQ(0, et_sh("ip link add bo0 type bond mode balance-tlb && ip link add ve0 type veth peer name ve1 && ip link set ve0 master bo0"));
+	EXPECT_EQ(0, add_fails("e1 link bo0 type etran", "the bond cannot do XDP"));
+	EXPECT_EQ(0, add_fails("e1 link ve0 type etran",
+			       "the lower device belongs to a bridge, bond or other master"));
+	ASSERT_EQ(0, et_sh("ip link del bo0 && ip link del ve0"));
+}
+
+/* Two pairs between a and b, on each side in a bond with a link device on it. */
+TEST_F(lower, bond_works)
+{
+	static const char * const addr[] = { "10.1.0.1", "10.1.0.2" };
+	static const char * const mac[] = { "02:00:00:00:02:0a", "02:00:00:00:02:0b" };
+	int ns[] = { self->hosts.a.ns, self->hosts.b.ns }, i;
+	struct xsk x, y;
+	struct xsk_frame f;
+
+	ASSERT_EQ(0, et_sh("for i in 0 1; do ip link add ve$i type veth peer name ve$i netns /proc/%d/fd/%d || exit; done",
+			   getpid(), ns[1]));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, et_enter(ns[i]));
+		ASSERT_EQ(0, et_sh("printf 'link add bo0 address %s type bond mode active-backup\nlink set ve0 master bo0\nlink set ve1 master bo0\naddr add %s/24 dev bo0\nlink set bo0 up\nneigh replace %s lladdr %s nud permanent dev bo0\nlink add etran1 link bo0 numrxqueues 4 type etran\nlink set etran1 up\n' | ip -batch -",
+				   mac[i], addr[i], addr[!i], mac[!i]));
+		ASSERT_EQ(0, bpf_xdp_attach(if_nametoindex("bo0"), tt_xdp(tt_object),
+					    XDP_FLAGS_DRV_MODE, NULL));
+	}
+	ASSERT_EQ(0, xsk_open(&y, &(struct xsk_config) { .port = 5, .device = "etran1" }));
+	ASSERT_EQ(0, et_enter(ns[0]));
+	ASSERT_EQ(0, xsk_open(&x, &(struct xsk_config) { .port = 4, .device = "etran1" }));
+	self->r.daddr = inet_addr(addr[1]);
+	self->r.dport = 5;
+	self->r.rx_verdict = 5;
+	/* Over the first, then over the second. */
+	for (i = 0; i < 2; i++) {
+		self->r.seq = i;
+		ASSERT_EQ(0, xsk_send(&x, i, TT_SEND, &self->r, "bond", 4));
+		ASSERT_EQ(1, xsk_recv(&y, &f));
+		EXPECT_EQ(i, f.tt.seq);
+		EXPECT_EQ(inet_addr(addr[0]), f.tt.saddr);
+		ASSERT_EQ(0, et_sh("ip link set bo0 type bond active_slave ve1"));
+	}
+	xsk_close(&x);
+	ASSERT_EQ(0, et_sh("ip link del bo0 && ip link del ve0 && ip link del ve1"));
+	ASSERT_EQ(0, et_enter(ns[1]));
+	xsk_close(&y);
+	ASSERT_EQ(0, et_sh("ip link del bo0"));
+	ASSERT_EQ(0, et_enter(ns[0]));
 }
 
 TT_MAIN(0)
