@@ -11,6 +11,7 @@
  *
  * On a link device the completion ring says that a descriptor was read, nothing more.
  */
+#include <linux/ipv6.h>
 #include "egress.h"
 #include "trace.h"
 
@@ -212,7 +213,9 @@ bool etran_egress_frame(struct etran_egress *e, const struct xdp_desc *desc)
 	}
 	offset = (desc->addr & ((1U << ch->chunk_shift) - 1)) + sizeof(pkt->req);
 	if (e->direct) {
-		if (unlikely(offset < ETRAN_HDR_LEN)) {
+		/* Behind as well, because what is IPv4 when checked may be IPv6 when completed. */
+		if (unlikely(offset < ETRAN_HDR_LEN ||
+			     offset + sizeof(struct ipv6hdr) > 1U << ch->chunk_shift)) {
 			drop_frame(ch, t, frame_offset);
 			return false;
 		}
