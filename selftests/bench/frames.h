@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the suite "frames" and its BPF programs share. */
+#ifndef FRAMES_H
+#define FRAMES_H
+
+#include <linux/types.h>
+
+#define FR_NAME		"bench"
+#define FR_PROTO	253	/* RFC 3692: for experiments */
+#define FR_HDRS		28	/* IP header, and 8 bytes that stand for a transport's */
+#define FR_FRAME	64	/* bytes on the wire */
+#define FR_PAYLOAD	(FR_FRAME - 14 - FR_HDRS)
+#define FR_DELIVERED	64	/* bytes that an application gets */
+
+/* struct etran_req.op of the transport that holds */
+enum fr_op {
+	FR_SEND,
+	FR_HOLD,	/* keep the frame */
+	FR_CYCLE,	/* release the one before, keep this one */
+	FR_RELEASE,	/* release the one before */
+	FR_KICK,
+};
+
+/* struct etran_req.data */
+struct fr_req {
+	__u32 daddr;	/* network byte order */
+	__u16 dport;
+	__u16 reserved;
+};
+
+/* What a lookup finds. */
+struct fr_peer {
+	__u32 daddr;
+	__u32 saddr;
+	__u64 packets;
+};
+
+/* Read and written by both sides. */
+struct fr_state {
+	__u32 link;		/* id of the link device */
+	__u32 daddr;
+	__u32 endpoint;		/* deliver there */
+	__u32 redirect;		/* ifindex that the sender sends to */
+	__u32 make;		/* packets that one kick makes gen send */
+	__u32 due;		/* packets that gen is to send now */
+	__u32 failed;		/* deliveries and holds that failed */
+	__u64 cycle;		/* handle of the frame that FR_CYCLE released last */
+	__u64 generated;
+};
+
+#endif /* FRAMES_H */
