@@ -34,6 +34,7 @@ KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
 
 .DEFAULT_GOAL := all
 .PHONY: all build module bpf userlib ctl selftests setup setup-build demo check lab kernel \
+	bench bench-list bench-profile \
 	clean help checkpatch sparse install modules_install uninstall
 
 ## all: everything, for the running kernel or KDIR=DIR (default)
@@ -91,6 +92,22 @@ lab: setup
 	@PATH=$(O)/bin:$(PATH) ETRAN_MODULE=$(O)/module/$$(cat $(LAB_KERNEL)/release)/etran.ko \
 		$(LAB_DIR)/run -k $(LAB) -i
 
+# A compiled kernel, unless LAB= says otherwise: Debian's own does much beside.
+BENCH_RUN = $(LAB_DIR)/setup kernel && $(TOP)/selftests/bench/run -o $(O) \
+	-k $(if $(filter command line,$(origin LAB)),$(LAB),patched)
+
+## bench: guest instructions per frame, beside plain AF_XDP -> build/bench.json [S=suite] [C=case]
+bench:
+	@$(BENCH_RUN) $(if $(S),-s '$(S)') $(if $(C),-c '$(C)')
+
+## bench-list: the suites and cases of bench
+bench-list:
+	@$(BENCH_RUN) -l
+
+## bench-profile: where a case's instructions go, by function [C=case] [S=suite] [LINES=1]
+bench-profile:
+	@$(BENCH_RUN) -p $(if $(LINES),-L) $(if $(S),-s '$(S)') $(if $(C),-c '$(C)')
+
 ## kernel: makes a lab kernel that is compiled [LAB=patched|debug] [KSRC=DIR], 10-20 minutes
 kernel:
 	@$(LAB_DIR)/setup kernel
@@ -140,7 +157,7 @@ clean:
 ## help: this list
 help:
 	@echo "etran $(VERSION). On a fresh Debian 12 or 13, 'make demo' and 'make check' set up all they need."
-	@sed -n 's/^## \([a-z_]*\): /\1: /p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^## \([a-z_-]*\): /\1: /p' $(firstword $(MAKEFILE_LIST)) | \
 		awk -F': ' '{ printf "  make %-15s %s\n", $$1, substr($$0, length($$1) + 3) }'
 	@echo "Variables: KDIR (kernel build directory), O (output, default build/), LAB, T, PREFIX, DESTDIR, V=1,"
 	@echo "  JOBS, ETRAN_CACHE (kernels, libbpf; default ~/.cache/etran), ETRAN_KVM=0|1"

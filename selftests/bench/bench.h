@@ -394,10 +394,8 @@ static int bench_main(int argc, char **argv, const char *suite, const struct ben
 		if (bench_run_case(suite, &cases[i], profile))
 			failed++;
 	}
-	if (!list && !found && strcmp(pattern, "*")) {
-		fprintf(stderr, "%s has no case '%s'\n", suite, pattern);
+	if (!list && !found && strcmp(pattern, "*"))
 		return 3;
-	}
 	return failed ? 1 : 0;
 }
 
