@@ -133,6 +133,21 @@ __u32 BPF_PROG(ingress_deliver, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	return ETRAN_DELIVER;
 }
 
+/* Each packet to the next endpoint. */
+SEC("struct_ops/ingress_spread")
+__u32 BPF_PROG(ingress_spread, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	__u32 i = fr.next & (FR_SOCKETS - 1);
+	struct etran_rec rec = { .endpoint = fr.endpoint_of[i] };
+
+	fr.next = i + 1 < fr.endpoints ? i + 1 : 0;
+	if (bpf_etran_deliver(pkt, &rec, sizeof(rec), FR_HDRS, FR_DELIVERED)) {
+		fr.failed++;
+		return ETRAN_DROP;
+	}
+	return ETRAN_DELIVER;
+}
+
 /* Each packet makes gen send so many. */
 SEC("struct_ops/ingress_kick")
 __u32 BPF_PROG(ingress_kick, struct etran_pkt *pkt, struct etran_hdr *hdr)
@@ -168,6 +183,7 @@ TRANSPORT(bench_planted, egress_planted, ingress_empty);
 TRANSPORT(bench_hash, egress_hash, ingress_empty);
 TRANSPORT(bench_hold, egress_hold, ingress_empty);
 TRANSPORT(bench_deliver, egress_empty, ingress_deliver);
+TRANSPORT(bench_spread, egress_empty, ingress_spread);
 TRANSPORT(bench_gen, egress_empty, ingress_kick, .gen = (void *)gen);
 
 /* ---- XDP ---- */

@@ -350,6 +350,7 @@ static int drain(struct xsk *x, unsigned int n)
 	uint32_t at = *x->rx.consumer, have, i;
 
 	have = __atomic_load_n(x->rx.producer, __ATOMIC_ACQUIRE) - at;
+	have = have < n ? have : n;
 	for (i = 0; i < have; i++) {
 		const struct xdp_desc *d = &((struct xdp_desc *)x->rx.desc)[(at + i) % XSK_RING];
 
@@ -360,7 +361,7 @@ static int drain(struct xsk *x, unsigned int n)
 	if (have == n)
 		return 0;
 	errno = 0;
-	return bench_fail("%u of %u frames were received", have, n);
+	return bench_fail("only %u of %u frames were received", have, n);
 }
 
 static int plain_rx(const struct bench_case *c, unsigned int ops)
@@ -525,14 +526,18 @@ static int sockets_setup(const struct bench_case *c)
 
 	setrlimit(RLIMIT_NOFILE, &r);
 	packet_build(14 + FR_HDRS + FR_DELIVERED);
-	if (attach("bench_deliver"))
+	if (attach("bench_spread"))
 		return -1;
 	many = calloc(c->arg, sizeof(*many));
-	for (n_many = 0; n_many < c->arg; n_many++)
+	for (n_many = 0; n_many < c->arg; n_many++) {
 		if (endpoint(&many[n_many], 64, n_many)) {
 			n_many++;
 			return -1;
 		}
+		fr->endpoint_of[n_many] = many[n_many].id;
+	}
+	fr->endpoints = n_many;
+	fr->next = 0;
 	next_many = 0;
 	return 0;
 }
@@ -550,19 +555,15 @@ static int sockets_tx(const struct bench_case *c, unsigned int ops)
 	return 0;
 }
 
-static int sockets_rx_prepare(const struct bench_case *c)
-{
-	return prepare_etran(c);
-}
-
-/* Each burst to the next socket. One call a burst: its cost is the control's as well. */
+/* Each packet to the next socket. */
 static int sockets_rx(const struct bench_case *c, unsigned int ops)
 {
 	unsigned int i;
 
-	for (i = 0; i < ops; i += BURST) {
-		fr->endpoint = many[next_many].id;
-		if (inject(BURST, BURST) || drain(&many[next_many], BURST))
+	if (inject(ops, BURST))
+		return -1;
+	for (i = 0; i < ops; i++) {
+		if (drain(&many[next_many], 1))
 			return -1;
 		next_many = next_many + 1 == n_many ? 0 : next_many + 1;
 	}
@@ -571,10 +572,24 @@ static int sockets_rx(const struct bench_case *c, unsigned int ops)
 
 static int sockets_rx_control(const struct bench_case *c, unsigned int ops)
 {
+	return inject(ops, BURST);
+}
+
+/* Each socket has been used before anything is counted: its first frame costs more. */
+static int sockets_tx_setup(const struct bench_case *c)
+{
+	return sockets_setup(c) || sockets_tx(c, c->arg * BURST) ? -1 : 0;
+}
+
+static int sockets_rx_setup(const struct bench_case *c)
+{
 	unsigned int i;
 
-	for (i = 0; i < ops; i += BURST)
-		if (inject(BURST, BURST))
+	if (sockets_setup(c) || prepare_etran(c))
+		return -1;
+	/* No socket more often than it has buffers. */
+	for (i = 0; i < c->arg; i += 128)
+		if (sockets_rx(c, 128))
 			return -1;
 	return 0;
 }
@@ -734,7 +749,8 @@ static const struct bench_case cases[] = {
 		.name = _name, .text = "egress, so many sockets in turn",		\
 		.unit = "instructions/frame", .measure = BENCH_GROWTH, .goal = _goal,	\
 		.base = "egress_sockets@10", .ops = 256, .arg = _n,			\
-		.setup = sockets_setup, .teardown = down, .arm[BENCH_ETRAN] = { sockets_tx },	\
+		.setup = sockets_tx_setup, .teardown = down,				\
+		.arm[BENCH_ETRAN] = { sockets_tx },					\
 	}
 	SOCKETS_TX("egress_sockets@10", 10, 0),
 	SOCKETS_TX("egress_sockets@1000", 1000, 1.02),
@@ -743,9 +759,9 @@ static const struct bench_case cases[] = {
 	{										\
 		.name = _name, .text = "delivery, so many sockets in turn",		\
 		.unit = "instructions/packet", .measure = BENCH_GROWTH, .goal = _goal,	\
-		.base = "deliver_sockets@10", .ops = 256, .arg = _n,			\
-		.setup = sockets_setup, .teardown = down,				\
-		.arm = { [BENCH_ETRAN] = { sockets_rx, sockets_rx_prepare },		\
+		.base = "deliver_sockets@10", .ops = 128, .arg = _n,			\
+		.setup = sockets_rx_setup, .teardown = down,				\
+		.arm = { [BENCH_ETRAN] = { sockets_rx, prepare_etran },			\
 			 [BENCH_ETRAN_CONTROL] = { sockets_rx_control, prepare_drop } },	\
 	}
 	SOCKETS_RX("deliver_sockets@10", 10, 0),
@@ -753,11 +769,28 @@ static const struct bench_case cases[] = {
 	SOCKETS_RX("deliver_sockets@4000", 4000, 1.02),
 };
 
+/*
+ * The module looks endpoints up by an id that only grows, in a tree that gets deeper at 64, 4096 and so
+ * on, at 26 instructions a level. So that a case costs the same whatever ran before it, all of them
+ * begin beyond the first step, like on a machine that has been up for a while.
+ */
+static int age(void)
+{
+	int i, err = attach("bench_empty") || endpoint(&sock, 64, 0);
+
+	for (i = 0; !err && i < 80; i++) {
+		xsk_detach(&sock);
+		err = xsk_attach(&sock, FR_NAME, 0);
+	}
+	down(NULL);
+	return err ? et_fail("%s", bench_error) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool list = argc == 2 && !strcmp(argv[1], "-l");
 
-	if (!list && init())
+	if (!list && (init() || age()))
 		return 1;
 	return bench_main(argc, argv, "frames", cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -12,6 +12,8 @@
 #define FR_PAYLOAD	(FR_FRAME - 14 - FR_HDRS)
 #define FR_DELIVERED	64	/* bytes that an application gets */
 
+#define FR_SOCKETS	4096	/* a power of two */
+
 /* struct etran_req.op of the transport that holds */
 enum fr_op {
 	FR_SEND,
@@ -43,9 +45,12 @@ struct fr_state {
 	__u32 redirect;		/* ifindex that the sender sends to */
 	__u32 make;		/* packets that one kick makes gen send */
 	__u32 due;		/* packets that gen is to send now */
+	__u32 endpoints;	/* how many of endpoint_of there are */
+	__u32 next;		/* whose turn it is */
 	__u32 failed;		/* deliveries and holds that failed */
 	__u64 cycle;		/* handle of the frame that FR_CYCLE released last */
 	__u64 generated;
+	__u32 endpoint_of[FR_SOCKETS];
 };
 
 #endif /* FRAMES_H */
