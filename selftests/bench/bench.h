@@ -22,6 +22,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
+
 #define BENCH_ROUNDS	11
 #define BENCH_WARM_UP	3	/* runs of 2N operations each */
 #define BENCH_PLANTED	100	/* instructions a unit, see plant() */
@@ -256,7 +260,7 @@ static void bench_report(const char *suite, const struct bench_case *c, struct b
 		value = ratio = etran / base;
 		break;
 	}
-	if (bench_n_known < sizeof(bench_known) / sizeof(bench_known[0])) {
+	if (bench_n_known < ARRAY_SIZE(bench_known)) {
 		bench_known[bench_n_known].name = c->name;
 		bench_known[bench_n_known++].cost = etran;
 	}

@@ -140,7 +140,7 @@ static int endpoint(struct xsk *x, uint32_t chunks, uint32_t queue)
 				.fill = chunks / 2 < XSK_RING ? chunks / 2 : XSK_RING };
 
 	if (xsk_open(x, &c) || xsk_attach(x, FR_NAME, 0))
-		return bench_fail("an endpoint on queue %u", queue);
+		return bench_fail("opening queue %u", queue);
 	requests(x, FR_SEND);
 	return 0;
 }
@@ -792,5 +792,5 @@ int main(int argc, char **argv)
 
 	if (!list && (init() || age()))
 		return 1;
-	return bench_main(argc, argv, "frames", cases, sizeof(cases) / sizeof(cases[0]));
+	return bench_main(argc, argv, "frames", cases, ARRAY_SIZE(cases));
 }

@@ -6,18 +6,13 @@
  * Each translation block has a counter a window; at the end a line a block goes to the file out=:
  * address, number of instructions, the counts of windows 1 to 8, then the distance of each instruction
  * from the first. A block that an exception ends early counts in full, which is rare enough.
- *
- * Debian's QEMU loads plugins and ships no header for them, so what is used of the interface is
- * declared here. Versions 1 to 4 of it (QEMU 7 to 10) have these functions alike: for the bytes of an
- * instruction that is qemu_plugin_insn_haddr(), as qemu_plugin_insn_data() changed. (Rejected: counting
- * inline, without a call: quicker, but its functions are others since version 3.)
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "qemu-plugin.h"
 
-#define EXPORT	__attribute__((visibility("default")))
 #define WINDOWS	9	/* 0: not counted */
 
 /* The build says for which QEMU: those before 9 know version 1, later ones 2 and more. */
@@ -25,27 +20,6 @@
 #define PLUGIN_VERSION 1
 #endif
 EXPORT int qemu_plugin_version = PLUGIN_VERSION;
-
-typedef uint64_t qemu_plugin_id_t;
-struct qemu_plugin_tb;
-struct qemu_plugin_insn;
-enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
-
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id,
-		void (*cb)(qemu_plugin_id_t, struct qemu_plugin_tb *));
-void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
-		void (*cb)(unsigned int, void *), enum qemu_plugin_cb_flags flags, void *data);
-void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
-		void (*cb)(unsigned int, void *), enum qemu_plugin_cb_flags flags, void *data);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id,
-		void (*cb)(qemu_plugin_id_t, void *), void *data);
-size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
-struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
-uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
-size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *insn);
-
-EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const void *info, int argc, char **argv);
 
 struct block {
 	struct block *next;
