@@ -119,14 +119,15 @@ void etran_direct_complete(struct etran_channel *ch, u32 chunk)
 /* ---- sending ---- */
 
 /* The packet in the UMEM. Return: as etran_packet_complete(). */
-static int complete_in_place(struct etran_channel *ch, struct etran_packet *p, u32 chunk,
+static int complete_in_place(struct etran_xmit *x, struct etran_channel *ch,
+			     const struct etran_packet *p, u32 chunk,
 			     u32 offset, struct xdp_desc *desc)
 {
 	void *payload = ch->pool->addrs + ((u64)chunk << ch->chunk_shift) + offset;
 	struct ethhdr *eth;
 	int err;
 
-	err = etran_packet_complete(READ_ONCE(ch->link), payload - ETRAN_HDR_LEN, p, &eth);
+	err = etran_packet_complete(x, READ_ONCE(ch->link), payload - ETRAN_HDR_LEN, p, &eth);
 	if (err < 0)
 		return err;
 	desc->addr = (void *)eth - ch->pool->addrs;
@@ -235,7 +236,7 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 		return false;
 	}
 	etran_packet_fill(&p, pkt, ch, f);
-	err = complete_in_place(ch, &p, pkt->chunk, pkt->umem_off, e->desc);
+	err = complete_in_place(e->x, ch, &p, pkt->chunk, pkt->umem_off, e->desc);
 	if (unlikely(err)) {
 		if (err > 0) {
 			send_copy(e->x, ch, &p, pkt->chunk, pkt->umem_off);
@@ -297,7 +298,7 @@ void etran_direct_send(struct etran_xmit *x, struct etran_channel *ch, struct et
 		send_copy(x, ch, &p, chunk, offset);
 		return;
 	}
-	err = complete_in_place(ch, &p, chunk, offset, &desc);
+	err = complete_in_place(x, ch, &p, chunk, offset, &desc);
 	if (err > 0) {
 		send_copy(x, ch, &p, chunk, offset);
 		return;

@@ -85,7 +85,7 @@ static struct etran_ep *find_endpoint(struct etran_egress *e, u32 id)
 void etran_egress_begin(struct etran_egress *e, struct etran_channel *ch)
 {
 	e->ch = ch;
-	e->x = this_cpu_ptr(&etran_xmits);
+	e->x = etran_xmit_begin(this_cpu_ptr(&etran_xmits));
 	e->page = NULL;
 	e->ep = NULL;
 	e->run = 0;
@@ -163,8 +163,12 @@ static void send_packet(struct etran_egress *e, u32 verdict)
 		}
 	}
 	copy_payload(pkt);
-	etran_packet_fill(etran_packet_of(page), pkt, ch, f);
 	e->page = NULL;
+	if (likely(!f)) {
+		etran_xmit_now(e->x, READ_ONCE(ch->link), page, pkt);
+		return;
+	}
+	etran_packet_fill(etran_packet_of(page), pkt, ch, f);
 	etran_xmit_later(e->x, page, pkt->departure_ns);
 }
 

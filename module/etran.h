@@ -20,6 +20,8 @@
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/hrtimer.h>
+#include <linux/if_ether.h>
+#include <linux/in6.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
@@ -639,6 +641,7 @@ struct etran_leave {
  * @timed: while it waits
  * @leave: see there
  * @link: id of the link device that it leaves by
+ * @endpoint: egress: whose; otherwise 0
  * @hdr_off: as in struct etran_pkt, as the two behind it
  * @hdr_len: see there
  * @payload_len: see there
@@ -647,6 +650,7 @@ struct etran_packet {
 	struct etran_timed timed;
 	struct etran_leave leave;
 	u32 link;
+	u32 endpoint;
 	u16 hdr_off;
 	u16 hdr_len;
 	u16 payload_len;
@@ -678,24 +682,49 @@ static inline void etran_packet_fill(struct etran_packet *p, const struct etran_
 	p->leave.frame = f;
 	p->leave.handle = 0;
 	p->link = pkt->link;
+	p->endpoint = pkt->endpoint;
 	p->hdr_off = pkt->hdr_off;
 	p->hdr_len = pkt->hdr_len;
 	p->payload_len = pkt->payload_len;
 }
 
 /**
+ * struct etran_hop - where the packet before this one went, for those of a burst that follow it
+ * @link: link device; NULL: nowhere
+ * @mtu: of @link
+ * @daddr: destination; of IPv4 the first word
+ * @saddr: preferred source, likewise
+ * @eth: Ethernet header
+ */
+struct etran_hop {
+	struct etran_link *link;
+	u32 mtu;
+	struct in6_addr daddr;
+	struct in6_addr saddr;
+	struct ethhdr eth;
+};
+
+/**
  * struct etran_xmit - packets on their way to one lower device, one a CPU
  * @link: the link device that all of them leave by
  * @n: how many
+ * @hop: valid within one RCU read side: whoever begins to collect calls etran_xmit_begin()
  * @frame: the packets
  * @leave: of each
  */
 struct etran_xmit {
 	struct etran_link *link;
 	int n;
+	struct etran_hop hop;
 	struct xdp_frame *frame[ETRAN_BULK];
 	struct etran_leave leave[ETRAN_BULK];
 };
+
+static inline struct etran_xmit *etran_xmit_begin(struct etran_xmit *x)
+{
+	x->hop.link = NULL;
+	return x;
+}
 
 DECLARE_PER_CPU(struct etran_xmit, etran_xmits);
 
@@ -704,8 +733,10 @@ void etran_xmit_exit(void);
 void *etran_page_alloc(void);
 void etran_page_free(void *page);
 void etran_page_put(void *page);
-int etran_packet_complete(struct etran_link *link, void *hdr, const struct etran_packet *p,
-			  struct ethhdr **eth);
+int etran_packet_complete(struct etran_xmit *x, struct etran_link *link, void *hdr,
+			  const struct etran_packet *p, struct ethhdr **eth);
+void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
+		    const struct etran_pkt *pkt);
 void etran_xmit_add(struct etran_xmit *x, void *page);
 void etran_xmit_later(struct etran_xmit *x, void *page, u64 departure_ns);
 void etran_xmit_frame(struct etran_xmit *x, struct etran_channel *ch, struct etran_frame *f);
@@ -766,7 +797,6 @@ bool etran_ip_proto_ok(u8 proto);
 bool etran_ip_check(const void *hdr, u32 len, u8 proto);
 struct etran_route *etran_ip_route(struct etran_link *link, struct net_device *lower,
 				   const void *hdr);
-__be16 etran_ip_finish(void *hdr, u32 len, const struct etran_route *r);
 bool etran_ip_is_local4(struct net_device *lower, __be32 daddr);
 bool etran_ip_is_local6(struct net_device *lower, const struct in6_addr *daddr);
 u8 etran_ip6_final(const struct ipv6hdr *ip, u32 len, bool *fragment);

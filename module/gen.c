@@ -158,7 +158,7 @@ out:
 static int gen_poll(struct napi_struct *napi, int budget)
 {
 	struct gen *g = container_of(napi, struct gen, napi);
-	struct etran_xmit *x = this_cpu_ptr(&etran_xmits);
+	struct etran_xmit *x = etran_xmit_begin(this_cpu_ptr(&etran_xmits));
 	bool more = false;
 	int work;
 

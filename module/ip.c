@@ -79,35 +79,6 @@ struct etran_route *etran_ip_route(struct etran_link *link, struct net_device *l
 	return etran_route_get(link, lower, &daddr);
 }
 
-/**
- * etran_ip_finish - fill in what is the module's in an IP header
- * @hdr: IP header, passed etran_ip_check()
- * @len: bytes of the packet, IP header included
- * @r: its next hop
- *
- * Return: the Ethernet type.
- */
-__be16 etran_ip_finish(void *hdr, u32 len, const struct etran_route *r)
-{
-	struct ipv6hdr *ip6 = hdr;
-	struct iphdr *ip = hdr;
-
-	if (ip->version == 6) {
-		if (ipv6_addr_any(&ip6->saddr))
-			ip6->saddr = r->saddr;
-		ip6->payload_len = htons(len - sizeof(*ip6));
-		return htons(ETH_P_IPV6);
-	}
-	if (!ip->saddr)
-		ip->saddr = r->saddr.s6_addr32[3];
-	ip->tot_len = htons(len);
-	ip->id = 0;
-	ip->frag_off = htons(IP_DF);
-	ip->check = 0;
-	ip->check = ip_fast_csum(ip, 5);
-	return htons(ETH_P_IP);
-}
-
 /*
  * An address of this host is the lower device's, or one that the host has by whatever device
  * (a service address on lo); but not one of a device that is itself on top of the lower device:

@@ -18,6 +18,8 @@
  */
 #include <linux/etherdevice.h>
 #include <linux/ip.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
 #include <net/neighbour.h>
 #include <net/page_pool/helpers.h>
 #include "etran.h"
@@ -148,10 +150,11 @@ static void dropped(struct etran_link *link, const struct etran_leave *l)
 /* ---- the backlog ---- */
 
 /* Context: backlog_lock held. */
-static bool backlog_add(struct etran_link *link, void *page)
+static bool backlog_add(struct etran_link *link, void *page, const struct etran_leave *l)
 {
 	struct etran_packet *p = etran_packet_of(page);
 
+	p->leave = *l;
 	if (link->backlog_len >= BACKLOG_MAX)
 		return false;
 	if (p->leave.channel) {
@@ -414,11 +417,13 @@ void etran_xmit_flush(struct etran_xmit *x)
 		return;
 	}
 	spin_lock(&link->backlog_lock);
-	for (i = sent; i < n && backlog_add(link, x->frame[i]); i++)
+	for (i = sent; i < n && backlog_add(link, x->frame[i], &x->leave[i]); i++)
 		;
 	spin_unlock(&link->backlog_lock);
-	for (; i < n; i++)
+	for (; i < n; i++) {
+		etran_packet_of(x->frame[i])->leave = x->leave[i];
 		refuse(link, x->frame[i]);
+	}
 }
 
 /**
@@ -435,8 +440,134 @@ void etran_xmit_drop(void *page)
 	etran_page_put(page);
 }
 
+/*
+ * Find out where a packet goes, and keep that in @x->hop. Return: 0; 1 when the neighbour's address is
+ * not known: then all but the destination of the Ethernet header is there, for this packet only;
+ * -EINVAL when the packet must be dropped, which was counted.
+ */
+static noinline int find_hop(struct etran_xmit *x, struct etran_link *link,
+			     struct etran_transport *t, const void *ip)
+{
+	struct net_device *lower = link ? rcu_dereference(link->lower) : NULL;
+	bool v4 = ((const struct iphdr *)ip)->version == 4;
+	struct etran_hop *hop = &x->hop;
+	struct etran_route *route;
+
+	hop->link = NULL;
+	if (!lower) {
+		etran_count(link, t, packet_link);
+		return -EINVAL;
+	}
+	if (!netif_running(lower) || !netif_carrier_ok(lower) || !netif_running(link->dev)) {
+		etran_count(link, t, packet_device);
+		return -EINVAL;
+	}
+	hop->mtu = READ_ONCE(link->dev->mtu);
+	route = etran_ip_route(link, lower, ip);
+	if (IS_ERR(route)) {
+		etran_count(link, t, packet_route);
+		return -EINVAL;
+	}
+	if (v4) {
+		hop->daddr.s6_addr32[0] = ((const struct iphdr *)ip)->daddr;
+		hop->saddr.s6_addr32[0] = route->saddr.s6_addr32[3];
+	} else {
+		hop->daddr = ((const struct ipv6hdr *)ip)->daddr;
+		hop->saddr = route->saddr;
+	}
+	hop->eth.h_proto = v4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
+	ether_addr_copy(hop->eth.h_source, lower->dev_addr);
+	if (neigh_event_send(route->neigh, NULL)) {
+		if (!etran_route_may_wait(link)) {
+			etran_count(link, t, packet_neighbour);
+			return -EINVAL;
+		}
+		eth_zero_addr(hop->eth.h_dest);
+		return 1;
+	}
+	neigh_ha_snapshot(hop->eth.h_dest, route->neigh, lower);
+	hop->link = link;
+	return 0;
+}
+
+static noinline int complete6(struct etran_xmit *x, struct etran_link *link,
+			      struct etran_transport *t, void *hdr, u32 hdr_len, u32 len)
+{
+	struct etran_hop *hop = &x->hop;
+	struct ipv6hdr *ip = hdr;
+	int err = 0;
+
+	if (!etran_ip_check(ip, hdr_len, t->ip_proto) || ip->version != 6) {
+		etran_count(link, t, packet_ip);
+		return -EINVAL;
+	}
+	if (hop->link != link || hop->eth.h_proto != htons(ETH_P_IPV6) ||
+	    !ipv6_addr_equal(&hop->daddr, &ip->daddr)) {
+		err = find_hop(x, link, t, ip);
+		if (err < 0)
+			return err;
+	}
+	if (len > hop->mtu) {
+		etran_count(link, t, packet_mtu);
+		return -EINVAL;
+	}
+	if (ipv6_addr_any(&ip->saddr))
+		ip->saddr = hop->saddr;
+	ip->payload_len = htons(len - sizeof(*ip));
+	return err;
+}
+
+/* See etran_packet_complete(). */
+static __always_inline int complete_packet(struct etran_xmit *x, struct etran_link *link,
+					   struct etran_transport *t, void *hdr, u32 hdr_off,
+					   u32 hdr_len, u32 payload_len, struct ethhdr **eth)
+{
+	struct etran_hop *hop = &x->hop;
+	u32 end = hdr_off + hdr_len, len = hdr_len + payload_len;
+	struct iphdr *ip = hdr + hdr_off;
+	int err = 0;
+
+	if (unlikely(hdr_off < ALIGN(ETH_HLEN, 4) || hdr_len < sizeof(*ip) ||
+		     end > ETRAN_HDR_LEN || (payload_len && end != ETRAN_HDR_LEN))) {
+		etran_count(link, t, packet_header);
+		return -EINVAL;
+	}
+	if (likely(ip->version == 4)) {
+		if (unlikely(ip->ihl != 5 || (ip->protocol != t->ip_proto &&
+					      ip->protocol != IPPROTO_ICMP))) {
+			etran_count(link, t, packet_ip);
+			return -EINVAL;
+		}
+		if (unlikely(hop->link != link || hop->daddr.s6_addr32[0] != ip->daddr ||
+			     hop->eth.h_proto != htons(ETH_P_IP) || !link)) {
+			err = find_hop(x, link, t, ip);
+			if (err < 0)
+				return err;
+		}
+		if (unlikely(len > hop->mtu)) {
+			etran_count(link, t, packet_mtu);
+			return -EINVAL;
+		}
+		if (!ip->saddr)
+			ip->saddr = hop->saddr.s6_addr32[0];
+		ip->tot_len = htons(len);
+		ip->id = 0;
+		ip->frag_off = htons(IP_DF);
+		ip->check = 0;
+		ip->check = ip_fast_csum(ip, 5);
+	} else {
+		err = complete6(x, link, t, ip, hdr_len, len);
+		if (err < 0)
+			return err;
+	}
+	*eth = (void *)ip - ETH_HLEN;
+	**eth = hop->eth;
+	return err;
+}
+
 /**
  * etran_packet_complete - check a packet's headers, and write what the kernel knows
+ * @x: the run
  * @link: link device that it leaves by, or NULL
  * @hdr: ETRAN_HDR_LEN bytes that end where the payload begins
  * @p: its lengths and transport
@@ -446,68 +577,20 @@ void etran_xmit_drop(void *page)
  * the packet must be dropped, which was counted with the reason.
  * Context: RCU read side, bottom halves off.
  */
-int etran_packet_complete(struct etran_link *link, void *hdr, const struct etran_packet *p,
-			  struct ethhdr **eth)
+int etran_packet_complete(struct etran_xmit *x, struct etran_link *link, void *hdr,
+			  const struct etran_packet *p, struct ethhdr **eth)
 {
-	struct net_device *lower = link ? rcu_dereference(link->lower) : NULL;
-	struct etran_transport *t = p->leave.transport;
-	u32 end = p->hdr_off + p->hdr_len;
-	struct etran_route *route;
-	struct ethhdr *e;
-	void *ip;
-	u32 len;
-
-	if (!lower) {
-		etran_count(link, t, packet_link);
-		return -EINVAL;
-	}
-	if (p->hdr_off < ALIGN(ETH_HLEN, 4) || p->hdr_len < sizeof(struct iphdr) ||
-	    end > ETRAN_HDR_LEN || (p->payload_len && end != ETRAN_HDR_LEN)) {
-		etran_count(link, t, packet_header);
-		return -EINVAL;
-	}
-	ip = hdr + p->hdr_off;
-	if (!etran_ip_check(ip, p->hdr_len, t->ip_proto)) {
-		etran_count(link, t, packet_ip);
-		return -EINVAL;
-	}
-	len = p->hdr_len + p->payload_len;
-	if (len > READ_ONCE(link->dev->mtu)) {
-		etran_count(link, t, packet_mtu);
-		return -EINVAL;
-	}
-	if (!netif_running(lower) || !netif_carrier_ok(lower) || !netif_running(link->dev)) {
-		etran_count(link, t, packet_device);
-		return -EINVAL;
-	}
-	route = etran_ip_route(link, lower, ip);
-	if (IS_ERR(route)) {
-		etran_count(link, t, packet_route);
-		return -EINVAL;
-	}
-
-	e = ip - ETH_HLEN;
-	e->h_proto = etran_ip_finish(ip, len, route);
-	ether_addr_copy(e->h_source, lower->dev_addr);
-	*eth = e;
-	if (neigh_event_send(route->neigh, NULL)) {
-		if (!etran_route_may_wait(link)) {
-			etran_count(link, t, packet_neighbour);
-			return -EINVAL;
-		}
-		eth_zero_addr(e->h_dest);
-		return 1;
-	}
-	neigh_ha_snapshot(e->h_dest, route->neigh, lower);
-	return 0;
+	return complete_packet(x, link, p->leave.transport, hdr, p->hdr_off, p->hdr_len,
+			       p->payload_len, eth);
 }
 
 /* Leave a complete packet to the kernel until the neighbour's address is known. Consumes it. */
-static void wait_for_neighbour(struct etran_link *link, struct xdp_frame *xdpf, const void *ip)
+static void wait_for_neighbour(struct etran_link *link, struct xdp_frame *xdpf,
+			       const struct etran_leave *leave, const void *ip)
 {
 	struct net_device *lower = rcu_dereference(link->lower);
 	/* It is not ours any more when we know. */
-	struct etran_leave l = etran_packet_of(xdpf)->leave;
+	struct etran_leave l = *leave;
 	struct etran_route *route;
 	bool sent = false;
 
@@ -525,6 +608,27 @@ static void wait_for_neighbour(struct etran_link *link, struct xdp_frame *xdpf, 
 	}
 }
 
+static __always_inline void fill_frame(void *page, struct ethhdr *eth, u32 len)
+{
+	struct xdp_frame *xdpf = page;
+
+	xdpf->data = eth;
+	xdpf->len = ETH_HLEN + len;
+	xdpf->headroom = (void *)eth - page - sizeof(*xdpf);
+	xdpf->metasize = 0;
+	xdpf->frame_sz = PAGE_SIZE;
+	xdpf->flags = 0;
+}
+
+/* Room for one more packet that leaves by @link. */
+static __always_inline struct etran_leave *next_slot(struct etran_xmit *x, struct etran_link *link)
+{
+	if (unlikely(x->n == ETRAN_BULK || (x->n && x->link != link)))
+		etran_xmit_flush(x);
+	x->link = link;
+	return &x->leave[x->n];
+}
+
 /**
  * etran_xmit_add - check and complete a packet, and collect it for the lower device
  * @x: the collection
@@ -536,35 +640,60 @@ void etran_xmit_add(struct etran_xmit *x, void *page)
 {
 	struct etran_packet *p = etran_packet_of(page);
 	struct etran_link *link = x->link;
-	struct xdp_frame *xdpf = page;
 	struct ethhdr *eth;
 	int err;
 
 	/* The link device of the one before it, as a rule. */
 	if (!x->n || link->id != p->link)
 		link = etran_link_by_id(p->link);
-	err = etran_packet_complete(link, page + XDP_PACKET_HEADROOM, p, &eth);
+	err = etran_packet_complete(x, link, page + XDP_PACKET_HEADROOM, p, &eth);
 	if (err < 0) {
 		dropped(link, &p->leave);
 		etran_page_put(page);
 		return;
 	}
-	xdpf->data = eth;
-	xdpf->len = ETH_HLEN + p->hdr_len + p->payload_len;
-	xdpf->headroom = (void *)eth - page - sizeof(*xdpf);
-	xdpf->metasize = 0;
-	xdpf->frame_sz = PAGE_SIZE;
-	xdpf->flags = 0;
+	fill_frame(page, eth, p->hdr_len + p->payload_len);
 	if (unlikely(err)) {
-		wait_for_neighbour(link, xdpf, (void *)eth + ETH_HLEN);
+		wait_for_neighbour(link, page, &p->leave, (void *)eth + ETH_HLEN);
 		return;
 	}
-	if (x->n == ETRAN_BULK || (x->n && x->link != link))
-		etran_xmit_flush(x);
-	x->link = link;
-	x->frame[x->n] = xdpf;
-	x->leave[x->n] = p->leave;
-	x->n++;
+	*next_slot(x, link) = p->leave;
+	x->frame[x->n++] = page;
+}
+
+/**
+ * etran_xmit_now - the same for a frame of egress that is not kept, without detour
+ * @x: the collection
+ * @link: link device that it leaves by
+ * @page: the packet; consumed
+ * @pkt: its frame, after the program
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
+		    const struct etran_pkt *pkt)
+{
+	struct etran_leave *l = next_slot(x, link);
+	struct ethhdr *eth;
+	int err;
+
+	l->transport = pkt->transport;
+	l->channel = pkt->channel;
+	l->frame = NULL;
+	l->handle = 0;
+	err = complete_packet(x, link, pkt->transport, page + XDP_PACKET_HEADROOM, pkt->hdr_off,
+			      pkt->hdr_len, pkt->payload_len, &eth);
+	if (unlikely(err < 0)) {
+		dropped(link, l);
+		etran_page_put(page);
+		return;
+	}
+	fill_frame(page, eth, pkt->hdr_len + pkt->payload_len);
+	if (unlikely(err)) {
+		wait_for_neighbour(link, page, l, (void *)eth + ETH_HLEN);
+		return;
+	}
+	x->frame[x->n++] = page;
 }
 
 /**
