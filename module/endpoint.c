@@ -17,15 +17,71 @@
 #include <net/xdp_sock.h>
 #include "etran.h"
 
-DEFINE_XARRAY_ALLOC1(etran_endpoints);
-static u32 next_endpoint;
+/* By index, to give out indices and to walk over all; changed under etran_mutex or by the worker. */
+static DEFINE_XARRAY_ALLOC1(endpoints);
+static u32 next_index;	/* under etran_mutex, as the two behind it */
+static u32 serial;
+static u32 nr_endpoints;
+
+/* By index, to look them up for each packet: two loads. */
+struct etran_ep __rcu **etran_endpoint_pages[ETRAN_EP_PAGES];
+
+/*
+ * Give @ep an id: index, and a number that changes each time. Indices go round in a range that is
+ * larger than the number of endpoints, so an old id does not fit its successor for long.
+ * Context: etran_mutex held.
+ */
+static int enter(struct etran_ep *ep)
+{
+	u32 max = clamp(2 * nr_endpoints, 4095U, ETRAN_EP_MAX - 1), index;
+	struct etran_ep __rcu ***page;
+	int err;
+
+	err = xa_alloc_cyclic(&endpoints, &index, ep, XA_LIMIT(1, max), &next_index, GFP_KERNEL);
+	if (err < 0)
+		return err == -EBUSY ? -ENFILE : err;
+	page = &etran_endpoint_pages[index / ETRAN_EP_PAGE];
+	if (!*page) {
+		struct etran_ep __rcu **new = (void *)get_zeroed_page(GFP_KERNEL);
+
+		if (!new) {
+			xa_erase(&endpoints, index);
+			return -ENOMEM;
+		}
+		/* Readers come to it by an id that was not given out yet. */
+		smp_store_release(page, new);
+	}
+	serial = (serial + 1) & (ETRAN_EP_SERIALS - 1);
+	ep->pub.id = serial << ETRAN_EP_BITS | index;
+	nr_endpoints++;
+	rcu_assign_pointer((*page)[index % ETRAN_EP_PAGE], ep);
+	return 0;
+}
+
+/* Nobody finds it any more. Context: etran_mutex held. */
+static void forget_locked(struct etran_ep *ep)
+{
+	u32 index = ep->pub.id & (ETRAN_EP_MAX - 1);
+
+	RCU_INIT_POINTER(etran_endpoint_pages[index / ETRAN_EP_PAGE][index % ETRAN_EP_PAGE], NULL);
+	xa_erase(&endpoints, index);
+	nr_endpoints--;
+}
+
+/* The same. Context: may sleep. */
+static void forget(struct etran_ep *ep)
+{
+	mutex_lock(&etran_mutex);
+	forget_locked(ep);
+	mutex_unlock(&etran_mutex);
+}
 
 static void endpoint_free(struct work_struct *work)
 {
 	struct etran_ep *ep = container_of(work, struct etran_ep, work);
 	struct etran_transport *t = ep->transport;
 
-	xa_erase(&etran_endpoints, ep->pub.id);
+	forget(ep);
 	fput(ep->xsk_file);
 	atomic_dec(&t->endpoints);
 	etran_add(NULL, t, endpoints, -1);
@@ -65,7 +121,7 @@ void etran_endpoints_dead_channel(struct etran_channel *ch)
 	unsigned long id;
 
 	rcu_read_lock();
-	xa_for_each(&etran_endpoints, id, ep) {
+	xa_for_each(&endpoints, id, ep) {
 		if (rcu_access_pointer(ep->channel) != ch)
 			continue;
 		RCU_INIT_POINTER(ep->channel, NULL);
@@ -87,7 +143,7 @@ void etran_endpoints_dead_transport(struct etran_transport *t)
 	unsigned long id;
 
 	rcu_read_lock();
-	xa_for_each(&etran_endpoints, id, ep) {
+	xa_for_each(&endpoints, id, ep) {
 		if (ep->transport != t)
 			continue;
 		WRITE_ONCE(ep->open, false);
@@ -333,9 +389,8 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 	ep->pub.port = o->port;
 	memcpy(ep->pub.arg, o->arg, sizeof(o->arg));
 	rcu_assign_pointer(ep->channel, ch);
-	err = xa_alloc_cyclic(&etran_endpoints, &ep->pub.id, ep, xa_limit_32b, &next_endpoint,
-				 GFP_KERNEL);
-	if (err < 0)
+	err = enter(ep);
+	if (err)
 		return err;
 
 	local_bh_disable();
@@ -349,7 +404,7 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 	local_bh_enable();
 	if (err) {
 		WRITE_ONCE(ep->open, false);
-		xa_erase(&etran_endpoints, ep->pub.id);
+		forget_locked(ep);
 		synchronize_rcu();
 		if (err > 0 || err < -MAX_ERRNO) {
 			etran_count(NULL, t, bad_verdict);
@@ -498,5 +553,9 @@ int etran_endpoint_counters(struct etran_counters *q)
 
 void etran_endpoint_exit(void)
 {
-	xa_destroy(&etran_endpoints);
+	u32 i;
+
+	xa_destroy(&endpoints);
+	for (i = 0; i < ETRAN_EP_PAGES; i++)
+		free_page((unsigned long)etran_endpoint_pages[i]);
 }

@@ -138,6 +138,8 @@ struct etran_transport {
  * @queue_hint: where the next search for a free queue begins
  * @bound: queues with a channel; under RTNL
  * @channels: by queue; RCU, changed under RTNL
+ * @local4: an IPv4 address that was found to be the host's, and in the upper half the value of
+ *	    etran_address_changes then; one word, so that both belong together
  * @direct: channels of sockets that are bound to the lower device itself; under RTNL
  * @backlog_lock: @backlog, @retries
  * @backlog: packets that the lower device had no room for
@@ -158,6 +160,7 @@ struct etran_link {
 	u32 queue_hint;
 	u32 bound;
 	struct etran_channel __rcu **channels;
+	u64 local4;
 	struct list_head direct;
 	spinlock_t backlog_lock;	/* see above */
 	struct list_head backlog;
@@ -797,7 +800,10 @@ bool etran_ip_proto_ok(u8 proto);
 bool etran_ip_check(const void *hdr, u32 len, u8 proto);
 struct etran_route *etran_ip_route(struct etran_link *link, struct net_device *lower,
 				   const void *hdr);
-bool etran_ip_is_local4(struct net_device *lower, __be32 daddr);
+extern u32 etran_address_changes;
+int etran_ip_init(void);
+void etran_ip_exit(void);
+bool etran_ip_is_local4(struct etran_link *link, struct net_device *lower, __be32 daddr);
 bool etran_ip_is_local6(struct net_device *lower, const struct in6_addr *daddr);
 u8 etran_ip6_final(const struct ipv6hdr *ip, u32 len, bool *fragment);
 
@@ -811,7 +817,15 @@ void etran_gen_schedule(int cpu);
 int etran_ingress(struct xdp_buff *xdp);
 
 /* endpoint.c */
-extern struct xarray etran_endpoints;
+
+/* An endpoint's id is a serial number and an index. */
+#define ETRAN_EP_BITS		19
+#define ETRAN_EP_MAX		(1U << ETRAN_EP_BITS)
+#define ETRAN_EP_SERIALS	(1U << (32 - ETRAN_EP_BITS))
+#define ETRAN_EP_PAGE		(PAGE_SIZE / sizeof(void *))
+#define ETRAN_EP_PAGES		(ETRAN_EP_MAX / ETRAN_EP_PAGE)
+
+extern struct etran_ep __rcu **etran_endpoint_pages[ETRAN_EP_PAGES];
 long etran_endpoint_open(struct etran_endpoint_open __user *arg);
 void etran_endpoint_put(struct etran_ep *ep);
 void etran_endpoints_dead_channel(struct etran_channel *ch);
@@ -828,7 +842,14 @@ void etran_endpoint_exit(void);
  */
 static inline struct etran_ep *etran_endpoint_lookup(u32 id)
 {
-	return xa_load(&etran_endpoints, id);
+	u32 index = id & (ETRAN_EP_MAX - 1);
+	struct etran_ep __rcu **page;
+	struct etran_ep *ep;
+
+	/* Pairs with the release in enter(). */
+	page = smp_load_acquire(&etran_endpoint_pages[index / ETRAN_EP_PAGE]);
+	ep = page ? rcu_dereference(page[index % ETRAN_EP_PAGE]) : NULL;
+	return ep && ep->pub.id == id ? ep : NULL;
 }
 
 /* device.c */

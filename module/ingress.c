@@ -67,7 +67,7 @@ static struct etran_transport *quoted6(const struct ipv6hdr *ip, u32 len)
 }
 
 /* Whose is it? Return: false when it is no transport's, or not for this host. */
-static bool claimed4(struct arrived *a, struct net_device *lower)
+static bool claimed4(struct arrived *a, struct etran_link *link, struct net_device *lower)
 {
 	const struct iphdr *ip = a->ip;
 
@@ -79,7 +79,7 @@ static bool claimed4(struct arrived *a, struct net_device *lower)
 		a->transport = etran_transport_by_proto(ip->protocol);
 	a->len = ntohs(ip->tot_len);
 	a->fragment = ip_is_fragment(ip);
-	return a->transport && etran_ip_is_local4(lower, ip->daddr);
+	return a->transport && etran_ip_is_local4(link, lower, ip->daddr);
 }
 
 static bool claimed6(struct arrived *a, struct net_device *lower)
@@ -134,6 +134,27 @@ static bool acceptable(const struct arrived *a, struct etran_link *link, __be16 
 	return true;
 }
 
+/* Not on the stack: most of it need not be written for each packet. No two run on one CPU at a time. */
+static DEFINE_PER_CPU(struct etran_pkt, ingress_pkt);
+
+/*
+ * veth makes buffers as small as the packet, for what the kernel's own stack sends, such as ICMP
+ * errors. All of such a packet fits a copy.
+ */
+static noinline u32 run_copy(struct etran_ops *ops, struct etran_pkt *pkt, const struct arrived *a)
+{
+	struct etran_hdr copy;
+	u32 verdict;
+
+	memcpy(&copy, a->ip, a->room);
+	memset(copy.b + a->room, 0, sizeof(copy) - a->room);
+	pkt->data = &copy;
+	verdict = etran_run(ops->prog[ETRAN_INGRESS], pkt, &copy);
+	if (verdict == ETRAN_PASS)
+		memcpy(a->ip, &copy, a->room);
+	return verdict;
+}
+
 /**
  * etran_ingress - see bpf_etran_rx()
  * @xdp: a frame on a lower device
@@ -147,8 +168,7 @@ int etran_ingress(struct xdp_buff *xdp)
 	struct arrived a = {};
 	struct etran_transport *t;
 	struct etran_link *link;
-	struct etran_hdr copy;
-	struct etran_pkt pkt;
+	struct etran_pkt *pkt;
 	struct etran_ops *ops;
 	u32 verdict;
 
@@ -167,7 +187,7 @@ int etran_ingress(struct xdp_buff *xdp)
 		if (!link)
 			return XDP_PASS;
 	}
-	if (!(eth->h_proto == htons(ETH_P_IP) ? claimed4(&a, lower) : claimed6(&a, lower)) ||
+	if (!(eth->h_proto == htons(ETH_P_IP) ? claimed4(&a, link, lower) : claimed6(&a, lower)) ||
 	    !ether_addr_equal_unaligned(eth->h_dest, lower->dev_addr))
 		return XDP_PASS;
 	t = a.transport;
@@ -179,29 +199,30 @@ int etran_ingress(struct xdp_buff *xdp)
 	if (!acceptable(&a, link, eth->h_proto))
 		goto drop;
 
-	memset(&pkt, 0, sizeof(pkt));
-	pkt.len = a.len;
-	pkt.link = link->id;
-	pkt.kind = ETRAN_PKT_INGRESS;
-	pkt.data = a.ip;
-	pkt.xdp = xdp;
-	pkt.transport = t;
 	/*
-	 * veth makes buffers as small as the packet, for what the kernel's own stack sends, such as
-	 * ICMP errors. All of such a packet fits the copy.
+	 * All else is 0 since the module was loaded: programs can write only these, and functions
+	 * nothing that a program sees here.
 	 */
-	if (unlikely(a.ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp))) {
-		memcpy(&copy, a.ip, a.room);
-		memset(copy.b + a.room, 0, sizeof(copy) - a.room);
-		pkt.data = &copy;
-	}
-
-	verdict = etran_run(ops->prog[ETRAN_INGRESS], &pkt, pkt.data);
+	pkt = this_cpu_ptr(&ingress_pkt);
+	pkt->hdr_off = 0;
+	pkt->hdr_len = 0;
+	pkt->departure_ns = 0;
+	pkt->delivered = 0;
+	pkt->len = a.len;
+	pkt->link = link->id;
+	pkt->kind = ETRAN_PKT_INGRESS;
+	pkt->data = a.ip;
+	pkt->xdp = xdp;
+	pkt->transport = t;
+	if (unlikely(a.ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp)))
+		verdict = run_copy(ops, pkt, &a);
+	else
+		verdict = etran_run(ops->prog[ETRAN_INGRESS], pkt, a.ip);
 
 	trace_ingress(t->name, link->id, a.len, verdict);
 	switch (verdict) {
 	case ETRAN_DELIVER:
-		if (!pkt.delivered)
+		if (!pkt->delivered)
 			break;
 		etran_count(link, t, rx_delivered);
 		return XDP_DROP;
@@ -210,8 +231,6 @@ int etran_ingress(struct xdp_buff *xdp)
 		return XDP_DROP;
 	case ETRAN_PASS:
 		etran_count(link, t, rx_passed);
-		if (pkt.data == &copy)
-			memcpy(a.ip, &copy, a.room);
 		return XDP_PASS;
 	case ETRAN_DROP:
 		etran_count(link, t, rx_verdict);

@@ -15,6 +15,9 @@
 #include <net/ipv6_stubs.h>
 #include "etran.h"
 
+/* Counts changes of addresses and devices; under RTNL. */
+u32 etran_address_changes = 1;
+
 /**
  * etran_ip_proto_ok - can a transport have this IP protocol?
  * @proto: IP protocol number
@@ -91,14 +94,55 @@ static bool address_is_ours(struct net_device *lower, struct net_device *owner)
 
 /**
  * etran_ip_is_local4 - is a received packet for this host?
+ * @link: link device
  * @lower: where it arrived
  * @daddr: its destination
  *
+ * The last address that was is remembered until some address or device changes.
  * Context: RCU read side.
  */
-bool etran_ip_is_local4(struct net_device *lower, __be32 daddr)
+bool etran_ip_is_local4(struct etran_link *link, struct net_device *lower, __be32 daddr)
 {
-	return address_is_ours(lower, __ip_dev_find(dev_net(lower), daddr, false));
+	u32 changes = READ_ONCE(etran_address_changes);
+	u64 known = (u64)changes << 32 | (__force u32)daddr;
+
+	if (likely(READ_ONCE(link->local4) == known))
+		return true;
+	/* The number was read before the address is looked up, and before it changes that does. */
+	smp_rmb();
+	if (!address_is_ours(lower, __ip_dev_find(dev_net(lower), daddr, false)))
+		return false;
+	WRITE_ONCE(link->local4, known);
+	return true;
+}
+
+static int address_event(struct notifier_block *nb, unsigned long event, void *ptr)
+{
+	/* All is done that the event is about; never 0, which is what a new link device has. */
+	smp_wmb();
+	WRITE_ONCE(etran_address_changes, etran_address_changes + 1 ?: 1);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block inet_notifier = { .notifier_call = address_event };
+static struct notifier_block device_notifier = { .notifier_call = address_event };
+
+int etran_ip_init(void)
+{
+	int err = register_inetaddr_notifier(&inet_notifier);
+
+	if (err)
+		return err;
+	err = register_netdevice_notifier(&device_notifier);
+	if (err)
+		unregister_inetaddr_notifier(&inet_notifier);
+	return err;
+}
+
+void etran_ip_exit(void)
+{
+	unregister_netdevice_notifier(&device_notifier);
+	unregister_inetaddr_notifier(&inet_notifier);
 }
 
 /**

@@ -29,9 +29,12 @@ static int __init etran_init(void)
 	err = etran_channel_init();
 	if (err)
 		goto exit_gen;
-	err = etran_link_init();
+	err = etran_ip_init();
 	if (err)
 		goto exit_channel;
+	err = etran_link_init();
+	if (err)
+		goto exit_ip;
 	err = etran_device_init();
 	if (err)
 		goto exit_link;
@@ -53,6 +56,8 @@ exit_device:
 	etran_device_exit();
 exit_link:
 	etran_link_exit();
+exit_ip:
+	etran_ip_exit();
 exit_channel:
 	etran_channel_exit();
 exit_gen:
@@ -73,6 +78,7 @@ static void __exit etran_exit(void)
 	etran_debugfs_exit();
 	etran_device_exit();
 	etran_link_exit();
+	etran_ip_exit();
 	/* Callbacks queue work, work queues callbacks: endpoints first, then what they held. */
 	rcu_barrier();
 	flush_workqueue(etran_wq);

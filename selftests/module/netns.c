@@ -234,7 +234,7 @@ TEST_F(netns, namespace_destroyed_under_traffic)
 	 * What the transport still keeps is still to be sent, so it keeps the socket, and with it the
 	 * namespace; when that has ended, all goes.
 	 */
-	EXPECT_LT(0, et_count("frames_held"));
+	EXPECT_LT(0, et_count("frames_retained"));
 	EXPECT_EQ(2, et_links());
 	xsk_close(&self->y);
 	bpf_link__destroy(self->link);
