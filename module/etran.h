@@ -503,7 +503,18 @@ static inline s32 etran_run_endpoint(struct etran_transport *t, const struct etr
 extern struct list_head etran_transports;
 int etran_ops_register(void);
 void etran_transport_put(struct etran_transport *t);
-struct etran_transport *etran_transport_by_proto(u8 proto);
+extern struct etran_transport __rcu *etran_by_proto[256];
+
+/**
+ * etran_transport_by_proto - the transport of an IP protocol
+ * @proto: IP protocol
+ *
+ * Return: it or NULL. Context: RCU read side.
+ */
+static inline struct etran_transport *etran_transport_by_proto(u8 proto)
+{
+	return rcu_dereference(etran_by_proto[proto]);
+}
 
 /* kfuncs.c */
 int etran_kfuncs_register(void);
@@ -804,6 +815,14 @@ extern u32 etran_address_changes;
 int etran_ip_init(void);
 void etran_ip_exit(void);
 bool etran_ip_is_local4(struct etran_link *link, struct net_device *lower, __be32 daddr);
+
+/* Is this the address that etran_ip_is_local4() remembers? */
+static inline bool etran_ip_is_known4(const struct etran_link *link, __be32 daddr)
+{
+	return READ_ONCE(link->local4) ==
+	       ((u64)READ_ONCE(etran_address_changes) << 32 | (__force u32)daddr);
+}
+
 bool etran_ip_is_local6(struct net_device *lower, const struct in6_addr *daddr);
 u8 etran_ip6_final(const struct ipv6hdr *ip, u32 len, bool *fragment);
 

@@ -155,71 +155,34 @@ static noinline u32 run_copy(struct etran_ops *ops, struct etran_pkt *pkt, const
 	return verdict;
 }
 
-/**
- * etran_ingress - see bpf_etran_rx()
- * @xdp: a frame on a lower device
- *
- * Return: XDP action. Context: XDP program, RCU read side.
- */
-int etran_ingress(struct xdp_buff *xdp)
+/* Run the transport's program. Return: XDP action. */
+static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
+			       struct etran_transport *t, struct etran_ops *ops,
+			       const struct arrived *a)
 {
-	struct net_device *lower = xdp->rxq->dev;
-	const struct ethhdr *eth = xdp->data;
-	struct arrived a = {};
-	struct etran_transport *t;
-	struct etran_link *link;
-	struct etran_pkt *pkt;
-	struct etran_ops *ops;
+	struct etran_pkt *pkt = this_cpu_ptr(&ingress_pkt);
 	u32 verdict;
-
-	a.room = xdp->data_end - xdp->data;
-	if (a.room < ETH_HLEN ||
-	    (eth->h_proto != htons(ETH_P_IP) && eth->h_proto != htons(ETH_P_IPV6)))
-		return XDP_PASS;
-	a.room -= ETH_HLEN;
-	a.ip = xdp->data + ETH_HLEN;
-	link = etran_link_by_lower(lower);
-	if (!link) {
-		if (!netif_is_bond_slave(lower))
-			return XDP_PASS;
-		lower = netdev_master_upper_dev_get_rcu(lower);
-		link = lower ? etran_link_by_lower(lower) : NULL;
-		if (!link)
-			return XDP_PASS;
-	}
-	if (!(eth->h_proto == htons(ETH_P_IP) ? claimed4(&a, link, lower) : claimed6(&a, lower)) ||
-	    !ether_addr_equal_unaligned(eth->h_dest, lower->dev_addr))
-		return XDP_PASS;
-	t = a.transport;
-	ops = rcu_dereference(t->ops);
-	if (!ops)
-		return XDP_PASS;
-
-	etran_count(link, t, rx_packets);
-	if (!acceptable(&a, link, eth->h_proto))
-		goto drop;
 
 	/*
 	 * All else is 0 since the module was loaded: programs can write only these, and functions
 	 * nothing that a program sees here.
 	 */
-	pkt = this_cpu_ptr(&ingress_pkt);
 	pkt->hdr_off = 0;
 	pkt->hdr_len = 0;
 	pkt->departure_ns = 0;
 	pkt->delivered = 0;
-	pkt->len = a.len;
+	pkt->len = a->len;
 	pkt->link = link->id;
 	pkt->kind = ETRAN_PKT_INGRESS;
-	pkt->data = a.ip;
+	pkt->data = a->ip;
 	pkt->xdp = xdp;
 	pkt->transport = t;
-	if (unlikely(a.ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp)))
-		verdict = run_copy(ops, pkt, &a);
+	if (unlikely(a->ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp)))
+		verdict = run_copy(ops, pkt, a);
 	else
-		verdict = etran_run(ops->prog[ETRAN_INGRESS], pkt, a.ip);
+		verdict = etran_run(ops->prog[ETRAN_INGRESS], pkt, a->ip);
 
-	trace_ingress(t->name, link->id, a.len, verdict);
+	trace_ingress(t->name, link->id, a->len, verdict);
 	switch (verdict) {
 	case ETRAN_DELIVER:
 		if (!pkt->delivered)
@@ -240,4 +203,85 @@ int etran_ingress(struct xdp_buff *xdp)
 drop:
 	etran_count(link, t, rx_dropped);
 	return XDP_DROP;
+}
+
+/* Every packet, step by step. Return: XDP action. */
+static noinline int look_closer(struct xdp_buff *xdp)
+{
+	struct net_device *lower = xdp->rxq->dev;
+	const struct ethhdr *eth = xdp->data;
+	struct arrived a = {};
+	struct etran_link *link;
+	struct etran_ops *ops;
+
+	a.room = xdp->data_end - xdp->data;
+	if (a.room < ETH_HLEN ||
+	    (eth->h_proto != htons(ETH_P_IP) && eth->h_proto != htons(ETH_P_IPV6)))
+		return XDP_PASS;
+	a.room -= ETH_HLEN;
+	a.ip = xdp->data + ETH_HLEN;
+	link = etran_link_by_lower(lower);
+	if (!link) {
+		if (!netif_is_bond_slave(lower))
+			return XDP_PASS;
+		lower = netdev_master_upper_dev_get_rcu(lower);
+		link = lower ? etran_link_by_lower(lower) : NULL;
+		if (!link)
+			return XDP_PASS;
+	}
+	if (!(eth->h_proto == htons(ETH_P_IP) ? claimed4(&a, link, lower) : claimed6(&a, lower)) ||
+	    !ether_addr_equal_unaligned(eth->h_dest, lower->dev_addr))
+		return XDP_PASS;
+	ops = rcu_dereference(a.transport->ops);
+	if (!ops)
+		return XDP_PASS;
+
+	etran_count(link, a.transport, rx_packets);
+	if (!acceptable(&a, link, eth->h_proto)) {
+		etran_count(link, a.transport, rx_dropped);
+		return XDP_DROP;
+	}
+	return run(xdp, link, a.transport, ops, &a);
+}
+
+/**
+ * etran_ingress - see bpf_etran_rx()
+ * @xdp: a frame on a lower device
+ *
+ * First the usual packet is recognised, with as few steps as possible: whole IPv4 for the address that
+ * was the host's a packet ago. Whatever is not that is looked at closer, from the beginning.
+ *
+ * Return: XDP action. Context: XDP program, RCU read side.
+ */
+int etran_ingress(struct xdp_buff *xdp)
+{
+	struct net_device *lower = xdp->rxq->dev;
+	const struct ethhdr *eth = xdp->data;
+	const struct iphdr *ip = xdp->data + ETH_HLEN;
+	u32 room = xdp->data_end - xdp->data;
+	struct etran_transport *t;
+	struct etran_link *link;
+	struct etran_ops *ops;
+	struct arrived a;
+
+	if (unlikely(room < ETH_HLEN + sizeof(*ip) || eth->h_proto != htons(ETH_P_IP) ||
+		     *(const u8 *)ip != 0x45))
+		return look_closer(xdp);
+	t = etran_transport_by_proto(ip->protocol);
+	if (!t)
+		return ip->protocol == IPPROTO_ICMP ? look_closer(xdp) : XDP_PASS;
+	link = etran_link_by_lower(lower);
+	a.ip = (void *)ip;
+	a.room = room - ETH_HLEN;
+	a.len = ntohs(ip->tot_len);
+	if (unlikely(!link || !etran_ip_is_known4(link, ip->daddr) ||
+		     !ether_addr_equal_unaligned(eth->h_dest, lower->dev_addr) ||
+		     a.len < sizeof(*ip) || a.len > a.room || ip_is_fragment(ip) ||
+		     ip_fast_csum(ip, 5)))
+		return look_closer(xdp);
+	ops = rcu_dereference(t->ops);
+	if (unlikely(!ops))
+		return XDP_PASS;
+	etran_count(link, t, rx_packets);
+	return run(xdp, link, t, ops, &a);
 }

@@ -25,7 +25,8 @@
 
 DEFINE_MUTEX(etran_mutex);
 LIST_HEAD(etran_transports);
-static struct etran_transport __rcu *by_proto[256];
+/* Changed under etran_mutex. */
+struct etran_transport __rcu *etran_by_proto[256];
 static u32 next_transport;
 
 /* Set by the BPF core when it has taken our type from the module's BTF. */
@@ -47,17 +48,6 @@ bool etran_ops_prog(const struct bpf_prog *prog)
 {
 	return prog->aux->attach_btf == module_btf &&
 	       prog->aux->attach_btf_id == etran_type_ids[3];
-}
-
-/**
- * etran_transport_by_proto - the transport of an IP protocol
- * @proto: IP protocol
- *
- * Return: it or NULL. Context: RCU read side.
- */
-struct etran_transport *etran_transport_by_proto(u8 proto)
-{
-	return rcu_dereference(by_proto[proto]);
 }
 
 static void transport_free(struct kref *ref)
@@ -325,7 +315,7 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 	}
 	next_transport++;
 	rcu_assign_pointer(t->ops, ops);
-	rcu_assign_pointer(by_proto[t->ip_proto], t);
+	rcu_assign_pointer(etran_by_proto[t->ip_proto], t);
 	mutex_unlock(&etran_mutex);
 	pr_info("transport %s attached, IP protocol %u\n", t->name, t->ip_proto);
 	return 0;
@@ -360,7 +350,7 @@ static void ops_unreg(void *kdata, struct bpf_link *link)
 		mutex_unlock(&etran_mutex);
 		return;
 	}
-	RCU_INIT_POINTER(by_proto[t->ip_proto], NULL);
+	RCU_INIT_POINTER(etran_by_proto[t->ip_proto], NULL);
 	RCU_INIT_POINTER(t->ops, NULL);
 	list_del_rcu(&t->node);
 	synchronize_rcu();
