@@ -30,6 +30,7 @@
  * ETRAN_CONSUME  -                               used up, all is well         skip, call again
  * ETRAN_DELIVER  -                               bpf_etran_deliver() did it   -
  * ETRAN_RETAIN   flag on ETRAN_TX: send a copy, keep the frame (after bpf_etran_hold())
+ * Filters: ETRAN_PASS goes on, ETRAN_DROP ends the packet.
  * Everything else counts as bad_verdict and drops.
  */
 enum etran_verdict {
@@ -216,6 +217,75 @@ struct etran_ops {
 	__u32 state_version;
 };
 
+/**
+ * struct etran_filter_pkt - context of filters, read-only
+ * @len: length of the IP packet, bytes
+ * @link: id of the link device that it came or leaves by
+ * @endpoint: egress: id of the endpoint whose frame it is; 0 for a packet that gen made. Otherwise 0.
+ * @direction: ETRAN_FILTER_INGRESS or ETRAN_FILTER_EGRESS
+ * @ip_proto: IP protocol of the transport; the packet itself may be an ICMP error for it
+ */
+struct etran_filter_pkt {
+	__u32 len;
+	__u32 link;
+	__u32 endpoint;
+	__u8 direction;
+	__u8 ip_proto;
+};
+
+/**
+ * struct etran_filter_ops - a filter: sees the packets of all transports, and may drop them
+ *
+ * Give it as SEC(".struct_ops.link") struct etran_filter_ops NAME = { ... }. Any number of filters
+ * can be attached, each by its own BPF link. A packet that one of them dropped is not shown to the
+ * ones behind it. Filters read packets and do not write them; of the functions below they can call
+ * bpf_etran_filter_slice() alone.
+ */
+struct etran_filter_ops {
+	/**
+	 * @ingress: a packet for a transport arrived (optional, but one of both is mandatory)
+	 * @pkt: the packet, checked by the module as for etran_ops.ingress
+	 * @hdr: its first 256 bytes from the IP header on, of IPv4 or IPv6: look at the version. What
+	 *	 lies behind @pkt->len is undefined.
+	 *
+	 * ICMP errors for a transport come here too, before it gets them.
+	 * Return: ETRAN_PASS (go on: next filter, then the transport) or ETRAN_DROP. With any other
+	 * value the packet is dropped and the filter is detached.
+	 * Context: softirq (NAPI), any CPU, several at once.
+	 */
+	__u32 (*ingress)(struct etran_filter_pkt *pkt, struct etran_hdr *hdr);
+	/**
+	 * @egress: a packet is about to be sent (optional, but one of both is mandatory)
+	 * @pkt: the packet, complete: headers built and checked, payload copied
+	 * @hdr: as above
+	 *
+	 * Whatever made the packet: egress, gen, or time. Its transport takes a packet that is dropped
+	 * here for one that was lost on the way.
+	 * Return: as above; ETRAN_PASS sends it once the filters behind agree.
+	 * Context: bottom halves off, any CPU, several at once.
+	 */
+	__u32 (*egress)(struct etran_filter_pkt *pkt, struct etran_hdr *hdr);
+	/**
+	 * @init: before the filter is attached (optional, may be sleepable)
+	 * Return: 0, or a negative errno that refuses the attachment.
+	 */
+	__s32 (*init)(void);
+	/**
+	 * @exit: after it was detached: no other program of it runs any more (optional, may be
+	 * sleepable)
+	 */
+	void (*exit)(void);
+
+	/** @version: ETRAN_FILTER_VERSION */
+	__u32 version;
+	/** @flags: 0 */
+	__u32 flags;
+	/** @priority: lowest runs first, among equals the one that was attached first */
+	__s32 priority;
+	/** @name: letters, digits, '-' and '_'; unique among filters */
+	char name[ETRAN_NAME_LEN];
+};
+
 #pragma clang attribute pop
 
 /**
@@ -226,6 +296,16 @@ struct etran_ops {
  * Return: pointer, NULL when not all of it lies within the packet.
  */
 extern __u8 *bpf_etran_slice(struct etran_pkt *pkt, __u32 off, const __u32 rdwr_buf_size) __ksym;
+
+/**
+ * bpf_etran_filter_slice - filters: pointer to bytes of the packet beyond struct etran_hdr, to read
+ * @pkt: the packet
+ * @off: bytes from the IP header
+ * @rdonly_buf_size: how many, a constant
+ * Return: pointer, NULL when not all of it lies within the packet.
+ */
+extern __u8 *bpf_etran_filter_slice(struct etran_filter_pkt *pkt, __u32 off,
+				    const __u32 rdonly_buf_size) __ksym;
 
 /**
  * bpf_etran_hold - egress: take this frame by handle

@@ -42,6 +42,7 @@
 	D(packet_link, "packet for a link device that does not exist")				\
 	D(packet_route, "packet without a route over its link device")				\
 	D(packet_neighbour, "packet that found too many waiting for their neighbours")	\
+	D(packet_filtered, "packet dropped by a filter")					\
 	D(packet_device, "packet for a lower device that is down")				\
 	D(packet_horizon, "packet for a time too far ahead, or one too many that waits")	\
 	D(packet_refused, "packet that the lower device had no room for or refused")		\
@@ -57,6 +58,7 @@
 	D(rx_checksum, "received packet with a wrong IP header checksum")			\
 	D(rx_options, "received packet with IP options, extension headers, or a wrong version") \
 	D(rx_fragment, "received fragment")							\
+	D(rx_filtered, "received packet dropped by a filter")					\
 	D(rx_verdict, "received packet dropped by its transport")				\
 	C(deliver_failed, "deliveries that failed, for one of the deliver_ reasons")		\
 	D(deliver_buffers, "delivery to an application that gave no buffers or does not read")	\

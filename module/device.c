@@ -118,6 +118,19 @@ static long get_transport(struct etran_transport_info __user *arg)
 	return err;
 }
 
+static long get_filter(struct etran_filter_info __user *arg)
+{
+	struct etran_filter_info q;
+	long err;
+
+	if (copy_from_user(&q, arg, sizeof(q)))
+		return -EFAULT;
+	err = etran_filter_get(&q);
+	if (!err && copy_to_user(arg, &q, sizeof(q)))
+		err = -EFAULT;
+	return err;
+}
+
 static long get_counters(struct etran_counters __user *arg)
 {
 	struct etran_counter_set __percpu *set = NULL;
@@ -176,6 +189,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return get_link(p);
 	case ETRAN_IOC_TRANSPORT:
 		return get_transport(p);
+	case ETRAN_IOC_FILTER:
+		return get_filter(p);
 	case ETRAN_IOC_COUNTERS:
 		return get_counters(p);
 	case ETRAN_IOC_ENDPOINT_OPEN:

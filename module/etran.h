@@ -4,7 +4,7 @@
  *
  * Locks, outermost first:
  *   RTNL            link devices, their channel tables, channel set-up and teardown
- *   etran_mutex     transports, opening and closing of endpoints
+ *   etran_mutex     transports and filters, opening and closing of endpoints
  *   channel.tx_lock one application's egress (bottom halves off)
  *   link.routes.lock changes of the next-hop table (bottom halves off)
  *   channel.rx_lock delivery into one application's rings (bottom halves off; innermost)
@@ -22,6 +22,7 @@
 #include <linux/hrtimer.h>
 #include <linux/if_ether.h>
 #include <linux/in6.h>
+#include <linux/jump_label.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
@@ -516,12 +517,57 @@ static inline struct etran_transport *etran_transport_by_proto(u8 proto)
 	return rcu_dereference(etran_by_proto[proto]);
 }
 
+bool etran_name_ok(const char *name);
+
+/* filter.c */
+DECLARE_STATIC_KEY_FALSE(etran_filter_ingress_key);
+DECLARE_STATIC_KEY_FALSE(etran_filter_egress_key);
+int etran_filter_register(void);
+bool etran_filter_prog(const struct bpf_prog *prog);
+bool etran_filter_run(u32 direction, struct etran_link *link, struct etran_transport *t,
+		      u32 endpoint, void *ip, u32 len);
+int etran_filter_get(struct etran_filter_info *q);
+
+/**
+ * etran_filter_ingress - may a received packet go on to its transport?
+ * @link: the link device that it came by
+ * @t: its transport
+ * @ip: its IP header, at the begin of ETRAN_HDR_LEN bytes that can be read
+ * @len: bytes of IP packet, checked
+ *
+ * Return: false when a filter dropped it. Context: RCU read side, bottom halves off.
+ */
+static inline bool etran_filter_ingress(struct etran_link *link, struct etran_transport *t,
+					void *ip, u32 len)
+{
+	return !static_branch_unlikely(&etran_filter_ingress_key) ||
+	       etran_filter_run(ETRAN_FILTER_INGRESS, link, t, 0, ip, len);
+}
+
+/**
+ * etran_filter_egress - may a packet that is complete be sent?
+ * @link: the link device that it leaves by
+ * @t: its transport
+ * @endpoint: id of the endpoint whose frame it is, 0 for none
+ * @ip: its IP header, at the begin of ETRAN_HDR_LEN bytes that can be read
+ * @len: bytes of IP packet
+ *
+ * Return: false when a filter dropped it. Context: RCU read side, bottom halves off.
+ */
+static inline bool etran_filter_egress(struct etran_link *link, struct etran_transport *t,
+				       u32 endpoint, void *ip, u32 len)
+{
+	return !static_branch_unlikely(&etran_filter_egress_key) ||
+	       etran_filter_run(ETRAN_FILTER_EGRESS, link, t, endpoint, ip, len);
+}
+
 /* kfuncs.c */
 int etran_kfuncs_register(void);
 bool etran_ops_prog(const struct bpf_prog *prog);
 
 /* Only BPF calls them; declared because they cannot be static. */
 __u8 *bpf_etran_slice(struct etran_pkt *pkt, u32 off, const u32 rdwr_buf_size);
+__u8 *bpf_etran_filter_slice(struct etran_filter_pkt *pkt, u32 off, const u32 rdonly_buf_size);
 u64 bpf_etran_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
 int bpf_etran_load(struct etran_pkt *pkt, u64 handle);
 u64 bpf_etran_next(u64 handle);

@@ -172,4 +172,54 @@ struct etran_ops {
 	u32 prog_id[ETRAN_NR_MEMBERS];
 };
 
+/**
+ * struct etran_filter_pkt - context of filters
+ * @len: see bpf/etran.bpf.h, as for all up to @ip_proto
+ * @link: see there
+ * @endpoint: see there
+ * @direction: see there
+ * @ip_proto: see there
+ * @data: the IP header
+ *
+ * Lives on the stack of whoever runs the filters. Programs may only read it.
+ */
+struct etran_filter_pkt {
+	__u32 len;
+	__u32 link;
+	__u32 endpoint;
+	__u8 direction;
+	__u8 ip_proto;
+	/* private: not in bpf/etran.bpf.h */
+	void *data;
+};
+
+/* The function pointers of struct etran_filter_ops that packets run through, in their order. */
+enum etran_filter_member {
+	ETRAN_FILTER_OPS_INGRESS,
+	ETRAN_FILTER_OPS_EGRESS,
+	ETRAN_FILTER_OPS_RUN
+};
+
+struct bpf_prog;
+
+/**
+ * struct etran_filter_ops - see bpf/etran.bpf.h, which documents each public member
+ * @prog: private, and zero in what the loader gives: the program behind each of the first function
+ *	  pointers, by enum etran_filter_member
+ * @prog_id: private and zero as well: their ids
+ */
+struct etran_filter_ops {
+	u32 (*ingress)(struct etran_filter_pkt *pkt, struct etran_hdr *hdr);
+	u32 (*egress)(struct etran_filter_pkt *pkt, struct etran_hdr *hdr);
+	s32 (*init)(void);
+	void (*exit)(void);
+	u32 version;
+	u32 flags;
+	s32 priority;
+	char name[ETRAN_NAME_LEN];
+	/* private: not in bpf/etran.bpf.h */
+	struct bpf_prog *prog[ETRAN_FILTER_OPS_RUN];
+	u32 prog_id[ETRAN_FILTER_OPS_RUN];
+};
+
 #endif /* _ETRAN_OPS_H */

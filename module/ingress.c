@@ -141,18 +141,15 @@ static DEFINE_PER_CPU(struct etran_pkt, ingress_pkt);
  * veth makes buffers as small as the packet, for what the kernel's own stack sends, such as ICMP
  * errors. All of such a packet fits a copy.
  */
-static noinline u32 run_copy(struct etran_ops *ops, struct etran_pkt *pkt, const struct arrived *a)
-{
-	struct etran_hdr copy;
-	u32 verdict;
+static DEFINE_PER_CPU(struct etran_hdr, ingress_copy);
 
-	memcpy(&copy, a->ip, a->room);
-	memset(copy.b + a->room, 0, sizeof(copy) - a->room);
-	pkt->data = &copy;
-	verdict = etran_run(ops->prog[ETRAN_INGRESS], pkt, &copy);
-	if (verdict == ETRAN_PASS)
-		memcpy(a->ip, &copy, a->room);
-	return verdict;
+static noinline void *make_copy(const struct arrived *a)
+{
+	struct etran_hdr *copy = this_cpu_ptr(&ingress_copy);
+
+	memcpy(copy, a->ip, a->room);
+	memset(copy->b + a->room, 0, sizeof(*copy) - a->room);
+	return copy;
 }
 
 /* Run the transport's program. Return: XDP action. */
@@ -161,8 +158,15 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 			       const struct arrived *a)
 {
 	struct etran_pkt *pkt = this_cpu_ptr(&ingress_pkt);
+	void *hdr = a->ip;
 	u32 verdict;
 
+	if (unlikely(hdr + ETRAN_HDR_LEN > xdp_data_hard_end(xdp)))
+		hdr = make_copy(a);
+	if (!etran_filter_ingress(link, t, hdr, a->len)) {
+		etran_count(link, t, rx_filtered);
+		goto drop;
+	}
 	/*
 	 * All else is 0 since the module was loaded: programs can write only these, and functions
 	 * nothing that a program sees here.
@@ -174,13 +178,10 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 	pkt->len = a->len;
 	pkt->link = link->id;
 	pkt->kind = ETRAN_PKT_INGRESS;
-	pkt->data = a->ip;
+	pkt->data = hdr;
 	pkt->xdp = xdp;
 	pkt->transport = t;
-	if (unlikely(a->ip + ETRAN_HDR_LEN > xdp_data_hard_end(xdp)))
-		verdict = run_copy(ops, pkt, a);
-	else
-		verdict = etran_run(ops->prog[ETRAN_INGRESS], pkt, a->ip);
+	verdict = etran_run(ops->prog[ETRAN_INGRESS], pkt, hdr);
 
 	trace_ingress(t->name, link->id, a->len, verdict);
 	switch (verdict) {
@@ -194,6 +195,8 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 		return XDP_DROP;
 	case ETRAN_PASS:
 		etran_count(link, t, rx_passed);
+		if (unlikely(hdr != a->ip))
+			memcpy(a->ip, hdr, a->room);
 		return XDP_PASS;
 	case ETRAN_DROP:
 		etran_count(link, t, rx_verdict);

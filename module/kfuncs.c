@@ -37,6 +37,22 @@ __bpf_kfunc __u8 *bpf_etran_slice(struct etran_pkt *pkt, u32 off, const u32 rdwr
 }
 
 /**
+ * bpf_etran_filter_slice - filters: pointer to bytes of the packet, to read
+ * @pkt: the packet
+ * @off: bytes from the IP header
+ * @rdonly_buf_size: how many; the verifier wants this name and a constant
+ *
+ * Return: pointer or NULL. Context: ingress and egress of a filter.
+ */
+__bpf_kfunc __u8 *bpf_etran_filter_slice(struct etran_filter_pkt *pkt, u32 off,
+					 const u32 rdonly_buf_size)
+{
+	if (off > pkt->len || rdonly_buf_size > pkt->len - off)
+		return NULL;
+	return pkt->data + off;
+}
+
+/**
  * bpf_etran_hold - egress: take this frame by handle
  * @pkt: the frame
  * @prev: handle of the frame that it follows, or 0
@@ -393,6 +409,7 @@ __bpf_kfunc_end_defs();
 
 BTF_KFUNCS_START(etran_ops_kfuncs)
 BTF_ID_FLAGS(func, bpf_etran_slice, KF_TRUSTED_ARGS | KF_RET_NULL)
+BTF_ID_FLAGS(func, bpf_etran_filter_slice, KF_TRUSTED_ARGS | KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_etran_hold, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_load, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_next)
@@ -419,6 +436,9 @@ BTF_ID(func, bpf_etran_hold)
 BTF_ID(func, bpf_etran_load)
 BTF_ID(func, bpf_etran_deliver)
 
+/* The only one that filters call, and only they. */
+BTF_ID_LIST_SINGLE(filter_kfunc, func, bpf_etran_filter_slice)
+
 static u32 member_of(u32 kfunc_id)
 {
 	if (kfunc_id == member_kfuncs[0])
@@ -436,7 +456,9 @@ static int ops_filter(const struct bpf_prog *prog, u32 kfunc_id)
 
 	if (!btf_id_set8_contains(&etran_ops_kfuncs, kfunc_id))
 		return 0;
-	if (!etran_ops_prog(prog))
+	if (etran_filter_prog(prog))
+		return kfunc_id == filter_kfunc[0] ? 0 : -EACCES;
+	if (!etran_ops_prog(prog) || kfunc_id == filter_kfunc[0])
 		return -EACCES;
 	member = member_of(kfunc_id);
 	/* Members are function pointers up to exit, so the index gives the offset. */

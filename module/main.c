@@ -41,6 +41,8 @@ static int __init etran_init(void)
 	err = etran_kfuncs_register();
 	if (!err)
 		err = etran_ops_register();
+	if (!err)
+		err = etran_filter_register();
 	if (err == -ENOENT) {
 		pr_err("this module was built without BTF for this kernel, so no transport could be loaded; install pahole (package dwarves) and build it again where the kernel's vmlinux or /sys/kernel/btf/vmlinux is\n");
 		goto exit_device;

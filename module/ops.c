@@ -98,7 +98,11 @@ static int ops_check_member(const struct btf_type *t, const struct btf_member *m
 	return prog->sleepable ? -EINVAL : 0;
 }
 
-static bool name_ok(const char *name)
+/**
+ * etran_name_ok - may a transport or filter be called so?
+ * @name: ETRAN_NAME_LEN bytes
+ */
+bool etran_name_ok(const char *name)
 {
 	size_t len = strnlen(name, ETRAN_NAME_LEN), i;
 
@@ -170,7 +174,7 @@ static int ops_init_member(const struct btf_type *t, const struct btf_member *me
 		ops->ip_proto = user->ip_proto;
 		return 1;
 	case offsetof(struct etran_ops, name):
-		if (!name_ok(user->name)) {
+		if (!etran_name_ok(user->name)) {
 			pr_warn("transport refused: its name must be 1 to %d of A-Z a-z 0-9 - _\n",
 				ETRAN_NAME_LEN - 1);
 			return -EINVAL;

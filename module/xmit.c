@@ -520,7 +520,8 @@ static noinline int complete6(struct etran_xmit *x, struct etran_link *link,
 /* See etran_packet_complete(). */
 static __always_inline int complete_packet(struct etran_xmit *x, struct etran_link *link,
 					   struct etran_transport *t, void *hdr, u32 hdr_off,
-					   u32 hdr_len, u32 payload_len, struct ethhdr **eth)
+					   u32 hdr_len, u32 payload_len, u32 endpoint,
+					   struct ethhdr **eth)
 {
 	struct etran_hop *hop = &x->hop;
 	u32 end = hdr_off + hdr_len, len = hdr_len + payload_len;
@@ -560,6 +561,10 @@ static __always_inline int complete_packet(struct etran_xmit *x, struct etran_li
 		if (err < 0)
 			return err;
 	}
+	if (!etran_filter_egress(link, t, endpoint, ip, len)) {
+		etran_count(link, t, packet_filtered);
+		return -EINVAL;
+	}
 	*eth = (void *)ip - ETH_HLEN;
 	**eth = hop->eth;
 	return err;
@@ -581,7 +586,7 @@ int etran_packet_complete(struct etran_xmit *x, struct etran_link *link, void *h
 			  const struct etran_packet *p, struct ethhdr **eth)
 {
 	return complete_packet(x, link, p->leave.transport, hdr, p->hdr_off, p->hdr_len,
-			       p->payload_len, eth);
+			       p->payload_len, p->endpoint, eth);
 }
 
 /* Leave a complete packet to the kernel until the neighbour's address is known. Consumes it. */
@@ -682,7 +687,7 @@ void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
 	l->frame = NULL;
 	l->handle = 0;
 	err = complete_packet(x, link, pkt->transport, page + XDP_PACKET_HEADROOM, pkt->hdr_off,
-			      pkt->hdr_len, pkt->payload_len, &eth);
+			      pkt->hdr_len, pkt->payload_len, pkt->endpoint, &eth);
 	if (unlikely(err < 0)) {
 		dropped(link, l);
 		etran_page_put(page);

@@ -30,6 +30,8 @@
 #define ETRAN_ABI_VERSION	2
 /* Version of struct etran_ops; a BPF object states the one that it was built for. */
 #define ETRAN_OPS_VERSION	2
+/* Version of struct etran_filter_ops, likewise. */
+#define ETRAN_FILTER_VERSION	1
 
 #define ETRAN_NAME_LEN		16
 #define ETRAN_IFNAME_LEN	16
@@ -194,6 +196,46 @@ enum etran_exit_kind {
 	ETRAN_EXIT_WATCHDOG,
 };
 
+/* struct etran_filter_info.directions, struct etran_filter_pkt.direction */
+#define ETRAN_FILTER_INGRESS	(1U << 0)
+#define ETRAN_FILTER_EGRESS	(1U << 1)
+
+/**
+ * struct etran_filter_info - question and answer of ETRAN_IOC_FILTER
+ * @id: in: find the first filter whose id is at least this; out: its id. Ids grow in the order in
+ *      which filters were attached.
+ * @priority: out: filters run in the order of priority, lowest first, then of id
+ * @directions: out: ETRAN_FILTER_*: which programs it has
+ * @ops_version: out
+ * @link_id: out: id of the BPF link that attaches it
+ * @reserved: zero
+ * @loaded_ns: out: when it was attached, CLOCK_BOOTTIME, ns
+ * @ingress_packets: out: received packets that its program saw
+ * @ingress_dropped: out: of these, dropped by it
+ * @egress_packets: out: packets to be sent that its program saw
+ * @egress_dropped: out: of these, dropped by it
+ * @bad_verdicts: out: of the dropped ones, those for a value that is no verdict. The first one has
+ *                the filter detached.
+ * @name: out
+ *
+ * Errors: ENOENT when there is none.
+ */
+struct etran_filter_info {
+	__u32 id;
+	__s32 priority;
+	__u32 directions;
+	__u32 ops_version;
+	__u32 link_id;
+	__u32 reserved;
+	__u64 loaded_ns;
+	__u64 ingress_packets;
+	__u64 ingress_dropped;
+	__u64 egress_packets;
+	__u64 egress_dropped;
+	__u64 bad_verdicts;
+	char name[ETRAN_NAME_LEN];
+};
+
 enum etran_counter_scope {
 	ETRAN_COUNTERS_MODULE,		/* everything since the module was loaded; @id unused */
 	ETRAN_COUNTERS_TRANSPORT,	/* @id of struct etran_transport_info */
@@ -312,6 +354,7 @@ struct etran_wait {
 #define ETRAN_IOC_TRANSPORT	_IOWR(ETRAN_IOC_MAGIC, 2, struct etran_transport_info)
 #define ETRAN_IOC_COUNTERS	_IOWR(ETRAN_IOC_MAGIC, 3, struct etran_counters)
 #define ETRAN_IOC_ENDPOINT_OPEN	_IOWR(ETRAN_IOC_MAGIC, 4, struct etran_endpoint_open)
+#define ETRAN_IOC_FILTER	_IOWR(ETRAN_IOC_MAGIC, 8, struct etran_filter_info)
 /* on an endpoint */
 #define ETRAN_IOC_BIND		_IOWR(ETRAN_IOC_MAGIC, 16, struct etran_endpoint_bind)
 /*
