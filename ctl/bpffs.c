@@ -3,7 +3,7 @@
  * Pins: what keeps a transport alive after etranctl has exited. /sys/fs/bpf/etran/NAME/ holds its
  * BPF link as "link" and each of its maps by name, the program's data sections as rodata, data and
  * bss. Pinning the maps is not a convenience: BPF timers in a map are cancelled when the last user
- * reference to it goes.
+ * reference to it goes. Filters are pinned in the same way, in /sys/fs/bpf/etran/filter/NAME/.
  *
  * Nothing else is recorded anywhere: which transports and link devices exist is asked of the
  * kernel, and a link device that etranctl made carries an alias. So no file can be out of date.
@@ -119,11 +119,21 @@ const char *pin_map_name(const struct bpf_map *map)
 	return dot ? dot + 1 : name;
 }
 
+const char *pin_filter(const char *name)
+{
+	static char path[sizeof(FILTER_DIR) + 1 + 256];
+
+	snprintf(path, sizeof(path), FILTER_DIR "/%s", name);
+	return path;
+}
+
 int pin_create(const char *transport, struct bpf_object *obj, int link_fd)
 {
 	struct bpf_map *map;
 	int err;
 
+	if (strchr(transport, '/') && mkdir(PIN_DIR "/" FILTER_DIR, 0700) && errno != EEXIST)
+		return -errno;
 	if (mkdir(pin_path(transport, ""), 0700))
 		return -errno;
 	bpf_object__for_each_map(map, obj) {
@@ -208,9 +218,29 @@ int pin_each(const char *transport, int (*fn)(const char *name, void *arg), void
 	return dir_each(pin_path(transport, ""), DT_REG, fn, arg);
 }
 
+struct transports {
+	int (*fn)(const char *name, void *arg);
+	void *arg;
+};
+
+static int unless_filters(const char *name, void *arg)
+{
+	struct transports *t = arg;
+
+	return strcmp(name, FILTER_DIR) ? t->fn(name, t->arg) : 0;
+}
+
 int pin_each_transport(int (*fn)(const char *name, void *arg), void *arg)
 {
-	int ret = dir_each(PIN_DIR, DT_DIR, fn, arg);
+	struct transports t = { .fn = fn, .arg = arg };
+	int ret = dir_each(PIN_DIR, DT_DIR, unless_filters, &t);
+
+	return ret == -ENOENT ? 0 : ret;
+}
+
+int pin_each_filter(int (*fn)(const char *name, void *arg), void *arg)
+{
+	int ret = dir_each(PIN_DIR "/" FILTER_DIR, DT_DIR, fn, arg);
 
 	return ret == -ENOENT ? 0 : ret;
 }
@@ -236,5 +266,6 @@ int pin_remove(const char *transport)
 
 void pin_remove_root(void)
 {
+	rmdir(PIN_DIR "/" FILTER_DIR);
 	rmdir(PIN_DIR);
 }

@@ -54,6 +54,30 @@ int device_transport_by_name(int fd, const char *name, struct etran_transport_in
 	return err;
 }
 
+int device_filter(int fd, uint32_t id, struct etran_filter_info *info)
+{
+	int err;
+
+	memset(info, 0, sizeof(*info));
+	info->id = id;
+	err = ask(fd, ETRAN_IOC_FILTER, info);
+	info->name[sizeof(info->name) - 1] = 0;
+	return err;
+}
+
+int device_filter_by_name(int fd, const char *name, struct etran_filter_info *info)
+{
+	uint32_t id = 0;
+	int err;
+
+	while (!(err = device_filter(fd, id, info))) {
+		if (!strcmp(info->name, name))
+			return 0;
+		id = info->id + 1;
+	}
+	return err;
+}
+
 int device_link(int fd, uint32_t id, struct etran_link_info *link)
 {
 	/* Who may not see all namespaces sees its own. */

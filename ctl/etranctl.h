@@ -30,6 +30,8 @@ enum ctl_status {
 
 #define BPFFS_DIR	"/sys/fs/bpf"
 #define PIN_DIR		BPFFS_DIR "/etran"
+/* Below it: filters are pinned as transports are, under names that begin with this and a slash. */
+#define FILTER_DIR	"filter"
 /* Marks a link device as made by etranctl: what it may remove again. Kept by the kernel. */
 #define LINK_ALIAS	"created by etranctl"
 
@@ -40,6 +42,7 @@ enum ctl_status {
  * @arg: what is left after the command's name, @nargs of them
  * @dev: values of --dev, @ndev of them
  * @set: values of --set, @nset of them
+ * @priority: value of --priority, NULL if it was not given
  * @all: --all was given
  * @force: --force was given
  */
@@ -50,6 +53,7 @@ struct ctl_args {
 	int ndev;
 	const char **set;
 	int nset;
+	const char *priority;
 	bool all;
 	bool force;
 };
@@ -58,6 +62,7 @@ int cmd_load(const struct ctl_args *args);
 int cmd_unload(const struct ctl_args *args);
 int cmd_list(const struct ctl_args *args);
 int cmd_show(const struct ctl_args *args);
+int cmd_filter(const struct ctl_args *args);
 int cmd_stats(const struct ctl_args *args);
 int cmd_check(const struct ctl_args *args);
 int cmd_version(const struct ctl_args *args);
@@ -141,6 +146,9 @@ int device_version(int fd, struct etran_version *ver);
 /* In order of id: the first with at least @id; -ENOENT at the end. */
 int device_transport(int fd, uint32_t id, struct etran_transport_info *info);
 int device_transport_by_name(int fd, const char *name, struct etran_transport_info *info);
+/* The same for filters. */
+int device_filter(int fd, uint32_t id, struct etran_filter_info *info);
+int device_filter_by_name(int fd, const char *name, struct etran_filter_info *info);
 /* In order of id: the first with at least @id, of all namespaces if allowed; -ENODEV at the end. */
 int device_link(int fd, uint32_t id, struct etran_link_info *link);
 /* The link device @ifindex of the current network namespace. */
@@ -257,29 +265,54 @@ int pin_remove(const char *transport);
 void pin_remove_root(void);
 /* Calls @fn for each transport that has pins. */
 int pin_each_transport(int (*fn)(const char *name, void *arg), void *arg);
+/* The same for filters; @fn gets their names without FILTER_DIR. */
+int pin_each_filter(int (*fn)(const char *name, void *arg), void *arg);
+/* What the functions above want to be told for a filter: "filter/NAME". A static buffer. */
+const char *pin_filter(const char *name);
+
+/* ---- filter.c ------------------------------------------------------------------------------ */
+
+/* Detaches all filters that have pins, with @force also the others. Takes the array of names. */
+int filter_del_all(int fd, bool force, struct json_object *names);	/* an exit status */
+
+/* ---- unload.c ------------------------------------------------------------------------------ */
+
+/* Sleeps for a moment, while the kernel frees something. */
+void nap(void);
+/* How often to do that at most. */
+#define WAIT_STEPS	250
 
 /* ---- object.c ------------------------------------------------------------------------------ */
 
 /**
- * struct transport_object - a BPF object with a transport, open and checked but not loaded
+ * struct transport_object - a BPF object with a transport or filter, open and checked, not loaded
  * @obj: of libbpf
  * @ops: its struct_ops map
+ * @filter: it is a filter
  * @path: the file
- * @name: name of the transport
- * @ip_proto: IP protocol number
- * @version: ETRAN_OPS_VERSION that it was built for
+ * @name: name of the transport or filter
+ * @ip_proto: transport: IP protocol number
+ * @priority: filter: when it runs
+ * @version: ETRAN_OPS_VERSION or ETRAN_FILTER_VERSION that it was built for
  */
 struct transport_object {
 	struct bpf_object *obj;
 	struct bpf_map *ops;
+	bool filter;
 	char path[4096];
 	char name[ETRAN_NAME_LEN];
 	uint8_t ip_proto;
+	int32_t priority;
 	uint32_t version;
 };
 
 int object_find(const char *arg, char *path, size_t len);
-int object_open(const char *arg, struct transport_object *o);	/* an exit status */
+/* A transport, a filter, or whichever it is. Return an exit status. */
+int object_open(const char *arg, struct transport_object *o);
+int object_open_filter(const char *arg, struct transport_object *o);
+int object_open_any(const char *arg, struct transport_object *o);
+/* Of a filter that is not loaded yet. */
+int object_set_priority(struct transport_object *o, int32_t priority);
 void object_close(struct transport_object *o);
 /* Loads it; says why not. Returns an exit status. */
 int object_load(struct transport_object *o);

@@ -241,22 +241,29 @@ static int show_object(const char *arg)
 	struct json_object *obj;
 	int status;
 
-	status = object_open(arg, &o);
+	status = object_open_any(arg, &o);
 	if (status)
 		return status;
 	obj = json_object_new_object();
 	out_str(obj, "name", o.name);
 	out_bool(obj, "loaded", false);
-	out_u64(obj, "ip_proto", o.ip_proto);
+	out_bool(obj, "filter", o.filter);
+	if (o.filter)
+		json_object_object_add(obj, "priority", json_object_new_int(o.priority));
+	else
+		out_u64(obj, "ip_proto", o.ip_proto);
 	out_u64(obj, "ops_version", o.version);
 	out_str(obj, "object", o.path);
 	json_object_object_add(obj, "tunables", tunables_of_object(&o));
 	if (!opt_json) {
 		struct json_object *array;
 
-		printf("name         %s (not loaded)\n", o.name);
+		printf("name         %s (%snot loaded)\n", o.name, o.filter ? "filter, " : "");
 		printf("object       %s\n", o.path);
-		printf("IP protocol  %u\n", o.ip_proto);
+		if (o.filter)
+			printf("priority     %d\n", o.priority);
+		else
+			printf("IP protocol  %u\n", o.ip_proto);
 		printf("operations   version %u\n", o.version);
 		json_object_object_get_ex(obj, "tunables", &array);
 		puts(json_object_array_length(array) ? "tunables (--set NAME=VALUE)" :

@@ -18,10 +18,11 @@ enum {
 	OPT_SET = 1 << 1,
 	OPT_ALL = 1 << 2,
 	OPT_FORCE = 1 << 3,
+	OPT_PRIORITY = 1 << 4,
 };
 
 /* Long options without a letter. */
-enum { LONG_DEV = 256, LONG_SET, LONG_ALL, LONG_FORCE };
+enum { LONG_DEV = 256, LONG_SET, LONG_ALL, LONG_FORCE, LONG_PRIORITY };
 
 static const struct command {
 	const char *name;
@@ -44,13 +45,23 @@ static const struct command {
 	  "unload NAME | --all [--force]",
 	  "Unloads the transport NAME. With the last one go the dispatchers and the link\n"
 	  "devices that etranctl made.\n"
-	  "  --all    all transports, and what may be left of earlier ones\n"
+	  "  --all    all transports and filters, and what may be left of earlier ones\n"
 	  "  --force  also one that is not pinned where this process can see it\n" },
 	{ "list", cmd_list, 0, "list",
 	  "Lists the loaded transports and the devices that they use.\n" },
 	{ "show", cmd_show, 0, "show NAME | OBJ",
 	  "Shows all about the loaded transport NAME: tunables, devices, maps; or what the\n"
 	  "BPF object OBJ is and which tunables it has.\n" },
+	{ "filter", cmd_filter, OPT_SET | OPT_PRIORITY | OPT_FORCE,
+	  "filter add OBJ [--priority N] [--set VAR=VALUE]... | list | del NAME [--force]",
+	  "Filters see the packets of all transports in both directions and may drop them.\n"
+	  "  add OBJ   attaches the filter in the BPF object OBJ (a path or a name, as for load)\n"
+	  "      --priority N     instead of its own: the lowest runs first\n"
+	  "      --set VAR=VALUE  sets a tunable ('etranctl show OBJ' lists them)\n"
+	  "  list      lists the filters in the order of running, with what they saw and dropped\n"
+	  "  del NAME  detaches the filter NAME\n"
+	  "      --force          also one that is not pinned where this process can see it\n"
+	  "Its maps are pinned in " PIN_DIR "/" FILTER_DIR "/NAME.\n" },
 	{ "stats", cmd_stats, OPT_DEV | OPT_ALL,
 	  "stats [NAME] [--dev [NETNS/]IF]... [--all]",
 	  "Prints counters, and whether they add up: of everything, or of the transport NAME,\n"
@@ -148,6 +159,8 @@ static int check_options(const struct command *cmd, const struct ctl_args *args)
 		wrong = "--all";
 	if (args->force && !(cmd->opts & OPT_FORCE))
 		wrong = "--force";
+	if (args->priority && !(cmd->opts & OPT_PRIORITY))
+		wrong = "--priority";
 	return wrong ? fail(CTL_USAGE, "%s takes no %s; 'etranctl help %s' shows what it takes",
 			    cmd->name, wrong, cmd->name) : CTL_OK;
 }
@@ -196,6 +209,7 @@ int main(int argc, char **argv)
 		{ "set", required_argument, NULL, LONG_SET },
 		{ "all", no_argument, NULL, LONG_ALL },
 		{ "force", no_argument, NULL, LONG_FORCE },
+		{ "priority", required_argument, NULL, LONG_PRIORITY },
 		{}
 	};
 	struct ctl_args args = {};
@@ -237,6 +251,9 @@ int main(int argc, char **argv)
 			break;
 		case LONG_FORCE:
 			args.force = true;
+			break;
+		case LONG_PRIORITY:
+			args.priority = optarg;
 			break;
 		default:
 			/* Reported below, once it is known whether in JSON too. */

@@ -16,6 +16,7 @@
 #include "etranctl.h"
 
 #define OPS_TYPE	"etran_ops"
+#define FILTER_TYPE	"etran_filter_ops"
 /* What kernels answer that do not know an operation; no header of the C library has it. */
 #define ENOTSUPP	524
 
@@ -52,31 +53,42 @@ int object_find(const char *arg, char *path, size_t len)
 	return err;
 }
 
-/* "etran_ops", also in a flavour: etran_ops___v2. */
-static bool is_ops_type(const char *name)
+/* Is @name the type @type, also in a flavour: etran_ops___v2? */
+static bool is_type(const char *name, const char *type)
 {
-	size_t len = strlen(OPS_TYPE);
+	size_t len = strlen(type);
 
-	return name && !strncmp(name, OPS_TYPE, len) && (!name[len] || !strncmp(name + len, "___", 3));
+	return name && !strncmp(name, type, len) && (!name[len] || !strncmp(name + len, "___", 3));
 }
 
-static const struct btf_type *ops_type(const struct transport_object *o, const struct bpf_map *map)
+static const char *type_name(const struct transport_object *o)
+{
+	return o->filter ? FILTER_TYPE : OPS_TYPE;
+}
+
+/* The type of a struct_ops map if it is one of ours; *@filter says which. */
+static const struct btf_type *ops_type(const struct transport_object *o, const struct bpf_map *map,
+				       bool *filter)
 {
 	const struct btf *btf = bpf_object__btf(o->obj);
 	const struct btf_type *t;
+	const char *name;
 
 	t = btf__type_by_id(btf, bpf_map__btf_value_type_id(map));
-	return t && btf_is_struct(t) && is_ops_type(btf__name_by_offset(btf, t->name_off)) ? t : NULL;
+	name = t && btf_is_struct(t) ? btf__name_by_offset(btf, t->name_off) : NULL;
+	*filter = is_type(name, FILTER_TYPE);
+	return *filter || is_type(name, OPS_TYPE) ? t : NULL;
 }
 
 /* Where member @name lies in the initial image of the ops, and how long it is. */
-static const void *ops_member(const struct transport_object *o, const char *name, size_t *len)
+static void *ops_member(const struct transport_object *o, const char *name, size_t *len)
 {
 	const struct btf *btf = bpf_object__btf(o->obj);
-	const struct btf_type *t = ops_type(o, o->ops);
+	bool filter;
+	const struct btf_type *t = ops_type(o, o->ops, &filter);
 	const struct btf_member *m = btf_members(t);
 	size_t size = 0, off;
-	const char *image;
+	char *image;
 	int i;
 
 	image = bpf_map__initial_value(o->ops, &size);
@@ -102,44 +114,100 @@ static int ops_uint(const struct transport_object *o, const char *name, uint32_t
 	return 0;
 }
 
-static int check_ops(struct transport_object *o)
+static int check_name(struct transport_object *o, const char *base)
 {
-	static const char * const mandatory[] = { "egress", "ingress" };
-	const char *p, *base = strrchr(o->path, '/');
-	uint32_t proto;
+	const char *p;
 	size_t len, i;
 
-	base = base ? base + 1 : o->path;
-	if (ops_uint(o, "version", &o->version) || ops_uint(o, "ip_proto", &proto))
+	p = ops_member(o, "name", &len);
+	if (!p || !*p || strnlen(p, len) >= sizeof(o->name) || strnlen(p, len) == len)
+		return fail(CTL_FAILURE, "%s: the name in struct %s is missing or has more"
+			    " than %zu characters; give it one", base, type_name(o), sizeof(o->name) - 1);
+	for (i = 0; p[i]; i++)
+		if (!isalnum((unsigned char)p[i]) && p[i] != '-' && p[i] != '_')
+			return fail(CTL_FAILURE, "%s: the name '%s' in struct %s is not valid;"
+				    " use letters, digits, '-' and '_'", base, p, type_name(o));
+	snprintf(o->name, sizeof(o->name), "%s", p);
+	/* The pins of filters are below a directory of that name. */
+	if (!o->filter && !strcmp(o->name, FILTER_DIR))
+		return fail(CTL_FAILURE, "%s: no transport can be called '%s', which is where the pins of"
+			    " filters are; give it another name", base, o->name);
+	return CTL_OK;
+}
+
+static bool has_program(const struct transport_object *o, const char *member)
+{
+	struct bpf_program *const *prog;
+	size_t len;
+
+	prog = ops_member(o, member, &len);
+	return prog && *prog;
+}
+
+static int check_filter(struct transport_object *o, const char *base)
+{
+	uint32_t priority;
+
+	if (ops_uint(o, "priority", &priority))
+		return fail(CTL_FAILURE, "%s: its struct " FILTER_TYPE " has no priority;"
+			    " build it with the etran.bpf.h of this release", base);
+	o->priority = priority;
+	if (check_name(o, base))
+		return CTL_FAILURE;
+	if (!has_program(o, "ingress") && !has_program(o, "egress"))
+		return fail(CTL_FAILURE, "%s: struct " FILTER_TYPE " '%s' has neither ingress nor egress;"
+			    " give it one", base, o->name);
+	return CTL_OK;
+}
+
+static int check_transport(struct transport_object *o, const char *base)
+{
+	static const char * const mandatory[] = { "egress", "ingress" };
+	uint32_t proto;
+	size_t i;
+
+	if (ops_uint(o, "ip_proto", &proto))
 		return fail(CTL_FAILURE, "%s: its struct " OPS_TYPE " has no version or no ip_proto;"
 			    " build it with the etran.bpf.h of this release", base);
-	if (o->version != ETRAN_OPS_VERSION)
-		return fail(CTL_FAILURE, "%s was built for version %u of struct " OPS_TYPE
-			    ", this is version %u; build it again with the etran.bpf.h of this release",
-			    base, o->version, ETRAN_OPS_VERSION);
 	if (!proto)
 		return fail(CTL_FAILURE, "%s: ip_proto is not set;"
 			    " give struct " OPS_TYPE " the IP protocol number (1..255) it handles", base);
 	o->ip_proto = proto;
-
-	p = ops_member(o, "name", &len);
-	if (!p || !*p || strnlen(p, len) >= sizeof(o->name) || strnlen(p, len) == len)
-		return fail(CTL_FAILURE, "%s: the name in struct " OPS_TYPE " is missing or has more"
-			    " than %zu characters; give it one", base, sizeof(o->name) - 1);
-	for (i = 0; p[i]; i++)
-		if (!isalnum((unsigned char)p[i]) && p[i] != '-' && p[i] != '_')
-			return fail(CTL_FAILURE, "%s: the name '%s' in struct " OPS_TYPE " is not valid;"
-				    " use letters, digits, '-' and '_'", base, p);
-	snprintf(o->name, sizeof(o->name), "%s", p);
-
-	for (i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++) {
-		struct bpf_program *const *prog = ops_member(o, mandatory[i], &len);
-
-		if (!prog || !*prog)
+	if (check_name(o, base))
+		return CTL_FAILURE;
+	for (i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++)
+		if (!has_program(o, mandatory[i]))
 			return fail(CTL_FAILURE, "%s: struct " OPS_TYPE " '%s' has no %s;"
 				    " egress and ingress are mandatory", base, o->name, mandatory[i]);
-	}
 	return CTL_OK;
+}
+
+static int check_ops(struct transport_object *o)
+{
+	uint32_t want = o->filter ? ETRAN_FILTER_VERSION : ETRAN_OPS_VERSION;
+	const char *base = strrchr(o->path, '/');
+
+	base = base ? base + 1 : o->path;
+	if (ops_uint(o, "version", &o->version))
+		return fail(CTL_FAILURE, "%s: its struct %s has no version;"
+			    " build it with the etran.bpf.h of this release", base, type_name(o));
+	if (o->version != want)
+		return fail(CTL_FAILURE, "%s was built for version %u of struct %s, this is version %u;"
+			    " build it again with the etran.bpf.h of this release",
+			    base, o->version, type_name(o), want);
+	return o->filter ? check_filter(o, base) : check_transport(o, base);
+}
+
+int object_set_priority(struct transport_object *o, int32_t priority)
+{
+	size_t len;
+	void *p = ops_member(o, "priority", &len);
+
+	if (!p || len != sizeof(priority))
+		return -EINVAL;
+	memcpy(p, &priority, len);
+	o->priority = priority;
+	return 0;
 }
 
 /* Why libbpf could not open it, in one clause. */
@@ -162,10 +230,11 @@ static const char *open_problem(int err)
 	}
 }
 
-int object_open(const char *arg, struct transport_object *o)
+int object_open_any(const char *arg, struct transport_object *o)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	struct bpf_map *map;
+	bool filter;
 	int err, n = 0;
 
 	memset(o, 0, sizeof(*o));
@@ -189,24 +258,26 @@ int object_open(const char *arg, struct transport_object *o)
 			    " (see bpf/README.md)%s", o->path, why, opt_debug ? "" : ", -d tells more");
 	}
 	bpf_object__for_each_map(map, o->obj) {
-		if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS || !ops_type(o, map))
+		if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS || !ops_type(o, map, &filter))
 			continue;
 		o->ops = map;
+		o->filter = filter;
 		n++;
 	}
 	if (!n) {
-		fail(CTL_FAILURE, "'%s' is a BPF object but no etran transport;"
-		     " a transport has SEC(\".struct_ops.link\") struct " OPS_TYPE, o->path);
+		fail(CTL_FAILURE, "'%s' is a BPF object but neither an etran transport nor a filter;"
+		     " a transport has SEC(\".struct_ops.link\") struct " OPS_TYPE
+		     ", a filter struct " FILTER_TYPE, o->path);
 		goto bad;
 	}
 	if (n > 1) {
-		fail(CTL_FAILURE, "'%s' has %d transports (struct " OPS_TYPE ");"
+		fail(CTL_FAILURE, "'%s' has %d transports (struct " OPS_TYPE ") or filters;"
 		     " put each in an object of its own", o->path, n);
 		goto bad;
 	}
 	if (!(bpf_map__map_flags(o->ops) & BPF_F_LINK)) {
-		fail(CTL_FAILURE, "'%s' has its struct " OPS_TYPE " in section .struct_ops;"
-		     " put it in SEC(\".struct_ops.link\")", o->path);
+		fail(CTL_FAILURE, "'%s' has its struct %s in section .struct_ops;"
+		     " put it in SEC(\".struct_ops.link\")", o->path, type_name(o));
 		goto bad;
 	}
 	if (check_ops(o))
@@ -215,6 +286,28 @@ int object_open(const char *arg, struct transport_object *o)
 bad:
 	object_close(o);
 	return CTL_FAILURE;
+}
+
+int object_open(const char *arg, struct transport_object *o)
+{
+	int status = object_open_any(arg, o);
+
+	if (status || !o->filter)
+		return status;
+	object_close(o);
+	return fail(CTL_FAILURE, "'%s' is a filter, not a transport; 'etranctl filter add %s' attaches it",
+		    o->path, arg);
+}
+
+int object_open_filter(const char *arg, struct transport_object *o)
+{
+	int status = object_open_any(arg, o);
+
+	if (status || o->filter)
+		return status;
+	object_close(o);
+	return fail(CTL_FAILURE, "'%s' is a transport, not a filter; 'etranctl load %s' loads it",
+		    o->path, arg);
 }
 
 void object_close(struct transport_object *o)
@@ -239,10 +332,11 @@ int object_load(struct transport_object *o)
 	if (!err)
 		return CTL_OK;
 
-	line = log_find("struct " OPS_TYPE " is not found in kernel BTF");
-	if (line)
-		return fail(CTL_NOT_READY, "the kernel does not know struct " OPS_TYPE
-			    "; load the module (modprobe etran), built with BTF for this kernel");
+	if (log_find("struct " OPS_TYPE " is not found in kernel BTF") ||
+	    log_find("struct " FILTER_TYPE " is not found in kernel BTF"))
+		return fail(CTL_NOT_READY, "the kernel does not know struct %s"
+			    "; load the module (modprobe etran), built with BTF for this kernel",
+			    type_name(o));
 	line = log_find("extern (func ksym) '");
 	if (line && strstr(line, "not found"))
 		return fail(CTL_FAILURE, "%s: %s; it was built for another release of etran", o->name,

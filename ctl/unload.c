@@ -19,9 +19,6 @@
 
 #include "etranctl.h"
 
-/* Maps and links are freed by kernel threads; how long to wait for them, in steps of 20 ms. */
-#define WAIT_STEPS	250
-
 /* As long for whoever unloads to run rmmod next; an application with an open endpoint may stay. */
 #define WAIT_UNUSED_STEPS	100
 
@@ -112,7 +109,8 @@ static int sweep_netns(const struct netns *ns, void *arg)
 	return 0;
 }
 
-static void nap(void)
+/* Maps and links are freed by kernel threads. */
+void nap(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 }
@@ -260,7 +258,8 @@ static int unload_pinned(const char *name, void *arg)
 
 int cmd_unload(const struct ctl_args *args)
 {
-	struct json_object *obj, *gone;
+	struct json_object *obj, *gone, *filters;
+	struct etran_filter_info filter;
 	struct etran_transport_info info;
 	struct all a = { .force = args->force };
 	sigset_t all, old;
@@ -292,7 +291,9 @@ int cmd_unload(const struct ctl_args *args)
 	obj = json_object_new_object();
 	a.names = json_object_new_array();
 	gone = json_object_new_array();
+	filters = json_object_new_array();
 	json_object_object_add(obj, "unloaded", a.names);
+	json_object_object_add(obj, "filters", filters);
 	json_object_object_add(obj, "removed", gone);
 	if (bpffs_present())
 		lock = bpffs_lock();
@@ -302,13 +303,16 @@ int cmd_unload(const struct ctl_args *args)
 		/* Those without pins belong to somebody: not touched without --force. */
 		for (id = 0; a.fd >= 0 && !device_transport(a.fd, id, &info); id = info.id + 1)
 			unload_pinned(info.name, &a);
+		if (filter_del_all(a.fd, args->force, filters))
+			a.status = CTL_FAILURE;
 	} else {
 		unload_pinned(args->arg[0], &a);
 	}
 	status = a.status;
 	if (!status && (a.fd < 0 || device_transport(a.fd, 0, &info))) {
 		status = sweep_all(a.fd, gone);
-		last = true;
+		/* A filter keeps the module. */
+		last = a.fd < 0 || device_filter(a.fd, 0, &filter);
 	}
 	pin_remove_root();
 	if (lock >= 0)
@@ -318,7 +322,7 @@ int cmd_unload(const struct ctl_args *args)
 	if (last)
 		wait_unused();
 	if (args->all && !status && !opt_json && !json_object_array_length(a.names) &&
-	    !json_object_array_length(gone))
+	    !json_object_array_length(gone) && !json_object_array_length(filters))
 		puts("nothing is loaded");
 	answer(obj);
 	sigprocmask(SIG_SETMASK, &old, NULL);

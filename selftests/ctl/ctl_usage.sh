@@ -5,7 +5,7 @@
 . "$(dirname -- "$0")/lib.sh"
 need_files
 
-for c in load unload list show stats check version; do
+for c in load unload list show filter stats check version; do
 	ctl help $c
 	expect "help $c" 0 "^usage: etranctl $c"
 done
@@ -63,6 +63,20 @@ usage "--all of another command" list --all
 usage "--force of another command" load x --force
 usage "check with a name that is too long" check averyveryverylongname
 usage "check with an empty name" check a/
+usage "filter without a verb" filter
+usage "filter with another verb" filter frob
+usage "filter add without object" filter add
+usage "filter add with two objects" filter add a b
+usage "filter add --force" filter add a --force
+usage "filter add with a priority that is none" filter add a --priority high
+usage "filter add with a priority that is too high" filter add a --priority 2147483648
+usage "filter list with an argument" filter list a
+usage "filter list --set" filter list --set a=b
+usage "filter del without name" filter del
+usage "filter del with a path" filter del ../x
+usage "filter del with a name that is too long" filter del averyveryverylongname
+usage "filter del --priority" filter del a --priority 1
+usage "--priority of another command" load a --priority 1
 
 "$CTL" version >/dev/full 2>"$WORK/err"
 check "a full disk is no success" test $? = 1
@@ -73,7 +87,7 @@ if command -v man >/dev/null; then
 else
 	skip_case "the man page has no warnings" "man is not installed"
 fi
-for c in load unload list show stats check version; do
+for c in load unload list show filter stats check version; do
 	check "the man page has $c" grep -q "$c" "$TOP/ctl/man/etranctl.8"
 done
 done_testing
