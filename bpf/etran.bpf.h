@@ -246,7 +246,7 @@ struct etran_filter_ops {
 	 * @ingress: a packet for a transport arrived (optional, but one of both is mandatory)
 	 * @pkt: the packet, checked by the module as for etran_ops.ingress
 	 * @hdr: its first 256 bytes from the IP header on, of IPv4 or IPv6: look at the version. What
-	 *	 lies behind @pkt->len is undefined.
+	 *	 lies behind @pkt->len is zero.
 	 *
 	 * ICMP errors for a transport come here too, before it gets them.
 	 * Return: ETRAN_PASS (go on: next filter, then the transport) or ETRAN_DROP. With any other

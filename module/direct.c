@@ -280,6 +280,7 @@ void etran_direct_send(struct etran_xmit *x, struct etran_channel *ch, struct et
 	struct etran_packet p = {
 		.leave = { .transport = t, .channel = ch, .frame = f },
 		.link = link ? link->id : 0,
+		.endpoint = READ_ONCE(f->ep)->pub.id,
 		.hdr_off = f->hdr_off,
 		.hdr_len = f->hdr_len,
 		.payload_len = f->len,

@@ -532,7 +532,7 @@ int etran_filter_get(struct etran_filter_info *q);
  * etran_filter_ingress - may a received packet go on to its transport?
  * @link: the link device that it came by
  * @t: its transport
- * @ip: its IP header, at the begin of ETRAN_HDR_LEN bytes that can be read
+ * @ip: its IP header
  * @len: bytes of IP packet, checked
  *
  * Return: false when a filter dropped it. Context: RCU read side, bottom halves off.
@@ -549,7 +549,7 @@ static inline bool etran_filter_ingress(struct etran_link *link, struct etran_tr
  * @link: the link device that it leaves by
  * @t: its transport
  * @endpoint: id of the endpoint whose frame it is, 0 for none
- * @ip: its IP header, at the begin of ETRAN_HDR_LEN bytes that can be read
+ * @ip: its IP header
  * @len: bytes of IP packet
  *
  * Return: false when a filter dropped it. Context: RCU read side, bottom halves off.

@@ -142,8 +142,11 @@ static void bad_verdict(struct filter *f, struct etran_filter_ops *ops, u32 dire
  * @link: the link device
  * @t: the packet's transport
  * @endpoint: id of the endpoint whose frame it is, 0 for none
- * @ip: IP header, at the begin of ETRAN_HDR_LEN bytes that can be read
+ * @ip: IP header
  * @len: bytes of IP packet
+ *
+ * Programs may read ETRAN_HDR_LEN bytes whatever the length, and of a shorter packet nobody knows
+ * what lies behind it: perhaps the end of a UMEM. So those are copied.
  *
  * Return: false when the packet shall be dropped. Context: RCU read side, bottom halves off.
  */
@@ -160,12 +163,19 @@ bool etran_filter_run(u32 direction, struct etran_link *link, struct etran_trans
 		.ip_proto = t->ip_proto,
 		.data = ip,
 	};
-	u64 ctx[2] = { (unsigned long)&pkt, (unsigned long)ip };
 	struct filter_array *a = rcu_dereference(arrays[member]);
+	u64 ctx[2] = { (unsigned long)&pkt };
+	struct etran_hdr copy;
 	u32 verdict, i;
 
 	if (!a)
 		return true;
+	if (len < sizeof(copy)) {
+		memcpy(copy.b, ip, len);
+		memset(copy.b + len, 0, sizeof(copy) - len);
+		pkt.data = &copy;
+	}
+	ctx[1] = (unsigned long)pkt.data;
 	for (i = 0; i < a->n; i++) {
 		struct filter *f = a->run[i].filter;
 

@@ -465,6 +465,9 @@ TEST_F(filter, generated_packets_are_filtered)
 	EXPECT_EQ(1, self->f[0].tf->out);
 	EXPECT_EQ(0, self->f[0].tf->endpoint);
 	EXPECT_EQ(TT_HDRS, self->f[0].tf->len);
+	/* What could be read behind it is nothing of another packet. */
+	for (int i = TT_HDRS; i < 64; i++)
+		EXPECT_EQ(0, self->f[0].tf->hdr[i]);
 	self->f[0].tf->out_verdict = PASS;
 	tt->gen_n = 2;
 	ASSERT_EQ(0, xsk_send(&self->x, 0, TT_KICK, &kick, NULL, 0));

@@ -32,7 +32,7 @@ struct tf_state {
 	__u32 ip_proto;
 	__u32 protocol;		/* of its IP header */
 	__u32 sliced;		/* the slice was given */
-	__u8 hdr[32];
+	__u8 hdr[64];
 	__u8 slice[TF_SLICE];
 };
 
