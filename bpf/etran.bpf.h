@@ -31,7 +31,8 @@
  * ETRAN_DELIVER  -                               bpf_etran_deliver() did it   -
  * ETRAN_RETAIN   flag on ETRAN_TX: send a copy, keep the frame (after bpf_etran_hold())
  * Filters: ETRAN_PASS goes on, ETRAN_DROP ends the packet.
- * Everything else counts as bad_verdict and drops.
+ * Everything else counts as bad_verdict, drops, and has the transport ejected: detached, its frames
+ * freed, received packets passed to the kernel. So has bpf_etran_error().
  */
 enum etran_verdict {
 	ETRAN_DROP,
@@ -46,9 +47,6 @@ enum etran_verdict {
 struct etran_hdr {
 	__u8 b[ETRAN_HDR_LEN];
 };
-
-/* struct etran_ops.flags: a full queue drops its worst frame for a better one. */
-#define ETRAN_OPS_DROP_WORST	(1U << 0)
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -395,7 +393,8 @@ enum etran_queue_place {
  *
  * Return: 0; 1: it was full, and its worst frame was ended to make room, *@dropped was its handle
  * (with ETRAN_OPS_DROP_WORST); -ENOBUFS: it is full, or full of better ones, and the frame is held
- * as before; -ESTALE; -EBUSY: the frame is in a queue already, or on its way; -EINVAL; -EPERM.
+ * as before; -ESTALE; -EBUSY: the frame is in a queue already, or on its way; -EINVAL (no such queue,
+ * unknown flags: the transport is ejected); -EPERM.
  */
 extern int bpf_etran_queue_push(__u32 queue, __u64 handle, __u64 rank, __u32 flags,
 				__u64 *dropped) __ksym;
@@ -449,6 +448,28 @@ extern int bpf_etran_notify(struct etran_rec *rec, __u32 rec__sz) __ksym;
  * Callable from every program of the transport and from its timers.
  */
 extern void bpf_etran_gen_kick(void) __ksym;
+
+/**
+ * bpf_etran_error - have this transport ejected: it found itself in a state that must not be
+ * @code: for who reads the record: 'etranctl show' prints it
+ * @msg: one sentence, printable ASCII, at most ETRAN_EXIT_MSG_LEN - 1 characters
+ * @msg__sz: size of @msg; what lies behind a NUL is not looked at
+ *
+ * From the next packet on no program is called any more but exit. Callable from every program of
+ * the transport but exit, and from its timers; from init it refuses the attachment.
+ * Return: 0; -EINVAL (not printable, or too long), -EALREADY (it is being ejected), -EPERM as
+ * bpf_etran_release().
+ */
+extern int bpf_etran_error(__s64 code, const char *msg, __u32 msg__sz) __ksym;
+
+/* The same, as printf(): formats as bpf_snprintf() does. Takes 128 bytes of stack and more. */
+#define etran_error(code, fmt, args...)						\
+({										\
+	char ___text[ETRAN_EXIT_MSG_LEN] = {};					\
+										\
+	BPF_SNPRINTF(___text, sizeof(___text), fmt, ##args);			\
+	bpf_etran_error(code, ___text, sizeof(___text));			\
+})
 
 /**
  * bpf_etran_route - is there a way to this destination?

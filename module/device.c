@@ -89,7 +89,6 @@ static long get_transport(struct etran_transport_info __user *arg)
 {
 	struct etran_transport_info q;
 	struct etran_transport *t;
-	struct etran_ops *ops;
 	long err = -ENOENT;
 
 	if (copy_from_user(&q, arg, sizeof(q)))
@@ -102,11 +101,16 @@ static long get_transport(struct etran_transport_info __user *arg)
 		memset(&q, 0, sizeof(q));
 		q.id = t->id;
 		q.ip_proto = t->ip_proto;
-		ops = rcu_dereference_protected(t->ops, lockdep_is_held(&etran_mutex));
-		q.ops_version = ops ? ops->version : 0;
+		q.ops_version = t->attached ? t->attached->version : 0;
 		q.endpoints = atomic_read(&t->endpoints);
 		/* The link's id is settled after it was attached. */
-		q.link_id = READ_ONCE(t->link->id);
+		q.link_id = t->attached ? READ_ONCE(t->link->id) : 0;
+		q.flags = t->flags;
+		q.queues = t->queues;
+		q.queue_depth = t->queue_depth;
+		q.timeout_ms = t->timeout_ms;
+		q.state_version = t->state_version;
+		q.replaced_ns = t->replaced_ns;
 		q.loaded_ns = t->loaded_ns;
 		strscpy(q.name, t->name);
 		err = 0;
@@ -126,6 +130,19 @@ static long get_filter(struct etran_filter_info __user *arg)
 	if (copy_from_user(&q, arg, sizeof(q)))
 		return -EFAULT;
 	err = etran_filter_get(&q);
+	if (!err && copy_to_user(arg, &q, sizeof(q)))
+		err = -EFAULT;
+	return err;
+}
+
+static long get_exit(struct etran_exit_record __user *arg)
+{
+	struct etran_exit_record q;
+	long err;
+
+	if (copy_from_user(&q, arg, sizeof(q)))
+		return -EFAULT;
+	err = etran_exit_get(&q);
 	if (!err && copy_to_user(arg, &q, sizeof(q)))
 		err = -EFAULT;
 	return err;
@@ -191,6 +208,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return get_transport(p);
 	case ETRAN_IOC_FILTER:
 		return get_filter(p);
+	case ETRAN_IOC_EXIT:
+		return get_exit(p);
 	case ETRAN_IOC_COUNTERS:
 		return get_counters(p);
 	case ETRAN_IOC_ENDPOINT_OPEN:
@@ -211,6 +230,17 @@ static struct miscdevice device = {
 	.fops = &device_fops,
 	.mode = 0660,
 };
+
+/**
+ * etran_device_uevent - tell udev and who else listens
+ * @env: "NAME=VALUE" each, NULL at the end
+ *
+ * Context: process, may sleep.
+ */
+void etran_device_uevent(char **env)
+{
+	kobject_uevent_env(&device.this_device->kobj, KOBJ_CHANGE, env);
+}
 
 int etran_device_init(void)
 {

@@ -279,7 +279,7 @@ bool etran_egress_frame(struct etran_egress *e, const struct xdp_desc *desc)
 		return false;
 	}
 
-	etran_count(READ_ONCE(ch->link), t, bad_verdict);
+	etran_bad_verdict(READ_ONCE(ch->link), t, ETRAN_EGRESS, verdict);
 	if (pkt->held)
 		etran_frame_end(t, pkt->handle, ETRAN_END_VERDICT);
 	else

@@ -252,7 +252,7 @@ static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user
 			err = etran_run_endpoint(ep->transport, ops, ETRAN_ENDPOINT_BIND,
 						 &ep->pub);
 		if (err > 0 || err < -MAX_ERRNO) {
-			etran_count(NULL, ep->transport, bad_verdict);
+			etran_bad_verdict(NULL, ep->transport, ETRAN_ENDPOINT_BIND, err);
 			err = -EINVAL;
 		}
 		memcpy(b.addr, ep->pub.addr, sizeof(b.addr));
@@ -397,19 +397,19 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 	rcu_read_lock();
 	ops = rcu_dereference(t->ops);
 	WRITE_ONCE(ep->open, true);
-	err = 0;
-	if (ops->prog[ETRAN_ENDPOINT_OPEN])
+	err = ops ? 0 : -ESHUTDOWN;
+	if (ops && ops->prog[ETRAN_ENDPOINT_OPEN])
 		err = etran_run_endpoint(t, ops, ETRAN_ENDPOINT_OPEN, &ep->pub);
+	if (err > 0 || err < -MAX_ERRNO) {
+		etran_bad_verdict(NULL, t, ETRAN_ENDPOINT_OPEN, err);
+		err = -EINVAL;
+	}
 	rcu_read_unlock();
 	local_bh_enable();
 	if (err) {
 		WRITE_ONCE(ep->open, false);
 		forget_locked(ep);
 		synchronize_rcu();
-		if (err > 0 || err < -MAX_ERRNO) {
-			etran_count(NULL, t, bad_verdict);
-			err = -EINVAL;
-		}
 		return err;
 	}
 	kref_get(&t->ref);

@@ -81,9 +81,22 @@ struct etran_routes {
 };
 
 /**
+ * struct etran_ran - what ran of a transport on one CPU
+ * @members: the last eight programs, enum etran_member plus 1, the latest in the lowest byte
+ * @idle: calls of gen in a row that neither made a packet nor said stop
+ * @since: jiffies at the first of them
+ */
+struct etran_ran {
+	u64 members;
+	u32 idle;
+	unsigned long since;
+};
+
+/**
  * struct etran_transport - an attached transport
  * @id: for ETRAN_IOC_TRANSPORT; never reused
- * @ops: its programs; NULL once it is detached
+ * @ops: its programs; NULL before it is attached and once it is detached or ejected
+ * @attached: the same until it is detached; under etran_mutex
  * @link: the BPF link
  * @counters: per CPU
  * @node: in etran_transports; RCU, changed under etran_mutex
@@ -91,7 +104,13 @@ struct etran_routes {
  * @loaded_ns: CLOCK_BOOTTIME
  * @endpoints: endpoints that are not freed yet
  * @callers: machine code of its programs, see caller.c; RCU, changed under etran_mutex
- * @ran: per CPU: what ran there last, enum etran_member plus 1, the latest in the lowest byte
+ * @ran: per CPU, see there
+ * @ejected: not 0 once it is being ejected, or was detached; who changes it writes @exit and @last
+ * @exit: why it ended
+ * @last: see struct etran_exit_record
+ * @eject_work: detaches it
+ * @watchdog: looks for frames that are held too long
+ * @replaced_ns: when its programs were last replaced, CLOCK_BOOTTIME; under etran_mutex
  * @queues: copy of ops->queues
  * @queue_depth: copy of ops->queue_depth
  * @timeout_ms: copy of ops->timeout_ms; changed by replacement
@@ -106,6 +125,7 @@ struct etran_routes {
 struct etran_transport {
 	u32 id;
 	struct etran_ops __rcu *ops;
+	struct etran_ops *attached;
 	struct bpf_link *link;
 	struct etran_counter_set __percpu *counters;
 	struct list_head node;
@@ -113,7 +133,13 @@ struct etran_transport {
 	u64 loaded_ns;
 	atomic_t endpoints;
 	struct etran_callers __rcu *callers;
-	u64 __percpu *ran;
+	struct etran_ran __percpu *ran;
+	atomic_t ejected;
+	struct etran_exit_info exit;
+	char last[ETRAN_EXIT_LAST_LEN];
+	struct work_struct eject_work;
+	struct delayed_work watchdog;
+	u64 replaced_ns;
 	u32 queues;
 	u32 queue_depth;
 	u32 timeout_ms;
@@ -461,7 +487,7 @@ static __always_inline u32 etran_run_prog(struct etran_transport *t, enum etran_
 	u32 ret;
 
 	this_cpu_write(etran_current.transport, t);
-	this_cpu_write(*t->ran, this_cpu_read(*t->ran) << 8 | (member + 1));
+	this_cpu_write(t->ran->members, this_cpu_read(t->ran->members) << 8 | (member + 1));
 	ret = bpf_prog_run(prog, ctx);
 	this_cpu_write(etran_current.transport, outer);
 	return ret;
@@ -504,6 +530,7 @@ static inline s32 etran_run_endpoint(struct etran_transport *t, const struct etr
 extern struct list_head etran_transports;
 int etran_ops_register(void);
 void etran_transport_put(struct etran_transport *t);
+void etran_ops_detach(struct etran_transport *t);
 extern struct etran_transport __rcu *etran_by_proto[256];
 
 /**
@@ -561,6 +588,43 @@ static inline bool etran_filter_egress(struct etran_link *link, struct etran_tra
 	       etran_filter_run(ETRAN_FILTER_EGRESS, link, t, endpoint, ip, len);
 }
 
+/* eject.c */
+__printf(4, 5) bool etran_eject(struct etran_transport *t, enum etran_exit_kind kind, s64 code,
+				const char *fmt, ...);
+void etran_bad_verdict(struct etran_link *link, struct etran_transport *t,
+		       enum etran_member member, s64 value);
+void etran_gen_runaway(struct etran_transport *t, struct etran_ran *ran);
+int etran_program_error(struct etran_transport *t, s64 code, const char *msg, u32 size);
+void etran_eject_init(struct etran_transport *t);
+void etran_watchdog_start(struct etran_transport *t);
+void etran_exit_settle(struct etran_transport *t);
+void etran_exit_record(struct etran_transport *t, u64 frames);
+int etran_exit_get(struct etran_exit_record *q);
+
+/* More than this in a row are looked at, see eject.c. */
+#define ETRAN_GEN_IDLE		(1U << 20)
+
+/**
+ * etran_gen_called - gen was called
+ * @t: whose
+ * @good: it made a packet, or said stop
+ *
+ * Context: gen, RCU read side, bottom halves off.
+ */
+static inline void etran_gen_called(struct etran_transport *t, bool good)
+{
+	struct etran_ran *ran = this_cpu_ptr(t->ran);
+
+	if (good) {
+		ran->idle = 0;
+		return;
+	}
+	if (!ran->idle++)
+		ran->since = jiffies;
+	if (unlikely(ran->idle > ETRAN_GEN_IDLE))
+		etran_gen_runaway(t, ran);
+}
+
 /* kfuncs.c */
 int etran_kfuncs_register(void);
 bool etran_ops_prog(const struct bpf_prog *prog);
@@ -582,6 +646,7 @@ int bpf_etran_queue_len(u32 queue);
 int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, u32 rec__sz, u32 off, u32 len);
 int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
 void bpf_etran_gen_kick(void);
+int bpf_etran_error(s64 code, const char *msg, u32 msg__sz);
 int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz);
 int bpf_etran_rx(struct xdp_md *ctx);
 
@@ -919,6 +984,7 @@ static inline struct etran_ep *etran_endpoint_lookup(u32 id)
 
 /* device.c */
 int etran_device_init(void);
+void etran_device_uevent(char **env);
 void etran_device_exit(void);
 
 /* debugfs.c */

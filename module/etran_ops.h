@@ -122,8 +122,7 @@ struct etran_endpoint {
 	__u64 arg[4];
 };
 
-/* struct etran_ops.flags; see bpf/etran.bpf.h */
-#define ETRAN_OPS_DROP_WORST	(1U << 0)
+/* The flags that there are. */
 #define ETRAN_OPS_FLAGS		ETRAN_OPS_DROP_WORST
 
 #define ETRAN_MAX_PKT_QUEUES	65536

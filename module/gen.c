@@ -77,13 +77,14 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 		pkt.handle = 0;
 
 		verdict = etran_run(ops->prog[ETRAN_GEN], &pkt, *page + XDP_PACKET_HEADROOM);
+		etran_gen_called(t, verdict != ETRAN_CONSUME);
 		if (verdict == ETRAN_DROP)
 			return work;
 		work++;
 		if (verdict == ETRAN_CONSUME)
 			continue;
 		if (verdict != ETRAN_TX) {
-			etran_count(NULL, t, bad_verdict);
+			etran_bad_verdict(NULL, t, ETRAN_GEN, verdict);
 			return work;
 		}
 		etran_count(NULL, t, gen_packets);

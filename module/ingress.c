@@ -202,7 +202,7 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 		etran_count(link, t, rx_verdict);
 		goto drop;
 	}
-	etran_count(link, t, bad_verdict);
+	etran_bad_verdict(link, t, ETRAN_INGRESS, verdict);
 drop:
 	etran_count(link, t, rx_dropped);
 	return XDP_DROP;

@@ -181,6 +181,16 @@ __bpf_kfunc int bpf_etran_send(u64 handle, u64 departure_ns, u32 flags)
 	return ret;
 }
 
+/* A queue that the transport has? A program that uses another one is in error: it is ejected. */
+static bool queue_ok(struct etran_transport *t, u32 queue)
+{
+	if (likely(queue < t->queues))
+		return true;
+	etran_eject(t, ETRAN_EXIT_QUEUE, queue, "packet queue %u was used, there are %u", queue,
+		    t->queues);
+	return false;
+}
+
 /**
  * bpf_etran_queue_push - put a held frame into a packet queue
  * @queue: index of the queue
@@ -199,7 +209,16 @@ __bpf_kfunc int bpf_etran_queue_push(u32 queue, u64 handle, u64 rank, u32 flags,
 	rcu_read_lock();
 	t = etran_caller(_RET_IP_);
 	local_bh_disable();
-	ret = t ? etran_queue_push(t, queue, handle, rank, flags, dropped) : -EPERM;
+	if (!t) {
+		ret = -EPERM;
+	} else if (!queue_ok(t, queue)) {
+		ret = -EINVAL;
+	} else {
+		ret = etran_queue_push(t, queue, handle, rank, flags, dropped);
+		if (unlikely(ret == -EINVAL))
+			etran_eject(t, ETRAN_EXIT_QUEUE, flags,
+				    "bpf_etran_queue_push() was given unknown flags 0x%x", flags);
+	}
 	local_bh_enable();
 	rcu_read_unlock();
 	return ret;
@@ -219,7 +238,7 @@ __bpf_kfunc u64 bpf_etran_queue_pop(u32 queue)
 	rcu_read_lock();
 	t = etran_caller(_RET_IP_);
 	local_bh_disable();
-	handle = t ? etran_queue_pop(t, queue) : 0;
+	handle = t && queue_ok(t, queue) ? etran_queue_pop(t, queue) : 0;
 	local_bh_enable();
 	rcu_read_unlock();
 	return handle;
@@ -241,7 +260,7 @@ __bpf_kfunc u64 bpf_etran_queue_peek(u32 queue, u64 *rank)
 	rcu_read_lock();
 	t = etran_caller(_RET_IP_);
 	local_bh_disable();
-	if (t)
+	if (t && queue_ok(t, queue))
 		handle = etran_queue_peek(t, queue, rank);
 	local_bh_enable();
 	rcu_read_unlock();
@@ -359,6 +378,26 @@ __bpf_kfunc void bpf_etran_gen_kick(void)
 }
 
 /**
+ * bpf_etran_error - have the transport ejected
+ * @code: kept with it
+ * @msg: text, printable, kept with it
+ * @msg__sz: its size
+ *
+ * Return: 0, -EINVAL, -EALREADY, -EPERM.
+ */
+__bpf_kfunc int bpf_etran_error(s64 code, const char *msg, u32 msg__sz)
+{
+	struct etran_transport *t;
+	int err;
+
+	rcu_read_lock();
+	t = etran_caller(_RET_IP_);
+	err = t ? etran_program_error(t, code, msg, msg__sz) : -EPERM;
+	rcu_read_unlock();
+	return err;
+}
+
+/**
  * bpf_etran_route - is there a way to this destination?
  * @link: id of the link device
  * @daddr: IPv4 or IPv6 address, network byte order
@@ -424,6 +463,7 @@ BTF_ID_FLAGS(func, bpf_etran_queue_len)
 BTF_ID_FLAGS(func, bpf_etran_deliver, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_notify)
 BTF_ID_FLAGS(func, bpf_etran_gen_kick)
+BTF_ID_FLAGS(func, bpf_etran_error)
 BTF_ID_FLAGS(func, bpf_etran_route)
 BTF_KFUNCS_END(etran_ops_kfuncs)
 

@@ -78,6 +78,8 @@ free_counters:
 static void __exit etran_exit(void)
 {
 	etran_debugfs_exit();
+	/* An ejection may still be about to be told, through the device. */
+	flush_workqueue(etran_wq);
 	etran_device_exit();
 	etran_link_exit();
 	etran_ip_exit();

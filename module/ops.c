@@ -251,11 +251,21 @@ static int ops_validate(void *kdata)
 	return check_numbers(ops);
 }
 
-/* What the programs say of themselves and may differ after a replacement. */
-static void take_settings(struct etran_transport *t, const struct etran_ops *ops)
+/*
+ * Programs for all to run. What they say of themselves may differ from what those before them said.
+ * Context: etran_mutex held.
+ */
+static void publish(struct etran_transport *t, struct etran_ops *ops)
 {
 	WRITE_ONCE(t->flags, ops->flags);
 	WRITE_ONCE(t->timeout_ms, ops->timeout_ms);
+	t->attached = ops;
+	rcu_assign_pointer(t->ops, ops);
+	/* Pairs with the cmpxchg in etran_eject(), which clears the pointer afterwards. */
+	smp_mb();
+	if (atomic_read(&t->ejected))
+		RCU_INIT_POINTER(t->ops, NULL);
+	etran_watchdog_start(t);
 }
 
 static int run_init(const struct etran_ops *ops)
@@ -263,14 +273,6 @@ static int run_init(const struct etran_ops *ops)
 	int err = ops->init ? ops->init() : 0;
 
 	return err > 0 || err < -MAX_ERRNO ? -EINVAL : err;
-}
-
-static void run_exit(const struct etran_ops *ops, u32 kind)
-{
-	struct etran_exit_info info = { .kind = kind, .when_ns = ktime_get_boottime_ns() };
-
-	if (ops->exit)
-		ops->exit(&info);
 }
 
 static int ops_reg(void *kdata, struct bpf_link *link)
@@ -292,10 +294,10 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 	t->state_version = ops->state_version;
 	t->loaded_ns = ktime_get_boottime_ns();
 	strscpy(t->name, ops->name);
-	take_settings(t, ops);
+	etran_eject_init(t);
 	err = -ENOMEM;
 	t->counters = alloc_percpu(struct etran_counter_set);
-	t->ran = alloc_percpu(u64);
+	t->ran = alloc_percpu(struct etran_ran);
 	if (!t->counters || !t->ran || etran_queues_init(t))
 		goto free;
 
@@ -311,14 +313,22 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 	t->id = next_transport + 1;
 	list_add_tail_rcu(&t->node, &etran_transports);
 	err = run_init(ops);
+	/* init can say why not by bpf_etran_error(). */
+	if (!err && atomic_read(&t->ejected))
+		err = -ECANCELED;
+	next_transport++;
 	if (err) {
 		list_del_rcu(&t->node);
 		synchronize_rcu();
+		if (atomic_read(&t->ejected))
+			etran_exit_record(t, 0);
+		etran_queues_exit(t);
 		etran_callers_free(t);
-		goto unlock;
+		mutex_unlock(&etran_mutex);
+		etran_transport_put(t);
+		return err;
 	}
-	next_transport++;
-	rcu_assign_pointer(t->ops, ops);
+	publish(t, ops);
 	rcu_assign_pointer(etran_by_proto[t->ip_proto], t);
 	mutex_unlock(&etran_mutex);
 	pr_info("transport %s attached, IP protocol %u\n", t->name, t->ip_proto);
@@ -333,62 +343,125 @@ free:
 	return err;
 }
 
-static struct etran_transport *find_transport(struct etran_ops *ops)
+static struct etran_transport *find_transport(struct etran_ops *ops, struct bpf_link *link)
 {
 	struct etran_transport *t;
 
 	list_for_each_entry(t, &etran_transports, node)
-		if (rcu_access_pointer(t->ops) == ops)
+		if (t->attached == ops && t->link == link)
 			return t;
 	return NULL;
 }
 
-static void ops_unreg(void *kdata, struct bpf_link *link)
+/* Frames that it keeps, in whatever state. */
+static u64 frames_kept(struct etran_transport *t)
 {
-	struct etran_ops *ops = kdata;
-	struct etran_transport *t;
+	u64 kept = 0;
+	int cpu;
 
-	mutex_lock(&etran_mutex);
-	t = find_transport(ops);
-	if (WARN_ON_ONCE(!t)) {
-		mutex_unlock(&etran_mutex);
-		return;
+	for_each_possible_cpu(cpu) {
+		const struct etran_counter_set *c = per_cpu_ptr(t->counters, cpu);
+
+		kept += READ_ONCE(c->v[ETRAN_C_frames_held]) +
+			READ_ONCE(c->v[ETRAN_C_frames_queued]) +
+			READ_ONCE(c->v[ETRAN_C_frames_retained]);
 	}
+	return kept;
+}
+
+/* Context: etran_mutex held. */
+static void detach(struct etran_transport *t)
+{
+	struct etran_ops *ops = t->attached;
+	u64 kept;
+
 	RCU_INIT_POINTER(etran_by_proto[t->ip_proto], NULL);
 	RCU_INIT_POINTER(t->ops, NULL);
+	t->attached = NULL;
 	list_del_rcu(&t->node);
 	synchronize_rcu();
+	etran_exit_settle(t);
+	kept = frames_kept(t);
 	etran_endpoints_dead_transport(t);
 	etran_timed_purge(t);
 	etran_frames_end_transport(t);
 	etran_links_purge(t);
 	synchronize_rcu();
 	etran_queues_exit(t);
-	run_exit(ops, ETRAN_EXIT_UNLOAD);
+	if (ops->exit)
+		ops->exit(&t->exit);
 	etran_callers_free(t);
-	mutex_unlock(&etran_mutex);
+	etran_exit_record(t, kept);
 	pr_info("transport %s detached\n", t->name);
 	etran_transport_put(t);
 }
 
-static int ops_update(void *kdata, void *old_kdata, struct bpf_link *link)
+/**
+ * etran_ops_detach - detach a transport whose BPF link cannot be
+ * @t: the transport, with a reference
+ *
+ * Context: process, may sleep.
+ */
+void etran_ops_detach(struct etran_transport *t)
 {
-	struct etran_ops *ops = kdata, *old = old_kdata;
+	mutex_lock(&etran_mutex);
+	if (t->attached)
+		detach(t);
+	mutex_unlock(&etran_mutex);
+}
+
+static void ops_unreg(void *kdata, struct bpf_link *link)
+{
 	struct etran_transport *t;
-	int err = -EINVAL;
 
 	mutex_lock(&etran_mutex);
-	t = find_transport(old);
-	if (!t) {
-		err = -ENOENT;
-	} else if (ops->ip_proto == t->ip_proto && !strcmp(ops->name, t->name)) {
-		err = etran_callers_add(t, ops) ?: run_init(ops);
-		if (!err) {
-			take_settings(t, ops);
-			rcu_assign_pointer(t->ops, ops);
-			synchronize_rcu();
-			run_exit(old, ETRAN_EXIT_REPLACE);
-		}
+	/* None: etran_ops_detach() was here. */
+	t = find_transport(kdata, link);
+	if (t)
+		detach(t);
+	mutex_unlock(&etran_mutex);
+}
+
+/* May programs take the place of others? What they find must be what they expect. */
+static int check_successor(const struct etran_transport *t, const struct etran_ops *ops)
+{
+	if (ops->ip_proto != t->ip_proto || strcmp(ops->name, t->name)) {
+		pr_warn("transport %s not replaced: by %s for IP protocol %u, not %u; unload it and load that one\n",
+			t->name, ops->name, ops->ip_proto, t->ip_proto);
+		return -EINVAL;
+	}
+	if (ops->state_version != t->state_version) {
+		pr_warn("transport %s not replaced: its state is of version %u, the new programs' is %u; unload it first\n",
+			t->name, t->state_version, ops->state_version);
+		return -EINVAL;
+	}
+	if (ops->queues != t->queues || ops->queue_depth != t->queue_depth) {
+		pr_warn("transport %s not replaced: it has %u queues of %u frames, the new programs want %u of %u; unload it first\n",
+			t->name, t->queues, t->queue_depth, ops->queues, ops->queue_depth);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int ops_update(void *kdata, void *old_kdata, struct bpf_link *link)
+{
+	struct etran_exit_info info = { .kind = ETRAN_EXIT_REPLACE };
+	struct etran_ops *ops = kdata, *old = old_kdata;
+	struct etran_transport *t;
+	int err = -ENOENT;
+
+	mutex_lock(&etran_mutex);
+	t = find_transport(old, link);
+	if (t)
+		err = check_successor(t, ops) ?: etran_callers_add(t, ops) ?: run_init(ops);
+	if (!err) {
+		publish(t, ops);
+		synchronize_rcu();
+		info.when_ns = ktime_get_boottime_ns();
+		t->replaced_ns = info.when_ns;
+		if (old->exit)
+			old->exit(&info);
+		pr_info("transport %s replaced\n", t->name);
 	}
 	mutex_unlock(&etran_mutex);
 	return err;

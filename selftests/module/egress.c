@@ -195,6 +195,8 @@ TEST_F(egress, retain_without_hold_is_refused)
 	EXPECT_EQ(1, COUNTED("bad_verdict", self->before));
 	EXPECT_EQ(1, COUNTED("frame_verdict", self->before));
 	EXPECT_EQ(0, COUNTED("packets_built", self->before));
+	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_VERDICT, 0x101,
+		"egress returned ETRAN_RETAIN without a handle from bpf_etran_hold()"));
 }
 
 TEST_F(egress, hold_without_hold_is_refused)
@@ -207,13 +209,16 @@ TEST_F(egress, hold_without_hold_is_refused)
 	EXPECT_EQ(1, COUNTED("bad_verdict", self->before));
 	EXPECT_EQ(1, COUNTED("frames_dropped", self->before));
 	EXPECT_EQ(0, self->x.busy[1]);
+	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_VERDICT, 2,
+		"egress returned ETRAN_HOLD without a handle from bpf_etran_hold()"));
 }
 
-TEST_F(egress, garbage_verdicts_drop)
+TEST_F(egress, garbage_verdicts_drop_and_eject)
 {
 	static const uint32_t bad[] = { 3, 4, 5, 6, 0x100, 0x102, 0x201, 0x80000001, ~0u };
 	struct et_counters after;
 	unsigned int i, held;
+	char msg[128];
 
 	for (held = 0; held < 2; held++)
 		for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -221,6 +226,13 @@ TEST_F(egress, garbage_verdicts_drop)
 			self->r.flags = held ? TT_F_HOLD : 0;
 			ASSERT_EQ(0, xsk_send(&self->x, i, TT_SEND, &self->r, "x", 1));
 			EXPECT_EQ(0, self->x.busy[i]);
+			snprintf(msg, sizeof(msg), "egress returned %u, which is no verdict there",
+				 bad[i]);
+			EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_VERDICT, bad[i], msg));
+			EXPECT_EQ(ETRAN_STATUS_NO_TRANSPORT, self->x.status->flags);
+			xsk_detach(&self->x);
+			ASSERT_EQ(0, tt_attach(&self->net));
+			ASSERT_EQ(0, xsk_attach(&self->x, TT_NAME, 0));
 		}
 	ASSERT_EQ(0, et_counters_read(&after, ETRAN_COUNTERS_MODULE, 0));
 	EXPECT_EQ(2 * i, COUNTED("bad_verdict", self->before));

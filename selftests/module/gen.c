@@ -182,18 +182,23 @@ TEST_F(gen, unknown_link_is_counted)
 	EXPECT_TRUE(et_wait_for(et_count("packet_link") == was + 2));
 }
 
-TEST_F(gen, garbage_verdicts_send_nothing)
+TEST_F(gen, garbage_verdicts_send_nothing_and_eject)
 {
 	static const uint32_t bad[] = { 2, 3, 5, 0x101, ~0u };
 	uint64_t was = et_count("bad_verdict"), built = et_count("packets_built");
+	char msg[128];
 
 	for (int i = 0; i < 5; i++) {
 		todo(self, 0, i);
 		tt->gen_do[i].verdict = bad[i];
 		tt->gen_do[i].link = self->net.a->link;
-		/* A wrong verdict ends the poll: one each. */
 		ASSERT_EQ(0, kick(self));
 		EXPECT_TRUE(et_wait_for(et_count("bad_verdict") == was + i + 1));
+		snprintf(msg, sizeof(msg), "gen returned %u, which is no verdict there", bad[i]);
+		EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_VERDICT, bad[i], msg));
+		xsk_detach(&self->k);
+		ASSERT_EQ(0, tt_attach(&self->net));
+		ASSERT_EQ(0, xsk_attach(&self->k, TT_NAME, 0));
 	}
 	EXPECT_EQ(built, et_count("packets_built"));
 }

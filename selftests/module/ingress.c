@@ -220,20 +220,22 @@ TEST_F(ingress, consume_verdict_uses_up)
 	EXPECT_EQ(0, nothing_else(self));
 }
 
-TEST_F(ingress, garbage_verdicts_drop)
+TEST_F(ingress, garbage_verdicts_drop_and_eject)
 {
 	static const uint32_t bad[] = { 1, 2, 6, 0x100, 0x103, 0xfffffffe };
 	unsigned int i;
-	uint64_t was;
+	char msg[128];
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		was = et_count("bad_verdict");
 		tt->rx_force = bad[i] + 1;
 		ASSERT_EQ(0, inject(self, self->len));
-		EXPECT_TRUE(et_wait_for(et_count("bad_verdict") == was + 1));
+		snprintf(msg, sizeof(msg), "ingress returned %u, which is no verdict there", bad[i]);
+		EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_VERDICT, bad[i], msg));
+		/* The packet itself is nobody's. */
+		EXPECT_EQ(0, nothing_else(self));
+		ASSERT_EQ(0, tt_attach(&self->net));
 	}
 	EXPECT_EQ(0, grew(self, "bad_verdict", i));
-	EXPECT_EQ(0, nothing_else(self));
 }
 
 TEST_F(ingress, deliver_verdict_without_delivery_is_refused)
@@ -241,6 +243,8 @@ TEST_F(ingress, deliver_verdict_without_delivery_is_refused)
 	tt->rx_force = 255 + 1;
 	ASSERT_EQ(0, inject(self, self->len));
 	EXPECT_EQ(0, grew(self, "bad_verdict", 1));
+	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_VERDICT, 5,
+		"ingress returned ETRAN_DELIVER, but bpf_etran_deliver() delivered nothing"));
 }
 
 TEST_F(ingress, pass_reaches_the_kernels_stack)

@@ -58,9 +58,36 @@ static int notify(__u32 endpoint, __u16 type, __u32 seq)
 	return bpf_etran_notify(&rec, sizeof(rec));
 }
 
+/* Return: whether program @where was told to give up. */
+static int gives_up(__u32 where)
+{
+	if (!(tt.error_in & (1U << where)))
+		return 0;
+	tt.result = etran_error(-1000 - (__s64)where, "program %d gives up", where);
+	return 1;
+}
+
 static int timer_fires(void *map, __u32 *key, struct timer *t)
 {
-	tt.notify = notify(t->endpoint, TT_REC_TIMER, 0);
+	switch (tt.timer_do) {
+	case TT_TIMER_NOTIFY:
+		tt.notify = notify(t->endpoint, TT_REC_TIMER, 0);
+		break;
+	case TT_TIMER_ERROR:
+		tt.timer_result = etran_error(-1000 - TT_IN_TIMER, "program %d gives up",
+					      TT_IN_TIMER);
+		break;
+	case TT_TIMER_RELEASE:
+		tt.timer_result = bpf_etran_release(tt.timer_arg);
+		break;
+	case TT_TIMER_COOKIE:
+		tt.timer_result = bpf_etran_cookie(tt.timer_arg);
+		break;
+	case TT_TIMER_NEXT:
+		tt.timer_result = bpf_etran_next(tt.timer_arg);
+		break;
+	}
+	ADD(tt.timer_fired);
 	return 0;
 }
 
@@ -74,7 +101,7 @@ static int timer_start(__u32 endpoint)
 	t->endpoint = endpoint;
 	bpf_timer_init(&t->timer, &timers, 1 /* CLOCK_MONOTONIC */);
 	bpf_timer_set_callback(&t->timer, timer_fires);
-	return bpf_timer_start(&t->timer, 1000000, 0);
+	return bpf_timer_start(&t->timer, (tt.timer_ms ?: 1) * 1000000ULL, 0);
 }
 
 static void headers(struct etran_hdr *hdr, __u32 daddr, __u32 saddr, __u32 seq, __u16 dport,
@@ -141,16 +168,26 @@ static __u64 hold(struct etran_pkt *pkt, __u64 prev, __u64 cookie)
 	return handle;
 }
 
+/* What egress is told to return, if that is possible or it need not be. */
+static __u32 answer(__u32 verdict, __u64 handle)
+{
+	if (!tt.tame || verdict == ETRAN_TX)
+		return verdict;
+	return handle && (verdict == ETRAN_HOLD || verdict == (ETRAN_TX | ETRAN_RETAIN)) ?
+	       verdict : ETRAN_DROP;
+}
+
 SEC("struct_ops/tt_egress")
 __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
 	struct tt_req r;
-	__u64 handle;
+	__u64 handle = 0;
 	__u8 *p;
 
 	ADD(tt.egress);
 	tt.version = TT_VERSION;
 	bpf_probe_read_kernel(&r, sizeof(r), pkt->req.data);
+	gives_up(TT_IN_EGRESS);
 
 	switch (pkt->req.op) {
 	case TT_SEND:
@@ -202,13 +239,13 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 			 r.flags & TT_F_RAW ? r.proto : TT_PROTO);
 		pkt->hdr_off = r.flags & TT_F_RAW ? r.hdr_off : AF_HDR6;
 		pkt->hdr_len = r.flags & TT_F_RAW ? r.hdr_len : TT_HDRS6;
-		return r.verdict;
+		return answer(r.verdict, handle);
 	}
 	headers(hdr, r.daddr, r.saddr, r.seq, r.dport, r.rx_verdict, r.rx_action,
 		r.flags & TT_F_RAW ? r.version_ihl : 0x45, r.flags & TT_F_RAW ? r.proto : TT_PROTO);
 	pkt->hdr_off = r.flags & TT_F_RAW ? r.hdr_off : AF_HDR;
 	pkt->hdr_len = r.flags & TT_F_RAW ? r.hdr_len : TT_HDRS;
-	return r.verdict;
+	return answer(r.verdict, handle);
 }
 
 static int deliver6(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 endpoint, __u32 more)
@@ -265,6 +302,8 @@ static __always_inline __u32 received(struct etran_pkt *pkt, struct etran_hdr *h
 		if (err && verdict == ETRAN_DELIVER)
 			return ETRAN_DROP;
 	}
+	if (tt.tame && (verdict < ETRAN_PASS || verdict > ETRAN_DELIVER))
+		return ETRAN_DROP;
 	return verdict == 255 ? ETRAN_DELIVER : verdict;
 }
 
@@ -275,6 +314,7 @@ __u32 BPF_PROG(tt_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	const struct ip *ip = (struct ip *)hdr;
 
 	ADD(tt.ingress);
+	gives_up(TT_IN_INGRESS);
 	if (ip->version_ihl >> 4 == 6) {
 		if (ip6->nexthdr == 58) {
 			ADD(tt.icmp);
@@ -304,6 +344,9 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	__u32 n, verdict;
 
 	ADD(tt.gen);
+	gives_up(TT_IN_GEN);
+	if (tt.gen_forever)
+		return ETRAN_CONSUME;
 	if (tt.coalesce) {
 		n = __sync_lock_test_and_set(&tt.pending, 0);
 		if (!n)
@@ -348,6 +391,7 @@ __s32 BPF_PROG(tt_open, struct etran_endpoint *ep)
 {
 	__u32 port = ep->port;
 
+	gives_up(TT_IN_OPEN);
 	if (tt.open_result)
 		return tt.open_result;
 	if (port >= TT_PORTS)
@@ -365,6 +409,9 @@ __s32 BPF_PROG(tt_bind, struct etran_endpoint *ep)
 {
 	__u32 port = ep->port;
 
+	gives_up(TT_IN_BIND);
+	if (tt.bind_result)
+		return tt.bind_result;
 	if (port >= TT_PORTS)
 		return -22;
 	if (tt.port[port])
@@ -379,6 +426,7 @@ void BPF_PROG(tt_close, struct etran_endpoint *ep)
 	__u32 port = ep->port;
 
 	ADD(tt.close);
+	gives_up(TT_IN_CLOSE);
 	if (port < TT_PORTS && tt.port[port] == ep->id)
 		tt.port[port] = 0;
 }
@@ -387,6 +435,7 @@ SEC("struct_ops.s/tt_init")
 __s32 BPF_PROG(tt_init)
 {
 	ADD(tt.init);
+	gives_up(TT_IN_INIT);
 	return tt.init_result;
 }
 
@@ -394,6 +443,8 @@ SEC("struct_ops.s/tt_exit")
 void BPF_PROG(tt_exit, struct etran_exit_info *info)
 {
 	tt.exit_kind = info->kind;
+	tt.exit_code = info->code;
+	bpf_probe_read_kernel_str((void *)tt.exit_msg, sizeof(tt.exit_msg), info->msg);
 	ADD(tt.exit);
 }
 

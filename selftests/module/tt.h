@@ -28,9 +28,29 @@ enum tt_op {
 	TT_COOKIE,
 	TT_ROUTE,		/* bpf_etran_route(tt_req.seq, tt_req.daddr), see TT_F_V6 */
 	TT_NOTIFY,		/* notify endpoint tt_req.seq */
-	TT_TIMER,		/* the same, from a timer after 1 ms */
+	TT_TIMER,		/* the same, or tt_state.timer_do, from a timer after 1 ms */
 	TT_ROUTE_SIZE,		/* bpf_etran_route(tt_req.seq) of an address of 8 bytes */
+	TT_NOTHING,
 };
+
+/* tt_state.timer_do */
+enum tt_timer {
+	TT_TIMER_NOTIFY,
+	TT_TIMER_ERROR,
+	TT_TIMER_RELEASE,	/* bpf_etran_release(tt_state.timer_arg) */
+	TT_TIMER_COOKIE,
+	TT_TIMER_NEXT,
+};
+
+/* tt_state.error_in: which programs shall call etran_error(), one bit each */
+#define TT_IN_EGRESS	0
+#define TT_IN_INGRESS	1
+#define TT_IN_GEN	2
+#define TT_IN_OPEN	3
+#define TT_IN_BIND	4
+#define TT_IN_CLOSE	5
+#define TT_IN_INIT	6
+#define TT_IN_TIMER	7
 
 /* tt_req.flags */
 #define TT_F_HOLD	1	/* bpf_etran_hold() first; the handle goes to tt_state.handle[slot] */
@@ -121,9 +141,20 @@ struct tt_state {
 	__u32 init;
 	__u32 exit;
 	__u32 exit_kind;	/* what the last exit was told */
+	__s64 exit_code;
+	char exit_msg[128];
+	__u32 error_in;
+	__u32 tame;		/* no program returns what is no verdict, whatever it is told */
+	__u32 gen_forever;	/* gen returns ETRAN_CONSUME and never stops */
+	__u32 timer_do;
+	__u32 timer_ms;		/* after so long instead of 1 ms */
+	__u32 timer_fired;
+	__u64 timer_arg;
+	__s64 timer_result;
 	__u32 close;
 	__s32 init_result;
 	__s32 open_result;
+	__s32 bind_result;
 	__u32 rx_force;		/* not 0: verdict for all received packets, plus 1 */
 	__s32 deliver;		/* last result of bpf_etran_deliver() */
 	__s32 notify;

@@ -37,6 +37,7 @@
 #define ETRAN_IFNAME_LEN	16
 #define ETRAN_REC_DATA		56
 #define ETRAN_EXIT_MSG_LEN	128
+#define ETRAN_EXIT_LAST_LEN	128
 
 /**
  * struct etran_req - request record: the first bytes of each transmitted frame
@@ -148,6 +149,12 @@ struct etran_link_info {
 	char lower_name[ETRAN_IFNAME_LEN];
 };
 
+/*
+ * Flag of struct etran_ops: a full packet queue drops its worst frame for a better one, instead of
+ * refusing that.
+ */
+#define ETRAN_OPS_DROP_WORST	(1U << 0)
+
 /**
  * struct etran_transport_info - question and answer of ETRAN_IOC_TRANSPORT
  * @id: in: find the first transport whose id is at least this; out: its id
@@ -155,8 +162,13 @@ struct etran_link_info {
  * @ops_version: out
  * @endpoints: out: open endpoints, those included that are closed but still being drained
  * @link_id: out: id of the BPF link that attaches it
- * @reserved: zero
+ * @flags: out: ETRAN_OPS_*
+ * @queues: out: its packet queues
+ * @queue_depth: out: frames that each of them can take
+ * @timeout_ms: out: the watchdog's, ms, 0 for none
+ * @state_version: out: what programs that replace it must have, too
  * @loaded_ns: out: when it was attached, CLOCK_BOOTTIME, ns
+ * @replaced_ns: out: when its programs were last replaced, 0 for never
  * @name: out
  *
  * Errors: ENOENT when there is none.
@@ -167,8 +179,13 @@ struct etran_transport_info {
 	__u32 ops_version;
 	__u32 endpoints;
 	__u32 link_id;
-	__u32 reserved;
+	__u32 flags;
+	__u32 queues;
+	__u32 queue_depth;
+	__u32 timeout_ms;
+	__u32 state_version;
 	__u64 loaded_ns;
+	__u64 replaced_ns;
 	char name[ETRAN_NAME_LEN];
 };
 
@@ -236,6 +253,41 @@ struct etran_filter_info {
 	char name[ETRAN_NAME_LEN];
 };
 
+/**
+ * struct etran_exit_record - question and answer of ETRAN_IOC_EXIT: how a transport ended
+ * @id: in: find the oldest record whose id is at least this; out: its id. The module keeps the
+ *	latest 16.
+ * @transport: out: the id that the transport had
+ * @kind: out: enum etran_exit_kind
+ * @ip_proto: out: its IP protocol
+ * @code: out: with ETRAN_EXIT_PROGRAM what the program gave to bpf_etran_error(), with
+ *	  ETRAN_EXIT_VERDICT the value that it returned, with ETRAN_EXIT_GEN the calls for nothing,
+ *	  with ETRAN_EXIT_QUEUE the index or the flags, with ETRAN_EXIT_WATCHDOG the age of the
+ *	  frame in ms; otherwise 0
+ * @loaded_ns: out: when it was attached, CLOCK_BOOTTIME, ns
+ * @ended_ns: out: when it ended, the same clock
+ * @frames: out: frames that it held, queued or retained then, and that their applications have back
+ * @name: out
+ * @msg: out: one sentence, empty for an orderly unload
+ * @last: out: the programs that ran last on each CPU, the latest first, beginning with the CPU on
+ *	  which it ended: "CPU 1: gen ingress; CPU 0: egress"
+ *
+ * Errors: ENOENT when there is none.
+ */
+struct etran_exit_record {
+	__u32 id;
+	__u32 transport;
+	__u32 kind;
+	__u32 ip_proto;
+	__s64 code;
+	__u64 loaded_ns;
+	__u64 ended_ns;
+	__u64 frames;
+	char name[ETRAN_NAME_LEN];
+	char msg[ETRAN_EXIT_MSG_LEN];
+	char last[ETRAN_EXIT_LAST_LEN];
+};
+
 enum etran_counter_scope {
 	ETRAN_COUNTERS_MODULE,		/* everything since the module was loaded; @id unused */
 	ETRAN_COUNTERS_TRANSPORT,	/* @id of struct etran_transport_info */
@@ -301,10 +353,11 @@ struct etran_counters {
  *
  * Return: a file descriptor.
  * Errors: ENOENT (no such transport), EBADF, ENOTSOCK, EINVAL (xsk_fd no AF_XDP socket, or not
- * bound to an etran link device), ENXIO (link device gone), ENFILE, what the transport's
- * endpoint_open returned (EADDRINUSE, EAFNOSUPPORT: it does not know IPv6, ...). Direct mode: EOPNOTSUPP (the kernel has no AF_XDP hook, or
- * the UMEM has unaligned chunks), ENODEV (no link device on that NIC), EBUSY (the buffer pool is
- * shared with another socket, or descriptors are in flight).
+ * bound to an etran link device), ENXIO (link device gone), ENFILE, ESHUTDOWN (the transport is being
+ * ejected), what the transport's endpoint_open returned (EADDRINUSE, EAFNOSUPPORT: it does not know
+ * IPv6, ...). Direct mode: EOPNOTSUPP (the kernel has no AF_XDP hook, or the UMEM has unaligned
+ * chunks), ENODEV (no link device on that NIC), EBUSY (the buffer pool is shared with another
+ * socket, or descriptors are in flight).
  */
 struct etran_endpoint_open {
 	char transport[ETRAN_NAME_LEN];
@@ -354,6 +407,7 @@ struct etran_wait {
 #define ETRAN_IOC_TRANSPORT	_IOWR(ETRAN_IOC_MAGIC, 2, struct etran_transport_info)
 #define ETRAN_IOC_COUNTERS	_IOWR(ETRAN_IOC_MAGIC, 3, struct etran_counters)
 #define ETRAN_IOC_ENDPOINT_OPEN	_IOWR(ETRAN_IOC_MAGIC, 4, struct etran_endpoint_open)
+#define ETRAN_IOC_EXIT		_IOWR(ETRAN_IOC_MAGIC, 6, struct etran_exit_record)
 #define ETRAN_IOC_FILTER	_IOWR(ETRAN_IOC_MAGIC, 8, struct etran_filter_info)
 /* on an endpoint */
 #define ETRAN_IOC_BIND		_IOWR(ETRAN_IOC_MAGIC, 16, struct etran_endpoint_bind)
