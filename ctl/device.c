@@ -41,6 +41,19 @@ int device_transport(int fd, uint32_t id, struct etran_transport_info *info)
 	return err;
 }
 
+int device_exit(int fd, uint32_t id, struct etran_exit_record *rec)
+{
+	int err;
+
+	memset(rec, 0, sizeof(*rec));
+	rec->id = id;
+	err = ask(fd, ETRAN_IOC_EXIT, rec);
+	rec->name[sizeof(rec->name) - 1] = 0;
+	rec->msg[sizeof(rec->msg) - 1] = 0;
+	rec->last[sizeof(rec->last) - 1] = 0;
+	return err;
+}
+
 int device_transport_by_name(int fd, const char *name, struct etran_transport_info *info)
 {
 	uint32_t id = 0;

@@ -59,6 +59,7 @@ struct ctl_args {
 };
 
 int cmd_load(const struct ctl_args *args);
+int cmd_replace(const struct ctl_args *args);
 int cmd_unload(const struct ctl_args *args);
 int cmd_list(const struct ctl_args *args);
 int cmd_show(const struct ctl_args *args);
@@ -149,6 +150,8 @@ int device_transport_by_name(int fd, const char *name, struct etran_transport_in
 /* The same for filters. */
 int device_filter(int fd, uint32_t id, struct etran_filter_info *info);
 int device_filter_by_name(int fd, const char *name, struct etran_filter_info *info);
+/* How transports ended, in order of id: the first record with at least @id; -ENOENT at the end. */
+int device_exit(int fd, uint32_t id, struct etran_exit_record *rec);
 /* In order of id: the first with at least @id, of all namespaces if allowed; -ENODEV at the end. */
 int device_link(int fd, uint32_t id, struct etran_link_info *link);
 /* The link device @ifindex of the current network namespace. */
@@ -282,6 +285,16 @@ void nap(void);
 /* How often to do that at most. */
 #define WAIT_STEPS	250
 
+/* ---- list.c, show.c ------------------------------------------------------------------------ */
+
+/* The time of day at which the boot clock showed @boot_ns, as for strftime(). */
+void show_time(uint64_t boot_ns, const char *format, char *buf, size_t len);
+struct json_object *json_transport(const struct etran_transport_info *t);
+/* All link devices; @devices, if not NULL, gets "etran0 on veth0, ..." */
+struct json_object *json_links(int fd, char *devices, size_t len);
+/* A note on stderr for each transport that was ejected and not loaded again. */
+void show_exit_hint(int fd);
+
 /* ---- object.c ------------------------------------------------------------------------------ */
 
 /**
@@ -294,6 +307,10 @@ void nap(void);
  * @ip_proto: transport: IP protocol number
  * @priority: filter: when it runs
  * @version: ETRAN_OPS_VERSION or ETRAN_FILTER_VERSION that it was built for
+ * @queues: packet queues that it wants
+ * @queue_depth: frames that each of them shall take
+ * @timeout_ms: its watchdog's, 0 for none
+ * @state_version: version of what it keeps in maps and queues
  */
 struct transport_object {
 	struct bpf_object *obj;
@@ -304,6 +321,10 @@ struct transport_object {
 	uint8_t ip_proto;
 	int32_t priority;
 	uint32_t version;
+	uint32_t queues;
+	uint32_t queue_depth;
+	uint32_t timeout_ms;
+	uint32_t state_version;
 };
 
 int object_find(const char *arg, char *path, size_t len);

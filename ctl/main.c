@@ -41,6 +41,12 @@ static const struct command {
 	  "                     makes a link device etranN on it and attaches the dispatcher\n"
 	  "  --set VAR=VALUE    sets a tunable ('etranctl show OBJ' lists them)\n"
 	  "All or nothing: when a step fails, what was done before is undone.\n" },
+	{ "replace", cmd_replace, OPT_SET,
+	  "replace OBJ [--set VAR=VALUE]...",
+	  "Gives the loaded transport of the same name the programs in the BPF object OBJ, under\n"
+	  "traffic. Endpoints, held frames, queues and maps stay. Refused unless name, protocol,\n"
+	  "state_version, queues and the kinds and sizes of the maps are the same.\n"
+	  "  --set VAR=VALUE    sets a tunable; the others keep their values\n" },
 	{ "unload", cmd_unload, OPT_ALL | OPT_FORCE,
 	  "unload NAME | --all [--force]",
 	  "Unloads the transport NAME. With the last one go the dispatchers and the link\n"
@@ -49,9 +55,10 @@ static const struct command {
 	  "  --force  also one that is not pinned where this process can see it\n" },
 	{ "list", cmd_list, 0, "list",
 	  "Lists the loaded transports and the devices that they use.\n" },
-	{ "show", cmd_show, 0, "show NAME | OBJ",
-	  "Shows all about the loaded transport NAME: tunables, devices, maps; or what the\n"
-	  "BPF object OBJ is and which tunables it has.\n" },
+	{ "show", cmd_show, 0, "show [NAME | OBJ]",
+	  "Shows all about the transport NAME: tunables, devices, maps, and when and why earlier\n"
+	  "ones of that name were ejected or unloaded; or what the BPF object OBJ is and which\n"
+	  "tunables it has. Without argument: all transports in short, and the latest ends.\n" },
 	{ "filter", cmd_filter, OPT_SET | OPT_PRIORITY | OPT_FORCE,
 	  "filter add OBJ [--priority N] [--set VAR=VALUE]... | list | del NAME [--force]",
 	  "Filters see the packets of all transports in both directions and may drop them.\n"

@@ -173,6 +173,12 @@ static int check_transport(struct transport_object *o, const char *base)
 		return fail(CTL_FAILURE, "%s: ip_proto is not set;"
 			    " give struct " OPS_TYPE " the IP protocol number (1..255) it handles", base);
 	o->ip_proto = proto;
+	/* Who leaves these out means 0. */
+	ops_uint(o, "queues", &o->queues);
+	ops_uint(o, "queue_depth", &o->queue_depth);
+	ops_uint(o, "timeout_ms", &o->timeout_ms);
+	ops_uint(o, "state_version", &o->state_version);
+
 	if (check_name(o, base))
 		return CTL_FAILURE;
 	for (i = 0; i < sizeof(mandatory) / sizeof(*mandatory); i++)

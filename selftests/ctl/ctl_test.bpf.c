@@ -19,9 +19,20 @@
 #define CTL_SECTION	".struct_ops.link"
 #endif
 
+#ifndef CTL_STATE
+#define CTL_STATE	0
+#endif
+#ifndef CTL_QUEUES
+#define CTL_QUEUES	0
+#define CTL_DEPTH	0
+#endif
+
 enum transport_counter {
 	COUNTER_INGRESS,
 	COUNTER_NEVER,
+#ifdef CTL_BIGGER
+	COUNTER_MORE,
+#endif
 	COUNTER_MAX,
 };
 
@@ -35,6 +46,15 @@ const volatile __s16 ctl_offset = -5;
 const volatile bool ctl_enabled = true;
 const volatile enum ctl_mode ctl_mode = CTL_SLOW;
 const volatile __u64 ctl_large = 1;
+#ifdef CTL_NEXT
+const volatile __u32 ctl_added = 11;
+#endif
+
+/* State in a global variable: packets seen, whoever saw them. */
+#ifdef CTL_MOVED
+#define ctl_seen	ctl_other
+#endif
+__u64 ctl_seen;
 /* No tunable: the compiler may have folded it already. */
 const __u32 ctl_table[4] = { 1, 2, 3, 4 };
 
@@ -47,6 +67,34 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+#ifdef CTL_NEXT
+/* Only the successor has it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, __u64);
+} added SEC(".maps");
+#else
+/* It has this no more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, __u64);
+} dropped SEC(".maps");
+#endif
+
+#ifdef CTL_LINK_MAP
+/* The name of a pin that etranctl needs for itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} link SEC(".maps");
+#endif
 
 static void count(enum transport_counter which)
 {
@@ -66,7 +114,25 @@ __u32 BPF_PROG(ctl_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 SEC("struct_ops/ctl_ingress")
 __u32 BPF_PROG(ctl_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
+	__u32 key = 0;
+
 	count(COUNTER_INGRESS);
+	__sync_fetch_and_add(&ctl_seen, 1);
+#ifdef CTL_NEXT
+	count(COUNTER_NEVER);
+	if (bpf_map_lookup_elem(&added, &key) && ctl_added)
+		return ETRAN_DROP;
+#else
+	if (bpf_map_lookup_elem(&dropped, &key))
+		return ETRAN_DROP;
+#endif
+#ifdef CTL_LINK_MAP
+	if (!bpf_map_lookup_elem(&link, &key))
+		return ETRAN_DROP;
+#endif
+#ifdef CTL_ERROR
+	etran_error(-42, "ctl: packet %llu is one too many", ctl_seen);
+#endif
 	/* All are used, so that none is left out of the object. */
 	if (ctl_enabled && ctl_ticks + ctl_offset + ctl_mode + ctl_large + ctl_table[pkt->len & 3])
 		return ETRAN_CONSUME;
@@ -105,6 +171,9 @@ struct etran_ops ctl_ops = {
 	.version = CTL_VERSION,
 	.ip_proto = CTL_PROTO,
 	.name = CTL_NAME,
+	.queues = CTL_QUEUES,
+	.queue_depth = CTL_DEPTH,
+	.state_version = CTL_STATE,
 };
 
 #ifdef CTL_TWO

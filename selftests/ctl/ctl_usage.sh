@@ -5,7 +5,7 @@
 . "$(dirname -- "$0")/lib.sh"
 need_files
 
-for c in load unload list show filter stats check version; do
+for c in load replace unload list show filter stats check version; do
 	ctl help $c
 	expect "help $c" 0 "^usage: etranctl $c"
 done
@@ -54,7 +54,9 @@ usage "unload without name" unload
 usage "unload with a path" unload ../x
 usage "unload NAME --all" unload x --all
 usage "list with an argument" list x
-usage "show without name" show
+usage "show of two" show a b
+usage "replace without object" replace
+usage "replace with a device" replace x --dev eth0
 usage "stats with two names" stats a b
 usage "version with an argument" version x
 usage "option of another command" list --dev eth0
@@ -87,7 +89,7 @@ if command -v man >/dev/null; then
 else
 	skip_case "the man page has no warnings" "man is not installed"
 fi
-for c in load unload list show filter stats check version; do
+for c in load replace unload list show filter stats check version; do
 	check "the man page has $c" grep -q "$c" "$TOP/ctl/man/etranctl.8"
 done
 done_testing
