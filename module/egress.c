@@ -51,8 +51,9 @@ static struct etran_ep *find_endpoint(struct etran_egress *e, u32 id)
 	struct etran_channel *ch = e->ch;
 	struct etran_ep *ep;
 
-	/* Most often that of the frame before. */
-	if (likely(e->ep && e->ep->pub.id == id)) {
+	/* Most often that of the frame before; an ejection or replacement counts at once. */
+	if (likely(e->ep && e->ep->pub.id == id &&
+		   rcu_access_pointer(e->transport->ops) == e->ops)) {
 		e->run++;
 		return e->ep;
 	}

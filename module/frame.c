@@ -619,6 +619,7 @@ u64 etran_frame_next(struct etran_transport *t, u64 handle)
 	if (!f)
 		return 0;
 	next = READ_ONCE(f->next);
+	WRITE_ONCE(f->touched, (u32)jiffies);
 	if (!next || !find_frame(t, next, &ch, &tag))
 		return 0;
 	return next;

@@ -54,7 +54,8 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 	pkt.held = 0;
 	pkt.delivered = 0;
 	memset(&pkt.req, 0, sizeof(pkt.req));
-	while (work < budget) {
+	/* An ejection or replacement counts at once. */
+	while (work < budget && rcu_access_pointer(t->ops) == ops) {
 		/* It goes on when there is room, see etran_link_retry(). */
 		if (x->n && etran_link_full(x->link))
 			return work;

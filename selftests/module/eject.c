@@ -310,6 +310,52 @@ TEST_F(eject, generation_that_never_ends)
 	EXPECT_EQ(0, passes(self));
 }
 
+TEST_F(eject, packet_queues_that_are_misused)
+{
+	struct tt_req r = { .seq = 3 };
+	struct etran_exit_record rec;
+	struct bpf_object *o;
+	struct shadow *sh;
+	uint32_t id;
+
+	/* It has none. */
+	ASSERT_EQ(0, xsk_send(&self->x, 0, TT_PUSH, &r, NULL, 0));
+	EXPECT_EQ(-EINVAL, tt->result);
+	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_QUEUE, 3,
+				"packet queue 3 was used, there are 0"));
+	ASSERT_EQ(0, tt_attach(&self->net));
+	xsk_detach(&self->x);
+	ASSERT_EQ(0, xsk_attach(&self->x, TT_NAME, 1));
+	ASSERT_EQ(0, xsk_send(&self->x, 0, TT_POP, &r, NULL, 0));
+	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_QUEUE, 3,
+				"packet queue 3 was used, there are 0"));
+
+	/* One that has two: flags that there are not. */
+	o = open_one("tt2.bpf.o", "tt_ops", &sh);
+	ASSERT_NE(NULL, o);
+	sh->queues = 2;
+	sh->queue_depth = 4;
+	ASSERT_EQ(0, bpf_object__load(o));
+	self->o = o;
+	self->link = attach_one(o, "tt_ops");
+	ASSERT_NE(NULL, self->link);
+	id = tt_transport_id();
+	ASSERT_NE(0, id);
+	xsk_detach(&self->x);
+	ASSERT_EQ(0, xsk_attach(&self->x, TT_NAME, 1));
+	r.seq = 1;
+	/* A handle of no frame is none: not misuse. */
+	r.prev = 4711;
+	ASSERT_EQ(0, xsk_send(&self->x, 0, TT_PUSH, &r, NULL, 0));
+	EXPECT_EQ(id, tt_transport_id());
+	r.dport = 77;
+	ASSERT_EQ(0, xsk_send(&self->x, 0, TT_PUSH, &r, NULL, 0));
+	ASSERT_TRUE(et_wait_for(!tt_exit_record(id, &rec)));
+	EXPECT_EQ(ETRAN_EXIT_QUEUE, rec.kind);
+	EXPECT_EQ(77, rec.code);
+	EXPECT_EQ(0, strcmp("bpf_etran_queue_push() was given unknown flags 0x4d", rec.msg));
+}
+
 TEST_F(eject, frame_that_nobody_releases)
 {
 	struct tt_req r = self->r;

@@ -213,6 +213,12 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	case TT_ROUTE_SIZE:
 		tt.result = bpf_etran_route(r.seq, &r.cookie, sizeof(r.cookie));
 		return ETRAN_DROP;
+	case TT_PUSH:
+		tt.result = bpf_etran_queue_push(r.seq, r.prev, 0, r.dport, &handle);
+		return ETRAN_DROP;
+	case TT_POP:
+		tt.result = bpf_etran_queue_pop(r.seq);
+		return ETRAN_DROP;
 	case TT_NOTIFY:
 		tt.notify = notify(r.seq, TT_REC_NOTE, 0);
 		return ETRAN_DROP;

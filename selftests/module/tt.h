@@ -30,6 +30,8 @@ enum tt_op {
 	TT_NOTIFY,		/* notify endpoint tt_req.seq */
 	TT_TIMER,		/* the same, or tt_state.timer_do, from a timer after 1 ms */
 	TT_ROUTE_SIZE,		/* bpf_etran_route(tt_req.seq) of an address of 8 bytes */
+	TT_PUSH,		/* bpf_etran_queue_push(tt_req.seq, tt_req.prev), tt_req.dport the flags */
+	TT_POP,			/* bpf_etran_queue_pop(tt_req.seq) */
 	TT_NOTHING,
 };
 
