@@ -201,7 +201,7 @@ static void link(struct etran_queue *q, enum place place, u32 slot, u64 rank)
 	struct slot *s = &q->slots[slot];
 
 	s->place = place;
-	s->rank = rank;
+	s->rank = place == RANKED ? rank : 0;
 	q->len++;
 	if (place != RANKED) {
 		list_link(q, place, slot);
