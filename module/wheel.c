@@ -215,7 +215,12 @@ static int insert(struct wheel *w, struct etran_timed *t, u64 now_ns)
 		return -ERANGE;
 	if (!w->count)
 		w->now = now_ns >> SLOT_SHIFT;
-	t->due = t->departure_ns <= now_ns || slot < w->now;
+	else if (t->departure_ns <= now_ns ||
+		 (slot >> FINE_BITS) - (w->now >> FINE_BITS) >= COARSE)
+		/* Nothing happened here for long; or the timer is late, and those before go first. */
+		advance(w, now_ns);
+	/* Those of the slot that is not over yet wait; who comes behind them waits too. */
+	t->due = slot < w->now || (!w->count && t->departure_ns <= now_ns);
 	if (t->due) {
 		list_add_tail(&t->list, &w->due);
 		w->due_count++;
