@@ -385,6 +385,8 @@ static void detach(struct etran_transport *t)
 	etran_endpoints_dead_transport(t);
 	etran_timed_purge(t);
 	etran_frames_end_transport(t);
+	/* What a poll had taken from a wheel is sent or in a backlog by then. */
+	synchronize_rcu();
 	etran_links_purge(t);
 	synchronize_rcu();
 	etran_queues_exit(t);
