@@ -174,10 +174,9 @@ static bool backlog_add(struct etran_link *link, void *page, const struct etran_
 }
 
 /* Context: backlog_lock held. */
-static void backlog_del(struct etran_link *link, struct etran_packet *p)
+static void backlog_take(struct etran_packet *p)
 {
 	list_del(&p->timed.list);
-	WRITE_ONCE(link->backlog_len, link->backlog_len - 1);
 	if (p->leave.channel && !p->leave.frame)
 		etran_frames_queued(p->leave.channel, p->leave.transport, -1);
 }
@@ -217,8 +216,9 @@ static void restart(struct etran_link *link)
 			;
 		else if (ch->direct)
 			etran_direct_egress(ch);
-		else
-			etran_egress(ch);
+		else if (etran_egress(ch) == -EAGAIN)
+			/* A budget is not a ring: nobody else would go on. */
+			etran_link_stop(link, ch);
 		etran_channel_put(ch);
 	}
 	etran_gen_kick();
@@ -257,10 +257,10 @@ enum hrtimer_restart etran_link_retry(struct hrtimer *timer)
 			break;
 		/*
 		 * Out of the list first: what was sent is not ours to look at. What was not goes
-		 * back to its head.
+		 * back to its head. The length falls when they are sent, so that nobody overtakes.
 		 */
 		for (i = 0; i < n; i++)
-			backlog_del(link, etran_packet_of(frames[i]));
+			backlog_take(etran_packet_of(frames[i]));
 		sent = lower_xmit(lower, n, frames);
 		if (sent < 0 || (!sent && ++link->retries >= RETRIES)) {
 			for (i = 0; i < n; i++)
@@ -272,27 +272,27 @@ enum hrtimer_restart etran_link_retry(struct hrtimer *timer)
 			for (i = n - 1; i >= sent; i--) {
 				p = etran_packet_of(frames[i]);
 				list_add(&p->timed.list, &link->backlog);
-				WRITE_ONCE(link->backlog_len, link->backlog_len + 1);
 				if (p->leave.channel && !p->leave.frame)
 					etran_frames_queued(p->leave.channel, p->leave.transport, 1);
 			}
 			n = sent;
 		}
+		WRITE_ONCE(link->backlog_len, link->backlog_len - n);
 		for (i = 0; i < n; i++)
 			if (leaves[i].channel)
 				etran_channel_put(leaves[i].channel);
 	} while (n == ETRAN_BULK);
 	if (link->backlog_len)
 		again = min(RETRY_NS << min(link->retries, 5U), RETRY_MAX_NS);
+	/* Not by forwarding it: somebody may have started it already. */
+	if (again)
+		hrtimer_start(timer, ns_to_ktime(again), HRTIMER_MODE_REL_SOFT);
 	low = link->backlog_len < BACKLOG_HIGH / 2;
 	spin_unlock(&link->backlog_lock);
 	if (low)
 		restart(link);
 	rcu_read_unlock();
-	if (!again)
-		return HRTIMER_NORESTART;
-	hrtimer_forward_now(timer, ns_to_ktime(again));
-	return HRTIMER_RESTART;
+	return HRTIMER_NORESTART;
 }
 
 /**
@@ -312,7 +312,8 @@ void etran_link_purge(struct etran_link *link, struct etran_transport *t)
 		if (t && p->leave.transport != t)
 			continue;
 		ch = p->leave.channel;
-		backlog_del(link, p);
+		backlog_take(p);
+		WRITE_ONCE(link->backlog_len, link->backlog_len - 1);
 		refuse(link, etran_page_of(p));
 		if (ch)
 			etran_channel_put(ch);
