@@ -34,6 +34,8 @@
 #define FINE		(1U << FINE_BITS)	/* slots of the first level */
 #define COARSE		256U			/* of the second */
 #define NEVER		U64_MAX
+/* A block less than there are, for the first one has begun; and times are rounded up to slots. */
+#define HORIZON_NS	(((u64)(COARSE - 1) << (FINE_BITS + SLOT_SHIFT)) - (1 << SLOT_SHIFT))
 /* Packets that wait in one wheel: each holds a page or a chunk. */
 #define WHEEL_MAX	(1U << 18)
 
@@ -211,7 +213,7 @@ static int insert(struct wheel *w, struct etran_timed *t, u64 now_ns)
 {
 	u64 slot = DIV_ROUND_UP_ULL(t->departure_ns, 1 << SLOT_SHIFT), ahead;
 
-	if (w->count + w->due_count >= WHEEL_MAX)
+	if (w->count + w->due_count >= WHEEL_MAX || t->departure_ns > now_ns + HORIZON_NS)
 		return -ERANGE;
 	if (!w->count)
 		w->now = now_ns >> SLOT_SHIFT;
@@ -292,9 +294,7 @@ int etran_timed_add(struct etran_timed *t, u64 departure_ns, struct etran_channe
  */
 bool etran_timed_far(u64 departure_ns)
 {
-	/* A block less than there are: the first one has begun. */
-	return departure_ns && departure_ns > ktime_get_ns() +
-	       ((u64)(COARSE - 1) << (FINE_BITS + SLOT_SHIFT));
+	return departure_ns && departure_ns > ktime_get_ns() + HORIZON_NS;
 }
 
 static void take_out(struct wheel *w, struct etran_timed *t)
