@@ -12,6 +12,10 @@
 #ifndef TT_VERSION
 #define TT_VERSION 1
 #endif
+/* And between it and tt_worst.bpf.c. */
+#ifndef TT_OPS_FLAGS
+#define TT_OPS_FLAGS 0
+#endif
 
 struct ip {
 	__u8 version_ihl;
@@ -104,8 +108,129 @@ static int timer_start(__u32 endpoint)
 	return bpf_timer_start(&t->timer, (tt.timer_ms ?: 1) * 1000000ULL, 0);
 }
 
-static void headers(struct etran_hdr *hdr, __u32 daddr, __u32 saddr, __u32 seq, __u16 dport,
-		    __u8 verdict, __u8 action, __u8 version_ihl, __u8 proto)
+struct call_timer {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TT_SLOTS);
+	__type(key, __u32);
+	__type(value, struct call_timer);
+} call_timers SEC(".maps");
+
+static long spin_once(__u32 i, void *end)
+{
+	return !tt.spin || bpf_ktime_get_ns() > *(__u64 *)end;
+}
+
+/* Wait until the test has done something else, but not for ever. */
+__noinline int spin(void)
+{
+	__u64 end = bpf_ktime_get_ns() + 3 * 1000000000ULL;
+
+	ADD(tt.spinning);
+	bpf_loop(1 << 23, spin_once, &end, 0);
+	__sync_fetch_and_add(&tt.spinning, -1);
+	return 0;
+}
+
+/* What the cookie of a frame says. */
+__noinline __s64 act(__u64 handle)
+{
+	__u64 cookie = bpf_etran_cookie(handle), when = cookie >> 32, dropped = 0;
+	__s64 err = -1;
+
+	if (when)
+		when = bpf_ktime_get_ns() + when * 1000;
+	switch (cookie >> 8 & 255) {
+	case TT_ACT_SEND:
+		err = bpf_etran_send(handle, when, 0);
+		break;
+	case TT_ACT_RETAIN:
+		err = bpf_etran_send(handle, when, ETRAN_SEND_RETAIN);
+		break;
+	case TT_ACT_PUSH:
+		err = bpf_etran_queue_push(cookie >> 16 & 0xffff, handle, cookie, ETRAN_QUEUE_RANK,
+					   &dropped);
+		break;
+	}
+	if (err < 0)
+		err = bpf_etran_release(handle);
+	return err;
+}
+
+__noinline __s64 perform(struct tt_call *c)
+{
+	__u64 handle;
+	__u32 i;
+
+	if (!c)
+		return 0;
+	switch (c->what) {
+	case TT_W_RELEASE:
+		return bpf_etran_release(c->handle);
+	case TT_W_SEND:
+		return bpf_etran_send(c->handle, c->arg, c->flags);
+	case TT_W_PUSH:
+		return bpf_etran_queue_push(c->queue, c->handle, c->arg, c->flags, &c->out);
+	case TT_W_POP:
+		return bpf_etran_queue_pop(c->queue);
+	case TT_W_PEEK:
+		return bpf_etran_queue_peek(c->queue, &c->out);
+	case TT_W_LEN:
+		return bpf_etran_queue_len(c->queue);
+	case TT_W_COOKIE:
+		return bpf_etran_cookie(c->handle);
+	case TT_W_SPIN:
+		return spin();
+	case TT_W_ACT:
+		for (i = 0; i < 16 && i < c->arg; i++) {
+			handle = bpf_etran_queue_pop(c->queue);
+			if (!handle)
+				break;
+			act(handle);
+		}
+		return i;
+	}
+	return 0;
+}
+
+__noinline int run_call(__u32 i)
+{
+	volatile struct tt_call *s = &tt.call[i & (TT_SLOTS - 1)];
+	struct tt_call c = {
+		.what = s->what, .handle = s->handle, .arg = s->arg, .queue = s->queue,
+		.flags = s->flags,
+	};
+
+	s->result = perform(&c);
+	s->out = c.out;
+	ADD(s->done);
+	return 0;
+}
+
+static int call_timer_fires(void *map, __u32 *key, struct call_timer *t)
+{
+	run_call(*key);
+	return 0;
+}
+
+__noinline int call_timer_start(__u32 i, __u64 ns)
+{
+	__u32 key = i & (TT_SLOTS - 1);
+	struct call_timer *t = bpf_map_lookup_elem(&call_timers, &key);
+
+	if (!t)
+		return -1;
+	bpf_timer_init(&t->timer, &call_timers, 1 /* CLOCK_MONOTONIC */);
+	bpf_timer_set_callback(&t->timer, call_timer_fires);
+	return bpf_timer_start(&t->timer, ns, 0);
+}
+
+static __always_inline void headers(struct etran_hdr *hdr, __u32 daddr, __u32 saddr, __u32 seq,
+				    __u16 dport, __u8 verdict, __u8 action, __u8 version_ihl,
+				    __u8 proto)
 {
 	struct ip *ip = (struct ip *)&hdr->b[AF_HDR];
 	struct tt_hdr *th = (struct tt_hdr *)&hdr->b[AF_HDR + 20];
@@ -123,8 +248,8 @@ static void headers(struct etran_hdr *hdr, __u32 daddr, __u32 saddr, __u32 seq, 
 	th->endpoint = 0;
 }
 
-static void headers6(struct etran_hdr *hdr, __u32 daddr, __u32 seq, __u16 dport, __u8 verdict,
-		     __u8 action, __u8 version_class, __u8 proto)
+static __always_inline void headers6(struct etran_hdr *hdr, __u32 daddr, __u32 seq, __u16 dport,
+				     __u8 verdict, __u8 action, __u8 version_class, __u8 proto)
 {
 	struct ip6 *ip = (struct ip6 *)&hdr->b[AF_HDR6];
 	struct tt_hdr *th = (struct tt_hdr *)&hdr->b[AF_HDR6 + 40];
@@ -181,7 +306,7 @@ SEC("struct_ops/tt_egress")
 __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
 	struct tt_req r;
-	__u64 handle = 0;
+	__u64 handle = 0, dropped;
 	__u8 *p;
 
 	ADD(tt.egress);
@@ -225,6 +350,21 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	case TT_TIMER:
 		tt.result = timer_start(r.seq);
 		return ETRAN_DROP;
+	case TT_CALL:
+		run_call(r.slot);
+		return ETRAN_DROP;
+	case TT_DO: {
+		struct tt_call c = {
+			.what = r.verdict, .handle = r.prev, .arg = r.arg, .queue = r.queue,
+			.flags = r.place & 15,
+		};
+
+		perform(&c);
+		return ETRAN_DROP;
+	}
+	case TT_CALL_TIMER:
+		tt.result = call_timer_start(r.slot, r.arg);
+		return ETRAN_DROP;
 	default:
 		return ETRAN_DROP;
 	}
@@ -232,6 +372,7 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	if (r.flags & TT_F_HOLD) {
 		handle = hold(pkt, r.prev, r.cookie);
 		tt.handle[r.slot & (TT_SLOTS - 1)] = handle;
+		tt.kept[r.place >> 4 & (TT_SOCKETS - 1)][handle & (TT_KEPT - 1)] = handle;
 		if (r.flags & TT_F_TWICE)
 			tt.result = hold(pkt, 0, r.cookie);
 	}
@@ -239,6 +380,22 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		p = bpf_etran_slice(pkt, 0, 1);
 		tt.result = p ? *p : -1;
 	}
+	if (r.flags & TT_F_PUSH) {
+		dropped = 0;
+		tt.result = bpf_etran_queue_push(r.queue, handle, r.arg, r.place & 15, &dropped);
+	}
+	if (r.flags & TT_F_CALL)
+		run_call(r.seq);
+	if (r.flags & TT_F_SPIN)
+		spin();
+	if (r.flags & TT_F_KICK)
+		bpf_etran_gen_kick();
+	if (r.flags & TT_F_TIME)
+		pkt->departure_ns = r.arg;
+	if (r.flags & TT_F_DELAY)
+		pkt->departure_ns = bpf_ktime_get_ns() + r.arg;
+	if (r.flags & TT_F_NO_PACKET)
+		return r.verdict;
 	if (r.flags & TT_F_V6) {
 		headers6(hdr, r.daddr, r.seq, r.dport, r.rx_verdict, r.rx_action,
 			 r.flags & TT_F_RAW ? r.version_ihl : 0x60,
@@ -285,6 +442,27 @@ static int deliver(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 endpoint,
 	return bpf_etran_deliver(pkt, &rec, sizeof(rec), TT_HDRS, r->len + more);
 }
 
+static void check_time(struct tt_time *p)
+{
+	__u64 now = bpf_ktime_get_ns(), late = now - p->departure_ns;
+	__u32 i = 0, seq;
+
+	ADD(tt.timed);
+	seq = tt.flow_seq[p->flow & (TT_FLOWS - 1)];
+	if (p->seq != seq + 1)
+		ADD(tt.disorder);
+	tt.flow_seq[p->flow & (TT_FLOWS - 1)] = p->seq;
+	if (now < p->departure_ns) {
+		ADD(tt.early);
+		return;
+	}
+	if (late > tt.latest_ns)
+		tt.latest_ns = late;
+	for (late /= 1000; late && i < 31; late /= 2)
+		i++;
+	ADD(tt.late[i & 31]);
+}
+
 static __always_inline __u32 received(struct etran_pkt *pkt, struct etran_hdr *hdr,
 				      const struct tt_hdr *th, bool v6)
 {
@@ -296,6 +474,15 @@ static __always_inline __u32 received(struct etran_pkt *pkt, struct etran_hdr *h
 	if (th->action & TT_A_KICK) {
 		ADD(tt.pending);
 		bpf_etran_gen_kick();
+	}
+	if (th->action & TT_A_TIME)
+		check_time((struct tt_time *)(th + 1));
+	if (th->action & TT_A_CALL)
+		run_call(th->seq);
+	if (th->action & TT_A_ACT) {
+		struct tt_call c = { .what = TT_W_ACT, .queue = th->seq, .arg = 1 };
+
+		perform(&c);
 	}
 	endpoint = th->endpoint ?: tt.port[th->dport & (TT_PORTS - 1)];
 	if (th->action & TT_A_NOTIFY)
@@ -343,11 +530,27 @@ __u32 BPF_PROG(tt_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	return received(pkt, hdr, (struct tt_hdr *)&hdr->b[20], false);
 }
 
+/* The next queue's first frame. */
+__noinline __u64 gen_pop(void)
+{
+	__u64 handle;
+	__u32 i, n;
+
+	for (i = 0; i < TT_QUEUES && i < tt.gen_pop; i++) {
+		n = ADD(tt.gen_pop_next);
+		handle = bpf_etran_queue_pop(n % (tt.gen_pop ?: 1));
+		if (handle)
+			return handle;
+	}
+	return 0;
+}
+
 SEC("struct_ops/tt_gen")
 __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
 	volatile struct tt_gen *g;
 	__u32 n, verdict;
+	__u64 handle;
 
 	ADD(tt.gen);
 	gives_up(TT_IN_GEN);
@@ -363,6 +566,24 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		pkt->link = tt.coalesce_link;
 		return ETRAN_TX;
 	}
+	if (tt.gen_pop) {
+		handle = gen_pop();
+		if (!handle)
+			return ETRAN_DROP;
+		n = bpf_etran_cookie(handle) >> 8 & 255;
+		if (n != TT_ACT_LOAD && n != TT_ACT_LOAD_RELEASE) {
+			act(handle);
+			return ETRAN_CONSUME;
+		}
+		if (bpf_etran_load(pkt, handle))
+			return ETRAN_CONSUME;
+		if (n == TT_ACT_LOAD_RELEASE)
+			bpf_etran_release(handle);
+		headers(hdr, tt.coalesce_daddr, 0, 0, 0, ETRAN_CONSUME, 0, 0x45, TT_PROTO);
+		pkt->hdr_off = AF_HDR;
+		pkt->hdr_len = TT_HDRS;
+		return ETRAN_TX;
+	}
 	n = ADD(tt.gen_next);
 	if (n >= tt.gen_n || n >= TT_SLOTS) {
 		__sync_fetch_and_add(&tt.gen_next, -1);
@@ -370,6 +591,8 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	}
 	g = &tt.gen_do[n];
 	verdict = g->verdict;
+	if (g->call)
+		run_call(g->call - 1);
 	if (g->handle) {
 		g->loaded = bpf_etran_load(pkt, g->handle);
 		if (g->twice)
@@ -467,6 +690,9 @@ struct etran_ops tt_ops = {
 	.version = ETRAN_OPS_VERSION,
 	.ip_proto = TT_PROTO,
 	.name = TT_NAME,
+	.queues = TT_QUEUES,
+	.queue_depth = TT_DEPTH,
+	.flags = TT_OPS_FLAGS,
 };
 
 SEC("xdp")

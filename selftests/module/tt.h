@@ -17,6 +17,11 @@
 #endif
 #define TT_PORTS	64
 #define TT_SLOTS	64
+#define TT_QUEUES	8	/* packet queues */
+#define TT_DEPTH	256	/* of each */
+#define TT_SOCKETS	4	/* that tt_state.kept is for */
+#define TT_KEPT		2048	/* chunks of each */
+#define TT_FLOWS	8192
 
 /* struct etran_req.op */
 enum tt_op {
@@ -33,6 +38,9 @@ enum tt_op {
 	TT_PUSH,		/* bpf_etran_queue_push(tt_req.seq, tt_req.prev), tt_req.dport the flags */
 	TT_POP,			/* bpf_etran_queue_pop(tt_req.seq) */
 	TT_NOTHING,
+	TT_CALL,		/* do what tt_state.call[slot] says */
+	TT_DO,			/* @verdict: enum tt_what, of @prev, @arg, @queue; @place: its flags */
+	TT_CALL_TIMER,		/* as TT_CALL, from a timer after tt_req.arg nanoseconds */
 };
 
 /* tt_state.timer_do */
@@ -54,6 +62,49 @@ enum tt_timer {
 #define TT_IN_INIT	6
 #define TT_IN_TIMER	7
 
+/* struct tt_call.what: which function to call */
+enum tt_what {
+	TT_W_NOTHING,
+	TT_W_RELEASE,
+	TT_W_SEND,		/* @arg: when; @flags */
+	TT_W_PUSH,		/* into @queue; @arg: rank; @flags: where */
+	TT_W_POP,		/* @result: handle */
+	TT_W_PEEK,		/* @result: handle; @out: rank */
+	TT_W_LEN,
+	TT_W_COOKIE,		/* @result: cookie */
+	TT_W_SPIN,		/* wait until tt_state.spin is 0, for 3 s at most */
+	TT_W_ACT,		/* pop @arg frames at most, do with each what its cookie says */
+};
+
+/* One call; @result and @out are written by the program, then @done is counted up. */
+struct tt_call {
+	__u64 handle;
+	__u64 arg;
+	__u64 out;
+	__s64 result;
+	__u32 what;
+	__u32 queue;
+	__u32 flags;
+	__u32 done;
+};
+
+/*
+ * What a cookie says is to be done with a frame by whoever pops it (TT_W_ACT, TT_A_ACT,
+ * tt_state.gen_pop). If it cannot be done the frame is released.
+ */
+enum tt_act {
+	TT_ACT_SEND,		/* after the delay */
+	TT_ACT_RETAIN,		/* the same, and keep it */
+	TT_ACT_RELEASE,
+	TT_ACT_LOAD,		/* gen: send its payload, keep it */
+	TT_ACT_LOAD_RELEASE,	/* gen: load it, release it, send */
+	TT_ACT_PUSH,		/* put it into the queue, to be sent by who pops it there */
+	TT_ACTS
+};
+
+#define TT_COOKIE(act, queue, delay_us)						\
+	(1ULL | (__u64)(act) << 8 | (__u64)(queue) << 16 | (__u64)(delay_us) << 32)
+
 /* tt_req.flags */
 #define TT_F_HOLD	1	/* bpf_etran_hold() first; the handle goes to tt_state.handle[slot] */
 #define TT_F_RAW	2	/* take hdr_off, hdr_len and proto from here */
@@ -61,11 +112,19 @@ enum tt_timer {
 /* IPv6: tt_state.prefix, then tt_req.daddr as the last four bytes; saddr is tt_state.saddr6 */
 #define TT_F_V6		16
 #define TT_F_TWICE	8	/* call bpf_etran_hold() once more; what it says goes to result */
+#define TT_F_TIME	32	/* departure_ns is tt_req.arg */
+#define TT_F_DELAY	64	/* departure_ns is tt_req.arg from now */
+#define TT_F_PUSH	128	/* push the held frame into tt_req.queue at once; arg is the rank */
+#define TT_F_NO_PACKET	256	/* build no headers */
+#define TT_F_CALL	512	/* do what tt_state.call[seq] says before the verdict is returned */
+#define TT_F_SPIN	1024	/* then as TT_W_SPIN */
+#define TT_F_KICK	2048	/* and bpf_etran_gen_kick() */
 
 /* struct etran_req.data */
 struct tt_req {
 	__u64 prev;		/* handle */
 	__u64 cookie;
+	__u64 arg;
 	__u32 daddr;		/* network byte order */
 	__u32 saddr;
 	__u32 verdict;
@@ -73,8 +132,10 @@ struct tt_req {
 	__u16 dport;
 	__u16 hdr_off;
 	__u16 hdr_len;
-	__u8 flags;
+	__u16 queue;
+	__u16 flags;
 	__u8 slot;
+	__u8 place;		/* in the queue; upper four bits: socket, for tt_state.kept */
 	__u8 rx_verdict;
 	__u8 rx_action;
 	__u8 proto;
@@ -86,6 +147,9 @@ struct tt_req {
 #define TT_A_NOTIFY	2
 #define TT_A_DELIVER	4	/* bpf_etran_deliver() whatever the verdict */
 #define TT_A_BEYOND	8	/* deliver one byte more than there is */
+#define TT_A_ACT	16	/* pop a frame of queue tt_hdr.seq, do what its cookie says */
+#define TT_A_TIME	32	/* the payload begins with a struct tt_time: look at it */
+#define TT_A_CALL	64	/* do what tt_state.call[tt_hdr.seq] says */
 
 /* On the wire, behind the IP header. */
 struct tt_hdr {
@@ -94,6 +158,13 @@ struct tt_hdr {
 	__u8 verdict;
 	__u8 action;
 	__u32 endpoint;		/* deliver there instead of to dport; 0: no */
+};
+
+/* What a packet with a time says of itself. */
+struct tt_time {
+	__u64 departure_ns;
+	__u32 flow;
+	__u32 seq;		/* from 1 on in each flow */
 };
 
 #define TT_HDRS		(20 + sizeof(struct tt_hdr))
@@ -124,6 +195,7 @@ struct tt_gen {
 	__s32 loaded;		/* out: what bpf_etran_load() said */
 	__u32 v6;		/* as TT_F_V6 */
 	__u32 twice;		/* load once more, and let that be the answer */
+	__u32 call;		/* first do what tt_state.call[call - 1] says; 0: no */
 };
 
 /* Read and written by both sides. */
@@ -168,6 +240,19 @@ struct tt_state {
 	__u32 gen_next;
 	__u32 version;		/* of the programs that ran last, see bump.bpf.c */
 	struct tt_gen gen_do[TT_SLOTS];
+	struct tt_call call[TT_SLOTS];
+	__u64 kept[TT_SOCKETS][TT_KEPT];	/* handles, by tt_req.place and chunk */
+	__u32 gen_pop;		/* gen pops from this many queues and does as cookies say */
+	__u32 gen_pop_next;
+	__u32 spin;		/* see TT_W_SPIN */
+	__u32 spinning;		/* programs that wait for it */
+	/* TT_A_TIME: */
+	__u32 timed;		/* packets */
+	__u32 early;		/* of these, before their time */
+	__u32 disorder;		/* not the next one of their flow */
+	__u64 latest_ns;	/* by how much the latest one was late */
+	__u32 late[32];		/* by log2 of that in us, plus 1 */
+	__u32 flow_seq[TT_FLOWS];	/* of the last one */
 };
 
 #endif /* TT_H */
