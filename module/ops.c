@@ -292,6 +292,7 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 	t->queues = ops->queues;
 	t->queue_depth = ops->queue_depth;
 	t->state_version = ops->state_version;
+	t->flags = ops->flags;
 	t->loaded_ns = ktime_get_boottime_ns();
 	strscpy(t->name, ops->name);
 	etran_eject_init(t);

@@ -347,7 +347,8 @@ int etran_timed_release(int cpu, struct etran_xmit *x, int budget)
 	struct list_head list;
 	int n = 0;
 
-	if (!READ_ONCE(w->count) && !READ_ONCE(w->due_count))
+	/* A timer that ran for packets which were taken back must be known not to be armed. */
+	if (!READ_ONCE(w->count) && !READ_ONCE(w->due_count) && READ_ONCE(w->armed) == NEVER)
 		return 0;
 	INIT_LIST_HEAD(&list);
 	spin_lock(&w->lock);

@@ -312,23 +312,23 @@ TEST_F(eject, generation_that_never_ends)
 
 TEST_F(eject, packet_queues_that_are_misused)
 {
-	struct tt_req r = { .seq = 3 };
+	struct tt_req r = { .seq = TT_QUEUES + 3 };
 	struct etran_exit_record rec;
 	struct bpf_object *o;
 	struct shadow *sh;
 	uint32_t id;
 
-	/* It has none. */
+	/* It has fewer. */
 	ASSERT_EQ(0, xsk_send(&self->x, 0, TT_PUSH, &r, NULL, 0));
 	EXPECT_EQ(-EINVAL, tt->result);
-	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_QUEUE, 3,
-				"packet queue 3 was used, there are 0"));
+	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_QUEUE, TT_QUEUES + 3,
+				"packet queue 11 was used, there are 8"));
 	ASSERT_EQ(0, tt_attach(&self->net));
 	xsk_detach(&self->x);
 	ASSERT_EQ(0, xsk_attach(&self->x, TT_NAME, 1));
 	ASSERT_EQ(0, xsk_send(&self->x, 0, TT_POP, &r, NULL, 0));
-	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_QUEUE, 3,
-				"packet queue 3 was used, there are 0"));
+	EXPECT_EQ(0, tt_ejected(&self->net, ETRAN_EXIT_QUEUE, TT_QUEUES + 3,
+				"packet queue 11 was used, there are 8"));
 
 	/* One that has two: flags that there are not. */
 	o = open_one("tt2.bpf.o", "tt_ops", &sh);
@@ -678,7 +678,7 @@ TEST_F(eject, replacement_that_does_not_fit_is_refused_with_a_sentence)
 	EXPECT_EQ(EINVAL, replace(self->net.link, other_state));
 	EXPECT_TRUE(et_log_has(mark, "etran: transport tt not replaced: its state is of version 0, the new programs' is 7; "));
 	EXPECT_EQ(EINVAL, replace(self->net.link, other_queues));
-	EXPECT_TRUE(et_log_has(mark, "etran: transport tt not replaced: it has 0 queues of 0 frames, the new programs want 2 of 8; "));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport tt not replaced: it has 8 queues of 256 frames, the new programs want 2 of 8; "));
 	EXPECT_EQ(EINVAL, replace(self->net.link, another_name));
 	EXPECT_TRUE(et_log_has(mark, "etran: transport tt not replaced: by nobody for IP protocol 253, not 253; "));
 	EXPECT_EQ(0, tt->exit);
