@@ -71,9 +71,9 @@ userlib:
 ctl: bpf
 	@$(MAKE) -C ctl O=$(O) LIBBPF=$(LIBBPF)
 
-## selftests: test programs and the demo's -> build/selftests
+## selftests: test programs, the demo's, testnic.ko -> build/selftests
 selftests: userlib
-	@$(MAKE) -C selftests O=$(O) LIBBPF=$(LIBBPF) KSRC=$(KSRC_DIR)
+	@$(MAKE) -C selftests O=$(O) LIBBPF=$(LIBBPF) KSRC=$(KSRC_DIR) KDIR=$(KDIR) JOBS=$(JOBS)
 
 ## demo: sets up all that is needed, then Homa RPCs between two hosts, in the lab
 demo: setup
@@ -125,11 +125,13 @@ checkpatch:
 		--ignore VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO \
 		-f $(or $(FILES),$(shell git -C $(TOP) ls-files --full-name '*.c' '*.h'))
 
-## sparse: the module with sparse and all of kbuild's warnings (C=2 W=1)
+## sparse: the kernel modules with sparse and all of kbuild's warnings (C=2 W=1)
 sparse:
 	@$(LAB_DIR)/setup sparse
 	@$(LAB_DIR)/kernel $(LAB) >/dev/null
 	@$(MAKE) -C module check O=$(O)/sparse KDIR=$(LAB_KERNEL)/build JOBS=$(JOBS) \
+		KBUILD_FLAGS="C=2 W=1"
+	@$(MAKE) -C selftests/testnic/driver check O=$(O)/sparse KDIR=$(LAB_KERNEL)/build JOBS=$(JOBS) \
 		KBUILD_FLAGS="C=2 W=1"
 
 ## install: tools, library, headers, man pages, transports [PREFIX=/usr/local] [DESTDIR=]

@@ -167,6 +167,51 @@ static ET_UNUSED const char *et_module_path(void)
 	return et_path(path);
 }
 
+/* The module of selftests/testnic. */
+static ET_UNUSED const char *et_testnic_path(void)
+{
+	static char path[PATH_MAX];
+	struct utsname u;
+
+	if (getenv("ETRAN_TESTNIC"))
+		return getenv("ETRAN_TESTNIC");
+	uname(&u);
+	snprintf(path, sizeof(path), "../testnic/%s/testnic.ko", u.release);
+	return et_path(path);
+}
+
+static ET_UNUSED int et_insert(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return et_fail("%s", path);
+	err = syscall(SYS_finit_module, fd, "", 0);
+	close(fd);
+	return err ? et_fail("loading %s", path) : 0;
+}
+
+/*
+ * References go a moment after what they belonged to, so "in use" may linger. That is bounded: it
+ * is a failure when it does not end.
+ */
+static ET_UNUSED int et_remove(const char *name)
+{
+	if (!et_wait_for(!syscall(SYS_delete_module, name, O_NONBLOCK) || errno == ENOENT))
+		return et_fail("the module %s cannot be unloaded", name);
+	return 0;
+}
+
+static ET_UNUSED int et_testnic_load(void)
+{
+	return et_insert(et_testnic_path());
+}
+
+static ET_UNUSED int et_testnic_unload(void)
+{
+	return et_remove("testnic");
+}
+
 static ET_UNUSED bool et_module_loaded(void)
 {
 	return !access("/sys/module/etran", F_OK);
@@ -174,32 +219,16 @@ static ET_UNUSED bool et_module_loaded(void)
 
 static ET_UNUSED int et_module_load(void)
 {
-	int fd, err;
-
 	if (et_module_loaded()) {
 		errno = EEXIST;
 		return et_fail("the module etran is loaded already, by something else");
 	}
-	fd = open(et_module_path(), O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return et_fail("%s", et_module_path());
-	err = syscall(SYS_finit_module, fd, "", 0);
-	close(fd);
-	return err ? et_fail("loading %s", et_module_path()) : 0;
+	return et_insert(et_module_path());
 }
 
-/*
- * References go a moment after what they belonged to, so "in use" may linger. That is bounded: it
- * is a failure when it does not end.
- */
 static ET_UNUSED int et_module_unload(void)
 {
-	int err = 0;
-
-	if (!et_wait_for(!(err = syscall(SYS_delete_module, "etran", O_NONBLOCK)) ||
-			 errno == ENOENT))
-		return et_fail("the module etran cannot be unloaded");
-	return 0;
+	return et_remove("etran");
 }
 
 static ET_UNUSED int et_device(void)
