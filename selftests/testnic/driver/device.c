@@ -64,6 +64,7 @@ static int open(struct net_device *dev)
 
 	if (err)
 		return err;
+	testnic_wire_up(nic);
 	netif_tx_start_all_queues(dev);
 	if (peer && netif_running(peer->dev)) {
 		netif_carrier_on(dev);
@@ -81,17 +82,28 @@ static int stop(struct net_device *dev)
 		netif_carrier_off(peer->dev);
 	netif_tx_disable(dev);
 	testnic_stop_queues(nic, 0, nic->queue_count);
+	testnic_wire_down(nic);
 	return 0;
 }
 
+/* Other buffers are needed; without memory for them it stays as it was. */
 static int change_mtu(struct net_device *dev, int mtu)
 {
 	struct testnic *nic = netdev_priv(dev);
-	u32 count = dev->real_num_rx_queues;
+	u32 count = dev->real_num_rx_queues, old = dev->mtu;
+	int err;
 
 	testnic_stop_queues(nic, 0, count);
 	WRITE_ONCE(dev->mtu, mtu);
-	return netif_running(dev) ? testnic_start_queues(nic, 0, count) : 0;
+	if (!netif_running(dev))
+		return 0;
+	err = testnic_start_queues(nic, 0, count);
+	if (!err)
+		return 0;
+	WRITE_ONCE(dev->mtu, old);
+	if (testnic_start_queues(nic, 0, count))
+		netdev_err(dev, "all queues are down: set the device down and up\n");
+	return err;
 }
 
 static int bpf(struct net_device *dev, struct netdev_bpf *bpf)
@@ -154,6 +166,7 @@ static int init(struct net_device *dev)
 	nic->queue_count = min(dev->num_rx_queues, dev->num_tx_queues);
 	nic->ring_size = TESTNIC_DEFAULT_RING;
 	nic->rx_queue = TESTNIC_RX_HASH;
+	testnic_wire_init(nic);
 	nic->counters = alloc_percpu(struct testnic_counters);
 	nic->queues = kvcalloc(nic->queue_count, sizeof(*nic->queues), GFP_KERNEL);
 	if (!nic->counters || !nic->queues) {

@@ -5,7 +5,7 @@
 #include "testnic.h"
 
 static const char * const names[] = {
-#define C(name) #name,
+#define C(n, t) [TESTNIC_##n] = #n,
 	TESTNIC_COUNTERS(C)
 #undef C
 };
@@ -101,7 +101,8 @@ static int set_ringparam(struct net_device *dev, struct ethtool_ringparam *ring,
 			 struct netlink_ext_ack *extack)
 {
 	struct testnic *nic = netdev_priv(dev);
-	u32 count = dev->real_num_rx_queues;
+	u32 count = dev->real_num_rx_queues, old = nic->ring_size;
+	int err;
 
 	if (!is_power_of_2(ring->rx_pending) || ring->rx_pending < TESTNIC_MIN_RING) {
 		NL_SET_ERR_MSG(extack, "a ring has 64 to 4096 slots, a power of two");
@@ -109,7 +110,15 @@ static int set_ringparam(struct net_device *dev, struct ethtool_ringparam *ring,
 	}
 	testnic_stop_queues(nic, 0, count);
 	nic->ring_size = ring->rx_pending;
-	return netif_running(dev) ? testnic_start_queues(nic, 0, count) : 0;
+	if (!netif_running(dev))
+		return 0;
+	err = testnic_start_queues(nic, 0, count);
+	if (!err)
+		return 0;
+	nic->ring_size = old;
+	if (testnic_start_queues(nic, 0, count))
+		netdev_err(dev, "all queues are down: set the device down and up\n");
+	return err;
 }
 
 const struct ethtool_ops testnic_ethtool_ops = {

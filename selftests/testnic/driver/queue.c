@@ -135,9 +135,12 @@ int testnic_queue_start(struct testnic_queue *q)
 	if (err)
 		goto out_pages;
 
-	napi_enable(&q->napi);
+	/* Before NAPI can do the same: a socket may wake it at any time. */
 	local_bh_disable();
 	testnic_post(q);
+	local_bh_enable();
+	napi_enable(&q->napi);
+	local_bh_disable();
 	spin_lock(&ring->lock);
 	ring->room = room;
 	ring->up = true;

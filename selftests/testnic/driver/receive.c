@@ -169,7 +169,7 @@ static void post_some(struct testnic_queue *q)
 	u32 want = ring->mask + 1 - (ring->posted - ring->cleaned);
 	u32 n = q->pool ? post_pool(q, want) : post_pages(q, want);
 
-	/* Pairs with the acquire in deliver(). */
+	/* Pairs with the acquire in testnic_deliver(). */
 	smp_store_release(&ring->posted, ring->posted + n);
 }
 
@@ -221,7 +221,7 @@ int testnic_receive(struct testnic_queue *q, int budget)
 	struct testnic_ring *ring = &q->ring;
 	struct testnic *nic = q->nic;
 	struct bpf_prog *prog = rcu_dereference(nic->prog);
-	/* Pairs with the release in deliver(). */
+	/* Pairs with the release in testnic_deliver(). */
 	u32 filled = smp_load_acquire(&ring->filled);
 	bool redirected = false;
 	u32 bytes = 0;

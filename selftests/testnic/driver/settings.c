@@ -33,6 +33,20 @@ struct setting {
 static const struct setting settings[] = {
 	{ "tx_batch", offsetof(struct testnic, tx_batch), 0, 1 },
 	{ "completion_delay_ns", offsetof(struct testnic, completion_delay), 0, NSEC_PER_SEC },
+	{ "loss", offsetof(struct testnic, wire.loss), 0, 1000000 },
+	{ "duplicate", offsetof(struct testnic, wire.duplicate), 0, 1000000 },
+	{ "corrupt", offsetof(struct testnic, wire.corrupt), 0, 1000000 },
+	{ "reorder", offsetof(struct testnic, wire.reorder), 0, 1000000 },
+	{ "reorder_gap", offsetof(struct testnic, wire.reorder_gap), 1, 1000 },
+	{ "reorder_wait_ns", offsetof(struct testnic, wire.reorder_wait), 1, 10ULL * NSEC_PER_SEC },
+	{ "delay_ns", offsetof(struct testnic, wire.delay), 0, 10ULL * NSEC_PER_SEC },
+	{ "rate", offsetof(struct testnic, wire.rate), 0, 1000ULL * NSEC_PER_SEC },
+	{ "queue_bytes", offsetof(struct testnic, wire.queue_bytes), 0, U32_MAX },
+	{ "queue_packets", offsetof(struct testnic, wire.queue_packets), 1, 65536 },
+	{ "ecn_bytes", offsetof(struct testnic, wire.ecn_bytes), 0, U32_MAX },
+	{ "trim_bytes", offsetof(struct testnic, wire.trim_bytes), 0, U32_MAX },
+	{ "trim_header", offsetof(struct testnic, wire.trim_header), ETH_HLEN, TESTNIC_MAX_MTU },
+	{ "seed", offsetof(struct testnic, wire.seed), 0, U64_MAX },
 };
 
 static struct dentry *root;
@@ -65,12 +79,16 @@ static ssize_t setting_read(struct file *file, char __user *buf, size_t len, lof
 static ssize_t setting_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
 	const struct setting *s = setting_of(file);
-	u64 value;
+	struct testnic *nic = nic_of(file);
+	u64 value, *to = value_of(nic, s);
 	int err = kstrtou64_from_user(buf, len, 0, &value);
 
 	if (err || value < s->min || value > s->max)
 		return -EINVAL;
-	WRITE_ONCE(*value_of(nic_of(file), s), value);
+	spin_lock_bh(&nic->wire.lock);
+	WRITE_ONCE(*to, value);
+	testnic_wire_changed(nic, to == &nic->wire.seed);
+	spin_unlock_bh(&nic->wire.lock);
 	return len;
 }
 

@@ -130,6 +130,72 @@ struct testnic_queue {
 #define TESTNIC_RX_SENDER	0x10001
 
 /**
+ * struct testnic_wire - the direction that a NIC sends in; all under @lock
+ * @lock: see above
+ * @active: anything has to be done for a packet; read without lock
+ * @up: packets are taken
+ * @loss: setting: probability of loss, ppm
+ * @duplicate: setting: of duplication, ppm
+ * @corrupt: setting: of a flipped bit, ppm
+ * @reorder: setting: of being held back, ppm
+ * @reorder_gap: setting: for how many packets
+ * @reorder_wait: setting: for how long at most, ns
+ * @delay: setting: from queue to arrival, ns
+ * @rate: setting: of the queue, bits/s, 0: infinite
+ * @queue_bytes: setting: that are queued at most, 0: any
+ * @queue_packets: setting: that are queued at most
+ * @ecn_bytes: setting: queued, above which is marked, 0: never
+ * @trim_bytes: setting: queued, above which is trimmed, 0: never
+ * @trim_header: setting: bytes that trimming leaves
+ * @seed: setting: of all that is random
+ * @number: packets since @seed was set
+ * @queue: packets that wait for the rate, FIFO
+ * @flight: packets that wait for the delay, FIFO, all before those on @queue
+ * @held: packets that are held back, oldest first
+ * @spare: memory for packets
+ * @queued_bytes: on @queue
+ * @queued_packets: on @queue
+ * @stored: packets on @queue, @flight, @held
+ * @spares: on @spare
+ * @departs: when the last packet leaves the queue, ns
+ * @due: when it arrives, ns
+ * @timer: fires when the next packet arrives or is not held back any longer
+ * @timer_due: when it does, ns
+ */
+struct testnic_wire {
+	spinlock_t lock;
+	bool active;
+	bool up;
+	u64 loss;
+	u64 duplicate;
+	u64 corrupt;
+	u64 reorder;
+	u64 reorder_gap;
+	u64 reorder_wait;
+	u64 delay;
+	u64 rate;
+	u64 queue_bytes;
+	u64 queue_packets;
+	u64 ecn_bytes;
+	u64 trim_bytes;
+	u64 trim_header;
+	u64 seed;
+	u64 number;
+	struct list_head queue;
+	struct list_head flight;
+	struct list_head held;
+	struct list_head spare;
+	u64 queued_bytes;
+	u32 queued_packets;
+	u32 stored;
+	u32 spares;
+	u64 departs;
+	u64 due;
+	struct hrtimer timer;
+	u64 timer_due;
+};
+
+/**
  * struct testnic - one end of a pair; private part of its net_device
  * @dev: the device
  * @peer: the other end; RCU, RTNL
@@ -142,6 +208,7 @@ struct testnic_queue {
  * @rx_queue: setting: TESTNIC_RX_HASH, TESTNIC_RX_SENDER or a queue's number
  * @tx_batch: setting: 1: take AF_XDP descriptors with the batched API
  * @completion_delay: setting: ns from sending to completion of AF_XDP descriptors
+ * @wire: what it sends on
  */
 struct testnic {
 	struct net_device *dev;
@@ -155,6 +222,7 @@ struct testnic {
 	u64 rx_queue;
 	u64 tx_batch;
 	u64 completion_delay;
+	struct testnic_wire wire;
 };
 
 #define testnic_add(nic, counter, n)	\
@@ -167,12 +235,16 @@ struct testnic {
  * @linear: bytes that lie at @data
  * @len: bytes in all
  * @skb: where the rest is, and how to complete the checksum; or NULL
+ * @flip: bit to flip on arrival plus one, or 0
+ * @checksummed: the checksum is known to be good
  */
 struct testnic_frame {
 	const u8 *data;
 	u32 linear;
 	u32 len;
 	const struct sk_buff *skb;
+	u32 flip;
+	bool checksummed;
 };
 
 /**
@@ -180,6 +252,7 @@ struct testnic_frame {
  * @nic: the sender
  * @peer: the receiver or NULL
  * @from: queue number of the sender
+ * @faulty: nic->wire.lock is held, each frame goes through wire.c
  * @to: queue whose ring->lock is held, or NULL
  * @kick: queues of @peer whose NAPI is to be scheduled
  * @packets: how many were put on the wire
@@ -189,6 +262,7 @@ struct testnic_batch {
 	struct testnic *nic;
 	struct testnic *peer;
 	u16 from;
+	bool faulty;
 	struct testnic_queue *to;
 	u64 kick;
 	u32 packets;
@@ -209,7 +283,16 @@ void testnic_ring_flush(struct testnic_queue *q);
 /* hash.c */
 u32 testnic_choose_queue(const struct testnic *receiver, const struct testnic_frame *f, u16 from);
 
+/* wire.c */
+void testnic_wire_send(struct testnic_batch *b, const struct testnic_frame *f);
+void testnic_wire_changed(struct testnic *nic, bool seed);
+void testnic_wire_init(struct testnic *nic);
+void testnic_wire_up(struct testnic *nic);
+void testnic_wire_down(struct testnic *nic);
+
 /* xmit.c */
+void testnic_copy_frame(u8 *to, const struct testnic_frame *f);
+void testnic_deliver(struct testnic_batch *b, const struct testnic_frame *f);
 void testnic_begin(struct testnic_batch *b, struct testnic *nic, u16 from);
 void testnic_send(struct testnic_batch *b, const struct testnic_frame *f);
 void testnic_end(struct testnic_batch *b);

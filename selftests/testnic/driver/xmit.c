@@ -9,8 +9,25 @@
 #include <linux/filter.h>
 #include "testnic.h"
 
-/* Copies the whole frame; a checksum that the stack left to the NIC is completed. */
-static void copy_frame(u8 *to, const struct testnic_frame *f)
+/* Taken in one function and released in another, by conditions that sparse cannot follow. */
+static void lock(spinlock_t *l)
+{
+	spin_lock(l);
+	__release(l);
+}
+
+static void unlock(spinlock_t *l)
+{
+	__acquire(l);
+	spin_unlock(l);
+}
+
+/**
+ * testnic_copy_frame - copy a whole frame; a checksum that the stack left to the NIC is completed
+ * @to: where to, f->len bytes
+ * @f: the frame
+ */
+void testnic_copy_frame(u8 *to, const struct testnic_frame *f)
 {
 	const struct sk_buff *skb = f->skb;
 	u16 *sum;
@@ -28,8 +45,12 @@ static void copy_frame(u8 *to, const struct testnic_frame *f)
 	}
 }
 
-/* Into the peer's receive ring. */
-static void deliver(struct testnic_batch *b, const struct testnic_frame *f)
+/**
+ * testnic_deliver - put a frame into the peer's receive ring
+ * @b: the batch; it has a peer
+ * @f: the frame
+ */
+void testnic_deliver(struct testnic_batch *b, const struct testnic_frame *f)
 {
 	struct testnic *peer = b->peer;
 	struct testnic_queue *q = &peer->queues[testnic_choose_queue(peer, f, b->from)];
@@ -38,8 +59,8 @@ static void deliver(struct testnic_batch *b, const struct testnic_frame *f)
 
 	if (b->to != q) {
 		if (b->to)
-			spin_unlock(&b->to->ring.lock);
-		spin_lock(&ring->lock);
+			unlock(&b->to->ring.lock);
+		lock(&ring->lock);
 		b->to = q;
 	}
 	if (!ring->up) {
@@ -58,9 +79,13 @@ static void deliver(struct testnic_batch *b, const struct testnic_frame *f)
 		return;
 	}
 	slot = &ring->slots[ring->filled & ring->mask];
-	copy_frame(slot->data, f);
+	testnic_copy_frame(slot->data, f);
 	slot->len = f->len;
-	slot->checksummed = f->skb && f->skb->ip_summed != CHECKSUM_NONE;
+	slot->checksummed = f->checksummed;
+	if (unlikely(f->flip)) {
+		((u8 *)slot->data)[(f->flip - 1) / BITS_PER_BYTE] ^= BIT((f->flip - 1) % BITS_PER_BYTE);
+		slot->checksummed = false;
+	}
 	/* Pairs with the acquire in testnic_receive(). */
 	smp_store_release(&ring->filled, ring->filled + 1);
 }
@@ -82,6 +107,9 @@ void testnic_begin(struct testnic_batch *b, struct testnic *nic, u16 from)
 	b->kick = 0;
 	b->packets = 0;
 	b->bytes = 0;
+	b->faulty = READ_ONCE(nic->wire.active);
+	if (b->faulty)
+		lock(&nic->wire.lock);
 }
 
 /**
@@ -109,7 +137,10 @@ void testnic_send(struct testnic_batch *b, const struct testnic_frame *f)
 	}
 	b->packets++;
 	b->bytes += f->len;
-	deliver(b, f);
+	if (b->faulty)
+		testnic_wire_send(b, f);
+	else
+		testnic_deliver(b, f);
 }
 
 /**
@@ -123,7 +154,9 @@ void testnic_end(struct testnic_batch *b)
 	u64 kick = b->kick;
 
 	if (b->to)
-		spin_unlock(&b->to->ring.lock);
+		unlock(&b->to->ring.lock);
+	if (b->faulty)
+		unlock(&b->nic->wire.lock);
 	if (b->packets) {
 		testnic_add(b->nic, tx_packets, b->packets);
 		testnic_add(b->nic, tx_bytes, b->bytes);
@@ -145,6 +178,7 @@ netdev_tx_t testnic_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct testnic_frame f = {
 		.data = skb->data, .linear = skb_headlen(skb), .len = skb->len, .skb = skb,
+		.checksummed = skb->ip_summed != CHECKSUM_NONE,
 	};
 	struct testnic_batch b;
 
@@ -152,10 +186,9 @@ netdev_tx_t testnic_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	testnic_begin(&b, netdev_priv(dev), skb_get_queue_mapping(skb));
 	skb_tx_timestamp(skb);
 	testnic_send(&b, &f);
-	/* Before the peer's NAPI can run, so that the sender's socket has room when it does. */
-	dev_consume_skb_any(skb);
 	testnic_end(&b);
 	rcu_read_unlock();
+	dev_consume_skb_any(skb);
 	return NETDEV_TX_OK;
 }
 

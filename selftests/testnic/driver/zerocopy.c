@@ -66,8 +66,11 @@ void testnic_complete_all(struct testnic_queue *q)
 
 	while (q->completion_head != q->completion_tail)
 		n += q->completions[q->completion_head++ % TESTNIC_COMPLETIONS].count;
+	/* As in NAPI, where completions come from otherwise. */
+	local_bh_disable();
 	if (n)
 		xsk_tx_completed(q->pool, n);
+	local_bh_enable();
 }
 
 /* Return: how many descriptors are in @descs, whose address is set. */
