@@ -20,14 +20,17 @@ struct {
 	__type(value, __u32);
 } devices SEC(".maps");
 
-/* How often each program ran. */
-__u64 ran_sockets, ran_sockets_too, ran_action;
+/* How often each program ran, and how many frames each queue had. */
+struct {
+	__u64 ran_sockets, ran_sockets_too, ran_action;
+	__u64 queue_frames[64];
+} bss;
 
 /* To the socket of the queue, if there is one. */
 SEC("xdp")
 int to_sockets(struct xdp_md *ctx)
 {
-	__sync_fetch_and_add(&ran_sockets, 1);
+	__sync_fetch_and_add(&bss.ran_sockets, 1);
 	return bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_PASS);
 }
 
@@ -35,8 +38,16 @@ int to_sockets(struct xdp_md *ctx)
 SEC("xdp")
 int to_sockets_too(struct xdp_md *ctx)
 {
-	__sync_fetch_and_add(&ran_sockets_too, 1);
+	__sync_fetch_and_add(&bss.ran_sockets_too, 1);
 	return bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_PASS);
+}
+
+/* Counts and drops. */
+SEC("xdp")
+int count_queues(struct xdp_md *ctx)
+{
+	__sync_fetch_and_add(&bss.queue_frames[ctx->rx_queue_index & 63], 1);
+	return XDP_DROP;
 }
 
 /* Frames of EtherType 0x88b5 say themselves what becomes of them: the byte behind the header. */
@@ -48,7 +59,7 @@ int action(struct xdp_md *ctx)
 
 	if ((void *)(data + ETH_HLEN + 1) > end || data[12] != 0x88 || data[13] != 0xb5)
 		return XDP_PASS;
-	__sync_fetch_and_add(&ran_action, 1);
+	__sync_fetch_and_add(&bss.ran_action, 1);
 	switch (data[ETH_HLEN]) {
 	case XDP_TX:
 		__builtin_memcpy(swap, data, 6);
