@@ -20,8 +20,9 @@
  * itself to the application: whether there was room is known only after the program has run, and
  * the record would overwrite headers that the program still reads.)
  *
- * The hook stays until the socket's buffer pool goes, also when link device or transport go before:
- * frames are dropped then. Each hooked pool holds the module.
+ * The hook stays until the socket's buffer pool goes, also when link device or transport go before.
+ * Without the transport frames are dropped; without the link device none is taken any more, and
+ * those that the driver still has are completed. Each hooked pool holds the module.
  */
 #include <linux/if_ether.h>
 #include <linux/module.h>
@@ -179,18 +180,17 @@ static void count_unsent(struct etran_link *link, struct etran_transport *t)
 static bool make_ready(struct etran_channel *ch, const struct xdp_desc *desc)
 {
 	struct etran_direct *d = ch->direct;
-	bool first, room;
+	bool room;
 
 	spin_lock(&d->ready_lock);
 	room = d->ready_head - d->ready_tail <= d->mask;
-	first = d->ready_head == d->ready_tail;
 	if (room) {
 		d->ready[d->ready_head & d->mask] = *desc;
 		WRITE_ONCE(d->ready_head, d->ready_head + 1);
 	}
 	spin_unlock(&d->ready_lock);
-	if (first)
-		wake_driver(ch);
+	/* Not only for the first: the device may have been down then. */
+	wake_driver(ch);
 	return room;
 }
 
@@ -219,6 +219,12 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 		}
 	} else if (unlikely(pkt->departure_ns)) {
 		f = etran_frame_wait(pkt);
+		if (!f) {
+			etran_count(link, t, frames_dropped);
+			etran_count(link, t, frame_endpoint);
+			atomic64_inc(&ch->dropped);
+			return false;
+		}
 	}
 	if (f) {
 		f->hdr_off = pkt->hdr_off;
@@ -331,13 +337,18 @@ bool etran_direct_gen(struct etran_xmit *x, const struct etran_pkt *pkt, const v
 	struct etran_frame *f;
 	int err;
 
-	if (pkt->copied || pkt->departure_ns || pkt->link != READ_ONCE(ch->link)->id ||
-	    pkt->hdr_off + pkt->hdr_len != ETRAN_HDR_LEN || etran_channel_dead(ch) ||
-	    READ_ONCE(ch->frames[pkt->chunk].tag) & ETRAN_FRAME_DRIVER)
+	if (pkt->copied || pkt->departure_ns || etran_channel_dead(ch) ||
+	    pkt->link != READ_ONCE(ch->link)->id ||
+	    pkt->hdr_off + pkt->hdr_len != ETRAN_HDR_LEN)
 		return false;
 	f = etran_frame_leaving(pkt->transport, pkt->handle, true, &ch, &err);
 	if (!f)
 		return false;
+	/* Only who has it LEAVING can give it to the driver, so this does not become true later. */
+	if (READ_ONCE(f->tag) & ETRAN_FRAME_DRIVER) {
+		etran_frame_left(ch, f, false, 0);
+		return false;
+	}
 	memcpy(ch->pool->addrs + ((u64)pkt->chunk << ch->chunk_shift) + f->offset - pkt->hdr_len,
 	       hdr + pkt->hdr_off, pkt->hdr_len);
 	f->hdr_off = pkt->hdr_off;
@@ -402,7 +413,7 @@ static int post(struct etran_channel *ch, const struct etran_rec *rec, const voi
 
 /*
  * A socket that is bound with XDP_COPY: AF_XDP takes the buffer and copies once more. It has no
- * lock there, so such a socket must not be in an XSKMAP too.
+ * lock there, and ours does not keep others out, so such a socket must not be in an XSKMAP too.
  */
 static int deliver_copy(struct etran_channel *ch, struct xdp_sock *xs, const struct etran_rec *rec,
 			const void *data, u32 len)
@@ -421,7 +432,9 @@ static int deliver_copy(struct etran_channel *ch, struct xdp_sock *xs, const str
 	xdp_prepare_buff(&xdp, page, XDP_PACKET_HEADROOM, sizeof(*rec) + len, false);
 	memcpy(xdp.data, rec, sizeof(*rec));
 	memcpy(xdp.data + sizeof(*rec), data, len);
+	spin_lock(&ch->rx_lock);
 	err = etran_channel_redirect(ch, xs, &xdp);
+	spin_unlock(&ch->rx_lock);
 	if (err)
 		etran_page_put(page);
 	return err;
@@ -693,12 +706,15 @@ void etran_direct_link_gone(struct etran_link *link)
 static void hook_release(struct xsk_buff_pool *pool)
 {
 	struct etran_channel *ch = channel_of(pool);
+	struct etran_direct *d = ch->direct;
 
 	rtnl_lock();
 	direct_kill(ch);
 	rtnl_unlock();
-	direct_free(ch->direct);
-	ch->direct = NULL;
+	/* A packet of a frame that was ended may be on its way still: it does not complete any more. */
+	WRITE_ONCE(ch->direct, NULL);
+	synchronize_net();
+	direct_free(d);
 	etran_channel_put(ch);
 	module_put(THIS_MODULE);
 }

@@ -147,7 +147,7 @@ static void give_back(struct etran_channel *ch, struct etran_frame *f)
 {
 	smp_store_release(&ch->busy[chunk_of(ch, f)], 0);
 	atomic_inc((atomic_t *)&ch->status->released);
-	if (ch->direct)
+	if (READ_ONCE(ch->direct))
 		etran_direct_complete(ch, chunk_of(ch, f));
 }
 
