@@ -267,7 +267,7 @@ static void version_next(struct shadow *sh) { sh->version = ETRAN_OPS_VERSION + 
 static void many_queues(struct shadow *sh) { sh->queues = 65537; sh->queue_depth = 1; }
 static void deep_queue(struct shadow *sh) { sh->queues = 1; sh->queue_depth = (1 << 20) + 1; }
 static void much_queued(struct shadow *sh) { sh->queues = 65536; sh->queue_depth = 65; }
-static void no_depth(struct shadow *sh) { sh->queues = 4; }
+static void no_depth(struct shadow *sh) { sh->queues = 4; sh->queue_depth = 0; }
 static void long_timeout(struct shadow *sh) { sh->timeout_ms = 86400001; }
 static void some_flags(struct shadow *sh) { sh->flags = 1U << 31; }
 
