@@ -350,6 +350,11 @@ TEST_F(input, random_frames_are_harmless)
 			r->rx_action = 0;
 			if (q->op == TT_NOTIFY || q->op == TT_TIMER)
 				r->seq = self->x.id;
+			/* What is no queue has the transport ejected, see eject.c. */
+			if (q->op == TT_PUSH || q->op == TT_POP) {
+				r->seq %= TT_QUEUES;
+				r->dport = rnd() % 3;
+			}
 			xsk_desc(&self->x, addr, len, rnd() % 256 ? 0 : rnd());
 			total++;
 		}
