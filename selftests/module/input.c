@@ -340,7 +340,7 @@ TEST_F(input, random_frames_are_harmless)
 			r->cookie = rnd() % 4;
 			r->verdict = rnd() % 4 ? rnd() % 6 : (uint32_t)rnd() & 0x103;
 			r->seq = rnd() % 2 ? self->net.a->link : rnd();
-			r->flags = rnd() % 4 ? rnd() : TT_F_HOLD;
+			r->flags = rnd() % 4 ? rnd() & (15 | TT_F_V6) : TT_F_HOLD;
 			r->slot = rnd();
 			r->hdr_off = rnd() % 260;
 			r->hdr_len = rnd() % 2 ? 256 - r->hdr_off : rnd();
