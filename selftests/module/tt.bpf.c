@@ -312,6 +312,12 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	ADD(tt.egress);
 	tt.version = TT_VERSION;
 	bpf_probe_read_kernel(&r, sizeof(r), pkt->req.data);
+	/* Random requests: nothing that has the transport ejected. */
+	if (tt.tame) {
+		r.flags &= TT_F_HOLD | TT_F_RAW | TT_F_SLICE | TT_F_TWICE | TT_F_V6;
+		if (pkt->req.op > TT_ROUTE_SIZE)
+			return ETRAN_DROP;
+	}
 	gives_up(TT_IN_EGRESS);
 
 	switch (pkt->req.op) {
@@ -479,7 +485,7 @@ static __always_inline __u32 received(struct etran_pkt *pkt, struct etran_hdr *h
 		check_time((struct tt_time *)(th + 1));
 	if (th->action & TT_A_CALL)
 		run_call(th->seq);
-	if (th->action & TT_A_ACT) {
+	if (!tt.tame && (th->action & TT_A_ACT)) {
 		struct tt_call c = { .what = TT_W_ACT, .queue = th->seq, .arg = 1 };
 
 		perform(&c);
