@@ -18,6 +18,8 @@ DESTDIR	?=
 LAB	?= stock
 # Only these tests: <collection>[:test].
 T	?=
+# 1: debug kernel: with kmemleak.
+LEAKS	?=
 # No output directory of a calling make is meant by make's own variables.
 MAKEFLAGS += --no-print-directory $(if $(filter 1,$(V)),,-s)
 # Elapsed times count from here, through all scripts.
@@ -82,9 +84,9 @@ demo: setup
 		ETRAN_MODULE=$(O)/module/$$(cat $(LAB_KERNEL)/release)/etran.ko \
 		$(TOP)/selftests/demo/demo.sh
 
-## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug]
+## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug [LEAKS=1]]
 check: setup
-	@$(LAB_DIR)/check -k $(LAB) -o $(O) $(T)
+	@LEAKS=$(LEAKS) $(LAB_DIR)/check -k $(LAB) -o $(O) $(T)
 
 ## lab: a shell in the lab's virtual machine [LAB=...]
 lab: setup
