@@ -212,7 +212,8 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 	int err;
 
 	if (pkt->held) {
-		f = etran_frame_leaving(t, pkt->handle, verdict & ETRAN_RETAIN, &ch, &err);
+		f = etran_frame_leaving(t, pkt->handle, verdict & ETRAN_RETAIN, true, &ch,
+					&err);
 		if (!f) {
 			etran_frame_built(pkt, NULL);
 			return false;
@@ -341,7 +342,7 @@ bool etran_direct_gen(struct etran_xmit *x, const struct etran_pkt *pkt, const v
 	    pkt->link != READ_ONCE(ch->link)->id ||
 	    pkt->hdr_off + pkt->hdr_len != ETRAN_HDR_LEN)
 		return false;
-	f = etran_frame_leaving(pkt->transport, pkt->handle, true, &ch, &err);
+	f = etran_frame_leaving(pkt->transport, pkt->handle, true, false, &ch, &err);
 	if (!f)
 		return false;
 	/* Only who has it LEAVING can give it to the driver, so this does not become true later. */

@@ -149,8 +149,8 @@ static void send_packet(struct etran_egress *e, u32 verdict)
 	int err;
 
 	if (pkt->held) {
-		f = etran_frame_leaving(pkt->transport, pkt->handle, verdict & ETRAN_RETAIN, &ch,
-					&err);
+		f = etran_frame_leaving(pkt->transport, pkt->handle, verdict & ETRAN_RETAIN, true,
+					&ch, &err);
 		if (!f) {
 			/* Released meanwhile, or in a queue: then it is as if it were held. */
 			hold_packet(e);

@@ -247,6 +247,7 @@ struct etran_timed {
  * @touched: jiffies when the transport last used its handle, for the watchdog
  * @queue: while QUEUED: index of the packet queue
  * @slot: while QUEUED: its entry there
+ * @send_ns: with SEND: when
  * @timed: while TIMED
  */
 struct etran_frame {
@@ -262,6 +263,7 @@ struct etran_frame {
 	u32 touched;
 	u32 queue;
 	u32 slot;
+	u64 send_ns;
 	struct etran_timed timed;
 };
 
@@ -703,7 +705,7 @@ struct etran_frame *etran_frame_wait(struct etran_pkt *pkt);
 bool etran_frame_built(struct etran_pkt *pkt, void *page);
 int etran_frame_send(struct etran_transport *t, u64 handle, u64 departure_ns, bool keep);
 struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, bool keep,
-					struct etran_channel **chp, int *err);
+					bool egress, struct etran_channel **chp, int *err);
 void etran_frame_timed(struct etran_channel *ch, struct etran_frame *f);
 void etran_frame_due(struct etran_channel *ch, struct etran_frame *f, bool held);
 void etran_frame_left(struct etran_channel *ch, struct etran_frame *f, bool sent, u32 bits);

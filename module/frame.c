@@ -185,8 +185,11 @@ static bool end_frame(struct etran_channel *ch, struct etran_frame *f, u32 tag,
 		      enum etran_frame_end why)
 {
 	struct etran_ep *ep = READ_ONCE(f->ep);
-	void *page = READ_ONCE(f->page);
+	void *page;
 
+	/* Pairs with the cmpxchg in etran_frame_built(): what clears BUILD publishes the page. */
+	smp_rmb();
+	page = tag & ETRAN_FRAME_BUILD ? NULL : READ_ONCE(f->page);
 	if (!change(ch, f, tag, ended(tag)))
 		return false;
 	/* Not to be touched any more: an application that does not wait may have the entry anew. */
@@ -329,13 +332,15 @@ static void rekeep(struct etran_frame *f, u32 gen)
  * @t: whose it must be
  * @handle: the frame
  * @keep: it stays with the transport afterwards
+ * @egress: egress asks, which is at work on it
  * @chp: its channel
- * @err: why not: -ESTALE; -EBUSY when it is in a queue, waits for its time, or is being sent
+ * @err: why not: -ESTALE; -EBUSY when it is in a queue, waits for its time, is being sent, or egress is
+ *	 at work on it
  *
  * Return: its entry, LEAVING, or NULL. Context: RCU read side, bottom halves off.
  */
 struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, bool keep,
-					struct etran_channel **chp, int *err)
+					bool egress, struct etran_channel **chp, int *err)
 {
 	struct etran_frame *f;
 	u32 tag, new;
@@ -345,7 +350,7 @@ struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, b
 	if (!f)
 		return NULL;
 	*err = -EBUSY;
-	if (state_of(tag) != ETRAN_FRAME_HELD)
+	if (state_of(tag) != ETRAN_FRAME_HELD || (tag & ETRAN_FRAME_BUILD && !egress))
 		return NULL;
 	new = with_state(tag & ~(ETRAN_FRAME_BUILD | ETRAN_FRAME_SEND | ETRAN_FRAME_KEEP),
 			 ETRAN_FRAME_LEAVING);
@@ -368,7 +373,10 @@ bool etran_frame_built(struct etran_pkt *pkt, void *page)
 	struct etran_frame *f = &ch->frames[pkt->chunk];
 	u32 tag;
 
-	/* Nobody else writes here: what is BUILD is not sent, and a new frame needs our lock. */
+	/*
+	 * Nobody else writes here, or reads: what is BUILD is not sent, who ends it leaves the page to
+	 * us, and a new frame needs our lock.
+	 */
 	f->hdr_off = pkt->hdr_off;
 	f->hdr_len = pkt->hdr_len;
 	f->page = page;
@@ -380,7 +388,7 @@ bool etran_frame_built(struct etran_pkt *pkt, void *page)
 		}
 	} while (!change(ch, f, tag, tag & ~(ETRAN_FRAME_BUILD | ETRAN_FRAME_SEND)));
 	if (tag & ETRAN_FRAME_SEND)
-		etran_frame_send(pkt->transport, pkt->handle, f->timed.departure_ns,
+		etran_frame_send(pkt->transport, pkt->handle, READ_ONCE(f->send_ns),
 				 tag & ETRAN_FRAME_KEEP);
 	return true;
 }
@@ -405,16 +413,16 @@ int etran_frame_send(struct etran_transport *t, u64 handle, u64 departure_ns, bo
 
 	if (etran_timed_far(departure_ns))
 		return -ERANGE;
-	f = find_frame(t, handle, &ch, &tag);
-	if (f && tag & ETRAN_FRAME_BUILD && state_of(tag) == ETRAN_FRAME_HELD) {
+	while ((f = find_frame(t, handle, &ch, &tag)) && tag & ETRAN_FRAME_BUILD &&
+	       state_of(tag) == ETRAN_FRAME_HELD) {
 		if (tag & ETRAN_FRAME_SEND)
 			return -EBUSY;
-		f->timed.departure_ns = departure_ns;
+		WRITE_ONCE(f->send_ns, departure_ns);
 		if (change(ch, f, tag, tag | ETRAN_FRAME_SEND | (keep ? ETRAN_FRAME_KEEP : 0)))
 			return 0;
 	}
 	/* Kept for the moment, so that it is not lost when it cannot wait. */
-	f = etran_frame_leaving(t, handle, true, &ch, &err);
+	f = etran_frame_leaving(t, handle, true, false, &ch, &err);
 	if (!f)
 		return err;
 	err = -ENODATA;
