@@ -345,17 +345,18 @@ struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, b
 	struct etran_frame *f;
 	u32 tag, new;
 
-	f = find_frame(t, handle, chp, &tag);
-	*err = -ESTALE;
-	if (!f)
-		return NULL;
-	*err = -EBUSY;
-	if (state_of(tag) != ETRAN_FRAME_HELD || (tag & ETRAN_FRAME_BUILD && !egress))
-		return NULL;
-	new = with_state(tag & ~(ETRAN_FRAME_BUILD | ETRAN_FRAME_SEND | ETRAN_FRAME_KEEP),
-			 ETRAN_FRAME_LEAVING);
-	if (!change(*chp, f, tag, new | (keep ? ETRAN_FRAME_KEEP : 0)))
-		return NULL;
+	/* Again when another bit of it changed meanwhile: with SENT set, say, it can still leave. */
+	do {
+		f = find_frame(t, handle, chp, &tag);
+		*err = -ESTALE;
+		if (!f)
+			return NULL;
+		*err = -EBUSY;
+		if (state_of(tag) != ETRAN_FRAME_HELD || (tag & ETRAN_FRAME_BUILD && !egress))
+			return NULL;
+		new = with_state(tag & ~(ETRAN_FRAME_BUILD | ETRAN_FRAME_SEND | ETRAN_FRAME_KEEP),
+				 ETRAN_FRAME_LEAVING);
+	} while (!change(*chp, f, tag, new | (keep ? ETRAN_FRAME_KEEP : 0)));
 	f->touched = (u32)jiffies;
 	return f;
 }
