@@ -81,6 +81,39 @@ static ET_UNUSED uint64_t et_now_ms(void)
 	et_ok;									\
 })
 
+/* A number from the environment, or the usual one. */
+static ET_UNUSED uint64_t et_env(const char *name, uint64_t usual)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoull(s, NULL, 0) : usual;
+}
+
+/* Whether this is the debug kernel, on which everything takes ten times as long. */
+static ET_UNUSED bool et_debug(void)
+{
+	const char *lab = getenv("ETRAN_LAB");
+
+	return lab && !strcmp(lab, "debug");
+}
+
+#ifdef __KSELFTEST_HARNESS_H
+/*
+ * Time limits: ETRAN_TEST_TIMEOUT, in seconds, replaces that of each case, and on the debug kernel they
+ * are four times as long; as in ./run for the whole program.
+ */
+static ET_UNUSED void et_timeouts(void)
+{
+	struct __fixture_metadata *f;
+	struct __test_metadata *t;
+
+	for (f = __fixture_list; f; f = f->next)
+		for (t = f->tests; t; t = t->next)
+			t->timeout = et_env("ETRAN_TEST_TIMEOUT",
+					    et_debug() ? t->timeout * 4 : t->timeout);
+}
+#endif
+
 /* ---- commands and paths ---- */
 
 /* Runs a shell command. Its output is shown when it fails. */

@@ -58,6 +58,7 @@ static ET_UNUSED int tt_main(int argc, char **argv, unsigned int queues)
 	pid_t child;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	et_timeouts();
 	libbpf_set_print(tt_silent);
 	if (et_module_load())
 		ksft_exit_fail_msg("no module\n");
