@@ -83,7 +83,8 @@ static ET_UNUSED int eng_conserved(const FIXTURE_DATA(net) *net, const struct xs
 		err |= et_conserved(ETRAN_COUNTERS_ENDPOINT, x[i].id);
 	err |= et_conserved(ETRAN_COUNTERS_LINK, net->a->link);
 	err |= et_conserved(ETRAN_COUNTERS_LINK, net->b->link);
-	err |= et_conserved(ETRAN_COUNTERS_TRANSPORT, net->transport);
+	if (net->link)
+		err |= et_conserved(ETRAN_COUNTERS_TRANSPORT, net->transport);
 	return err | et_conserved(ETRAN_COUNTERS_MODULE, 0);
 }
 

@@ -135,8 +135,8 @@ __noinline int spin(void)
 	return 0;
 }
 
-/* What the cookie of a frame says. */
-__noinline __s64 act(__u64 handle)
+/* What the cookie of a frame says; gen, which pops until nothing is left, sends instead of pushing. */
+__noinline __s64 act(__u64 handle, bool gen)
 {
 	__u64 cookie = bpf_etran_cookie(handle), when = cookie >> 32, dropped = 0;
 	__s64 err = -1;
@@ -144,15 +144,19 @@ __noinline __s64 act(__u64 handle)
 	if (when)
 		when = bpf_ktime_get_ns() + when * 1000;
 	switch (cookie >> 8 & 255) {
+	case TT_ACT_PUSH:
+		if (!gen) {
+			err = bpf_etran_queue_push(cookie >> 16 & 0xffff, handle, cookie,
+						   ETRAN_QUEUE_RANK, &dropped);
+			break;
+		}
+		err = bpf_etran_send(handle, when, 0);
+		break;
 	case TT_ACT_SEND:
 		err = bpf_etran_send(handle, when, 0);
 		break;
 	case TT_ACT_RETAIN:
 		err = bpf_etran_send(handle, when, ETRAN_SEND_RETAIN);
-		break;
-	case TT_ACT_PUSH:
-		err = bpf_etran_queue_push(cookie >> 16 & 0xffff, handle, cookie, ETRAN_QUEUE_RANK,
-					   &dropped);
 		break;
 	}
 	if (err < 0)
@@ -189,7 +193,7 @@ __noinline __s64 perform(struct tt_call *c)
 			handle = bpf_etran_queue_pop(c->queue);
 			if (!handle)
 				break;
-			act(handle);
+			act(handle, false);
 		}
 		return i;
 	}
@@ -578,7 +582,7 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 			return ETRAN_DROP;
 		n = bpf_etran_cookie(handle) >> 8 & 255;
 		if (n != TT_ACT_LOAD && n != TT_ACT_LOAD_RELEASE) {
-			act(handle);
+			act(handle, true);
 			return ETRAN_CONSUME;
 		}
 		if (bpf_etran_load(pkt, handle))

@@ -98,7 +98,7 @@ enum tt_act {
 	TT_ACT_RELEASE,
 	TT_ACT_LOAD,		/* gen: send its payload, keep it */
 	TT_ACT_LOAD_RELEASE,	/* gen: load it, release it, send */
-	TT_ACT_PUSH,		/* put it into the queue, to be sent by who pops it there */
+	TT_ACT_PUSH,		/* put it into the queue; gen: send it */
 	TT_ACTS
 };
 
