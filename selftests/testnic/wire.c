@@ -43,9 +43,13 @@ static int put(int fd, const uint8_t *f, size_t len)
 	return send(fd, f, len, 0) == (ssize_t)len ? 0 : et_fail("send");
 }
 
-/* What came of COUNT numbered frames: their numbers as they arrived, and how many bits were wrong. */
+/*
+ * What came of COUNT numbered frames: their numbers as they arrived, how many bits were wrong, and a
+ * sum over every byte.
+ */
 struct outcome {
 	uint32_t n, seq[2 * COUNT], damaged, bits;
+	uint64_t sum;
 };
 
 static uint32_t wrong_bits(const uint8_t *f, uint32_t seq)
@@ -107,6 +111,8 @@ static int pattern(struct _test_data_wire *self, uint64_t seed, struct outcome *
 		o->seq[o->n++] = seq;
 		o->damaged += bits > 0;
 		o->bits += bits;
+		for (i = 0; i < LEN; i++)
+			o->sum = (o->sum ^ f[i]) * 0x100000001b3;
 	}
 	return 0;
 }
@@ -166,6 +172,21 @@ TEST_F(wire, one_direction_only)
 	ASSERT_EQ(0, pattern(self, 1, &o));
 	EXPECT_EQ(COUNT, o.n);
 	EXPECT_EQ(0, tn_counter("tn0", "wire_lost"));
+	EXPECT_EQ(0, et_sh("ethtool -S tn0 | grep -qw 'tx_packets: %u'", COUNT));
+}
+
+/* Each end has its MTU: what the sender's allows may be too long for the receiver's buffers. */
+TEST_F(wire, longer_than_the_receiver_takes)
+{
+	uint8_t f[9014];
+
+	ASSERT_EQ(0, et_sh("ip link set tn0 mtu 9000"));
+	numbered(f, 1, 9014);
+	ASSERT_EQ(0, put(self->out, f, 9014));
+	EXPECT_EQ(1, tn_counter("tn1", "rx_too_long"));
+	ASSERT_EQ(0, tn_sh_b("ip link set tn1 mtu 9000"));
+	ASSERT_EQ(0, put(self->out, f, 9014));
+	EXPECT_EQ(9014, tn_packet_recv(self->in, f, sizeof(f), ET_PATIENCE_MS));
 }
 
 TEST_F(wire, duplication)
@@ -187,7 +208,7 @@ TEST_F(wire, duplication)
 
 TEST_F(wire, corruption)
 {
-	static struct outcome o;
+	static struct outcome o, again;
 
 	ASSERT_EQ(0, tn_set("tn0", "corrupt", PPM));
 	ASSERT_EQ(0, pattern(self, 7, &o));
@@ -196,6 +217,11 @@ TEST_F(wire, corruption)
 	EXPECT_EQ(o.damaged, tn_counter("tn0", "wire_corrupted"));
 	EXPECT_GE(o.damaged, LOW);
 	EXPECT_LE(o.damaged, HIGH);
+	/* The same bits of the same frames, and others with another seed. */
+	ASSERT_EQ(0, pattern(self, 7, &again));
+	EXPECT_EQ(o.sum, again.sum);
+	ASSERT_EQ(0, pattern(self, 8, &again));
+	EXPECT_NE(o.sum, again.sum);
 }
 
 TEST_F(wire, reordering)

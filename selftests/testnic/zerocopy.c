@@ -263,4 +263,51 @@ TEST(refused)
 	EXPECT_EQ(0, tn_down());
 }
 
+/* A receiver that gives no buffer back has as many frames as it gave, whole; the rest are counted. */
+TEST(receiver_without_buffers)
+{
+	const uint32_t more = 44;
+	struct afxdp x, y;
+	const uint8_t *r;
+	uint32_t i, len;
+	uint8_t *f;
+
+	ASSERT_EQ(0, tn_up(""));
+	ASSERT_EQ(0, afxdp_open(&x, "tn0", 0, XDP_ZEROCOPY));
+	ASSERT_EQ(0, et_enter(tn.b));
+	ASSERT_EQ(0, afxdp_open(&y, "tn1", 0, XDP_ZEROCOPY));
+	ASSERT_EQ(0, tn_xdp("tn1", "to_sockets"));
+	ASSERT_EQ(0, et_enter(tn.a));
+	ASSERT_EQ(0, afxdp_listen(&y, 0));
+	for (i = 0; i < AFXDP_TX + more; i++) {
+		ASSERT_TRUE(et_wait_for((f = afxdp_next(&x))));
+		make_frame(f, false, i, 100);
+		afxdp_put(&x, 100);
+		ASSERT_EQ(0, afxdp_kick(&x));
+	}
+	EXPECT_TRUE(et_wait_for(tn_counter("tn1", "rx_no_buffer") == more));
+	for (i = 0; i < AFXDP_TX; i++) {
+		r = afxdp_recv(&y, &len);
+		ASSERT_NE(NULL, r);
+		ASSERT_EQ(100, len);
+		ASSERT_EQ(0, check_frame(r, false, i, len));
+		__atomic_store_n(y.rx.consumer, *y.rx.consumer + 1, __ATOMIC_RELEASE);
+	}
+	EXPECT_EQ(NULL, afxdp_peek(&y, &len));
+	EXPECT_EQ(0, tn_conserved("tn0", "tn1"));
+	/* It has some again, and receives again. */
+	afxdp_fill(&y, AFXDP_TX * AFXDP_CHUNK);
+	ASSERT_TRUE(et_wait_for((f = afxdp_next(&x))));
+	make_frame(f, false, i, 100);
+	usleep(20000);
+	afxdp_put(&x, 100);
+	ASSERT_EQ(0, afxdp_kick(&x));
+	r = afxdp_recv(&y, &len);
+	ASSERT_NE(NULL, r);
+	EXPECT_EQ(0, check_frame(r, false, i, len));
+	afxdp_close(&x);
+	afxdp_close(&y);
+	EXPECT_EQ(0, tn_down());
+}
+
 TN_MAIN
