@@ -59,6 +59,8 @@ static void check_kernel(struct check *c)
 		if (need == KERNEL_MODULE)
 			module = res.ok;
 	}
+	kernel_check_direct(&res);
+	line(c, res.ok ? V_OK : V_WARN, "direct mode", res.text, res.cure);
 }
 
 static void check_user(struct check *c)
@@ -108,15 +110,33 @@ static enum verdict check_xmit(const struct link_info *info, const char *driver,
 	return V_WARN;
 }
 
-/* In the network namespace of the device. */
-static void check_one(struct check *c, const struct link_info *info, const char *name, bool asked)
+/* What a device is for direct mode, of which the kernel's part is looked at once for all. */
+static void check_direct(struct check *c, const char *dev, const char *driver, uint64_t features)
 {
-	char text[320], driver[32] = "", cure[256] = "", prog[64];
+	char what[320], text[128];
+
+	snprintf(what, sizeof(what), "direct mode on %s", dev);
+	if (features & NETDEV_XDP_ACT_XSK_ZEROCOPY) {
+		snprintf(text, sizeof(text), "driver %s has AF_XDP zero-copy", driver);
+		line(c, V_OK, what, text, NULL);
+	} else {
+		snprintf(text, sizeof(text), "driver %s has no AF_XDP zero-copy: it would copy frames",
+			 driver);
+		line(c, V_WARN, what, text,
+		     "use a NIC whose driver has it (ice, i40e, ixgbe, igc, mlx5, stmmac ...)");
+	}
+}
+
+/* In the network namespace of the device. */
+static void check_one(struct check *c, const struct link_info *info, const char *dev, bool asked)
+{
+	char text[320], name[300], driver[32] = "", cure[256] = "", prog[64];
 	uint64_t features = 0;
 	uint32_t segs = 0;
 	enum verdict v;
 	int err;
 
+	snprintf(name, sizeof(name), "device %s", dev);
 	if (link_driver(info->name, driver, sizeof(driver)) || !*driver)
 		snprintf(driver, sizeof(driver), "%s", *info->kind ? info->kind : "unknown");
 	err = xdp_features(info->ifindex, &features, &segs);
@@ -157,22 +177,21 @@ static void check_one(struct check *c, const struct link_info *info, const char 
 	}
 	line(c, v, name, text, cure);
 	c->device_failed |= v == V_FAIL;
+	if (asked)
+		check_direct(c, dev, driver, features);
 }
 
 static int check_any(const struct link_info *info, void *arg)
 {
-	char name[IFNAMSIZ + 8];
-
 	if (!strcmp(info->kind, "etran") || (info->flags & IFF_LOOPBACK))
 		return 0;
-	snprintf(name, sizeof(name), "device %s", info->name);
-	check_one(arg, info, name, false);
+	check_one(arg, info, info->name, false);
 	return 0;
 }
 
 static int check_dev(struct check *c, const char *dev)
 {
-	char ifname[IFNAMSIZ], name[300];
+	char ifname[IFNAMSIZ];
 	struct link_info info;
 	struct netns ns;
 	int err;
@@ -188,10 +207,8 @@ static int check_dev(struct check *c, const char *dev)
 			    " 'ip netns list' shows which there are", dev, strerror(-err));
 	}
 	err = link_get(ifname, &info);
-	if (!err) {
-		snprintf(name, sizeof(name), "device %s", dev);
-		check_one(c, &info, name, true);
-	}
+	if (!err)
+		check_one(c, &info, dev, true);
 	netns_leave();
 	netns_close(&ns);
 	if (err)

@@ -132,6 +132,8 @@ struct kernel_check {
 
 const char *kernel_need_name(enum kernel_need need);
 void kernel_check(enum kernel_need need, struct kernel_check *res);
+/* The AF_XDP hook, for direct mode only: nothing else needs it. */
+void kernel_check_direct(struct kernel_check *res);
 /* Opens /dev/etran after all checks; *@fd is only set on CTL_OK. Returns an exit status. */
 int kernel_open(int *fd);
 /* Names the capabilities among @caps (a bit mask of CAP_*) that are missing; "" if none is. */

@@ -21,6 +21,9 @@
 #define VMLINUX_BTF	"/sys/kernel/btf/vmlinux"
 #define MODULE_BTF	"/sys/kernel/btf/etran"
 
+#define NO_HOOK	"the kernel has no AF_XDP hook: everything works but direct mode"
+#define HOOK_CURE	"for direct mode, build a kernel with the patch of module/patches, and etran.ko for it"
+
 #ifndef CAP_PERFMON
 #define CAP_PERFMON	38
 #endif
@@ -77,6 +80,16 @@ static bool has_module_struct_ops(void)
 			}
 		}
 	}
+	btf__free(btf);
+	return found;
+}
+
+/* The hook's operations: a kernel that knows their type calls them. */
+static bool has_hook(void)
+{
+	struct btf *btf = btf__parse(VMLINUX_BTF, NULL);
+	bool found = btf && btf__find_by_name_kind(btf, "xsk_hook_ops", BTF_KIND_STRUCT) > 0;
+
 	btf__free(btf);
 	return found;
 }
@@ -151,6 +164,34 @@ static void check_versions(struct kernel_check *res)
 		snprintf(res->cure, sizeof(res->cure),
 			 "install etran.ko and etranctl of the same release");
 	}
+}
+
+void kernel_check_direct(struct kernel_check *res)
+{
+	bool hook = has_hook(), known = exists(VMLINUX_BTF);
+	struct etran_version ver;
+	int fd = device_open();
+
+	if (fd >= 0 && !device_version(fd, &ver)) {
+		/* The module was compiled for it, so it is there. */
+		if (ver.features & ETRAN_FEATURE_DIRECT)
+			result(res, true, "the kernel has the AF_XDP hook, the module uses it", "");
+		else if (hook)
+			result(res, false,
+			       "the kernel has the AF_XDP hook, but the module was built without it",
+			       "build etran.ko again with the headers of this kernel");
+		else
+			result(res, false, NO_HOOK, HOOK_CURE);
+	} else if (hook) {
+		result(res, true, "the kernel has the AF_XDP hook", "");
+	} else if (known) {
+		result(res, false, NO_HOOK, HOOK_CURE);
+	} else {
+		result(res, false, "the kernel does not tell whether it has the AF_XDP hook",
+		       "use a kernel built with CONFIG_DEBUG_INFO_BTF=y");
+	}
+	if (fd >= 0)
+		close(fd);
 }
 
 void kernel_check(enum kernel_need need, struct kernel_check *res)

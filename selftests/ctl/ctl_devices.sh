@@ -53,6 +53,25 @@ expect "check of an unknown device" 1 "no device"
 ctl -j check ctl_a/veth0 ctl_a/dummy0
 json "check says which one fails" '[.checks[] | select(.verdict == "fail") | .check] == ["device ctl_a/dummy0"]'
 
+# Direct mode: the kernel's part by its symbols, the device's with a NIC that has zero-copy, too.
+hook_verdict
+ctl -j check ctl_a/veth0
+json "check tells whether the kernel has the AF_XDP hook" "any(.checks[]; .check == \"direct mode\" and $HOOK)"
+json "check tells that veth has no zero-copy" 'any(.checks[]; .check == "direct mode on ctl_a/veth0" and
+	.verdict == "warn" and (.text | test("veth has no AF_XDP zero-copy")) and (.cure | length > 0))'
+json "that is no failure" .ready
+TESTNIC=${ETRAN_TESTNIC:-$BUILD/selftests/testnic/$(uname -r)/testnic.ko}
+need_files "$TESTNIC"
+check "a NIC with zero-copy" insmod "$TESTNIC"
+at_exit rmmod testnic
+ip -n ctl_a link add ctlnic0 type testnic
+ctl -j check ctl_a/ctlnic0
+json "check tells that it has zero-copy" 'any(.checks[]; .check == "direct mode on ctl_a/ctlnic0" and
+	.verdict == "ok" and (.text | test("has AF_XDP zero-copy")) and .cure == null)'
+ctl check ctl_a/ctlnic0
+expect "the same as text" 0 "^ok +direct mode on ctl_a/ctlnic0: driver testnic has AF_XDP zero-copy"
+ip -n ctl_a link del ctlnic0
+
 ctl load "$OBJ/ok.bpf.o" --dev ctl_a/veth0
 expect "load on one end of a veth pair" 0
 check "a warning: the other end cannot receive" grep -q "warning: 'ctl_a/veth0' cannot transmit.*gro on" <<<"$ERR"

@@ -101,6 +101,8 @@ else
 	ctl -j check
 	json "check is JSON" '.ready == false and any(.checks[]; .check == "module" and
 		.verdict == "fail" and (.cure | length > 0))'
+	hook_verdict
+	json "without the module: check tells of the AF_XDP hook" "any(.checks[]; .check == \"direct mode\" and $HOOK)"
 	ctl version
 	expect "without the module: version" 0 "not loaded"
 	if [ "$(id -u)" = 0 ]; then
@@ -121,7 +123,12 @@ else
 		expect "a kernel without module struct_ops" 3 "takes no struct_ops from modules; use Linux 6.9"
 		in_btf -j check
 		json "check of such a kernel" 'any(.checks[]; .check == "module struct_ops" and .verdict == "fail")'
+		json "check of such a kernel: no AF_XDP hook" 'any(.checks[]; .check == "direct mode" and
+			.verdict == "warn" and (.cure | test("module/patches")))'
 		rm "$WORK/btf/vmlinux"
+		in_btf -j check
+		json "it cannot be told without type information" 'any(.checks[]; .check == "direct mode" and
+			.verdict == "warn" and (.text | test("does not tell")))'
 		in_btf load "$OBJ/ok.bpf.o"
 		expect "a kernel without type information" 3 "no type information.*; .*CONFIG_DEBUG_INFO_BTF"
 		ctl unload --all

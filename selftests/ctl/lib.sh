@@ -200,6 +200,16 @@ two_hosts()
 	done
 }
 
+# What `check` must say of the AF_XDP hook, as a filter for json: HOOK.
+hook_verdict()
+{
+	if grep -q ' xsk_hook_attach$' /proc/kallsyms; then
+		HOOK='.verdict == "ok" and .cure == null'
+	else
+		HOOK='.verdict == "warn" and (.text | test("no AF_XDP hook")) and (.cure | test("module/patches"))'
+	fi
+}
+
 pings()
 {
 	ip netns exec ctl_a ping -q -c 3 -i 0.2 -W 5 10.9.0.2
