@@ -14,7 +14,7 @@
 #endif
 #define AFXDP_CHUNK	4096u
 #define AFXDP_RING	512u
-#define AFXDP_CHUNKS	512u
+#define AFXDP_CHUNKS	128u
 #define AFXDP_TX	(AFXDP_CHUNKS / 2)
 
 struct afxdp_ring {
