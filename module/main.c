@@ -47,6 +47,8 @@ static int __init etran_init(void)
 		pr_err("this module was built without BTF for this kernel, so no transport could be loaded; install pahole (package dwarves) and build it again where the kernel's vmlinux or /sys/kernel/btf/vmlinux is\n");
 		goto exit_device;
 	}
+	if (err == -ENOMEM)
+		goto exit_device;
 	if (err) {
 		pr_err("cannot register with BPF: %d; the kernel needs CONFIG_BPF_JIT and CONFIG_DEBUG_INFO_BTF_MODULES\n",
 		       err);
