@@ -138,6 +138,7 @@ static ET_UNUSED int stress_up(struct stress *s)
 /* ---- applications that send without end ---- */
 
 #define STRESS_REOPEN	1	/* when the device goes, wait for the next */
+#define STRESS_GENTLE	2	/* leave most of the processor to others */
 
 static ET_UNUSED void stress_request(struct xsk *x, uint32_t chunk, uint32_t what, uint64_t r,
 				     uint32_t seq, uint32_t len)
@@ -190,7 +191,7 @@ open:
 	while (stress_try_open(&x, queue)) {
 		if (sh->stop)
 			_exit(0);
-		usleep(2000);
+		usleep(flags & STRESS_GENTLE ? 20000 : 2000);
 	}
 	sh->opened[queue]++;
 	while (!sh->stop) {
@@ -210,7 +211,8 @@ open:
 		}
 		xsk_complete(&x, NULL, 0);
 		sh->sent[queue] += 16;
-		usleep(500);	/* leave the processor to the others */
+		/* Leave the processor to the others. */
+		usleep(flags & STRESS_GENTLE ? 4000 : 500);
 	}
 	_exit(0);
 }
