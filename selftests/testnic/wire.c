@@ -411,12 +411,17 @@ static uint32_t ip_frame(uint8_t *f, enum kind kind, uint8_t ecn)
 	return at;
 }
 
-/* Whatever has been put into the queue, which crawls; the rest of the packets shall be marked. */
+/*
+ * Whatever has been put into the queue, which crawls; the rest of the packets shall be marked. IP, as
+ * they are: of several that are received at once, packet sockets get those of a protocol that the
+ * kernel does not know last.
+ */
 static int fill_queue(struct _test_data_wire *self)
 {
 	uint8_t f[SIZE];
 
-	numbered(f, 0, SIZE);
+	ip_frame(f, V4, 0);
+	f[40] = ~f[40];
 	return tn_set("tn0", "rate", 200000) ?: put(self->out, f, SIZE) ?:
 		put(self->out, f, SIZE) ?: put(self->out, f, SIZE) ?: put(self->out, f, SIZE) ?:
 		put(self->out, f, SIZE) ?: put(self->out, f, SIZE) ?: put(self->out, f, SIZE) ?:
@@ -484,6 +489,19 @@ TEST_F(wire, ecn)
 	}
 }
 
+/* Whether the first bytes are the same; says where they are not. */
+static int begins(const uint8_t *got, const uint8_t *want, uint32_t len)
+{
+	uint32_t i;
+
+	errno = 0;
+	for (i = 0; i < len; i++)
+		if (got[i] != want[i])
+			return et_fail("byte %u is %02x, not %02x; EtherType %02x%02x", i, got[i],
+				       want[i], got[12], got[13]);
+	return 0;
+}
+
 TEST_F(wire, trimming)
 {
 	uint8_t f[SIZE], g[SIZE];
@@ -505,11 +523,11 @@ TEST_F(wire, trimming)
 	for (int i = 0; i < 10; i++)
 		ASSERT_EQ(i < 3 ? SIZE : 54, tn_packet_recv(self->in, g, SIZE, ET_PATIENCE_MS));
 	ASSERT_EQ(54, tn_packet_recv(self->in, g, SIZE, ET_PATIENCE_MS));
-	EXPECT_EQ(0, memcmp(f, g, 54));
+	EXPECT_EQ(0, begins(g, f, 54));
 	ASSERT_EQ(54, tn_packet_recv(self->in, g, SIZE, ET_PATIENCE_MS));
-	EXPECT_EQ(0, memcmp(f, g, 54));
+	EXPECT_EQ(0, begins(g, f, 54));
 	ASSERT_EQ(100, tn_packet_recv(self->in, g, SIZE, ET_PATIENCE_MS));
-	EXPECT_EQ(0, memcmp(f, g, 100));
+	EXPECT_EQ(0, begins(g, f, 100));
 }
 
 /* ---- settings ---- */
