@@ -43,6 +43,7 @@ enum ctl_status {
  * @dev: values of --dev, @ndev of them
  * @set: values of --set, @nset of them
  * @priority: value of --priority, NULL if it was not given
+ * @watch: value of --watch, likewise
  * @all: --all was given
  * @force: --force was given
  */
@@ -54,6 +55,7 @@ struct ctl_args {
 	const char **set;
 	int nset;
 	const char *priority;
+	const char *watch;
 	bool all;
 	bool force;
 };
@@ -80,6 +82,8 @@ void warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The answer of a command in JSON. Takes the reference. */
 void answer(struct json_object *json);
+/* Prints the answer now, in JSON if that was asked for; more may follow. */
+void answer_now(void);
 /* Prints the answer, or the error, in JSON if that was asked for. */
 void answer_print(void);
 

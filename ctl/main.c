@@ -19,6 +19,7 @@ enum {
 	OPT_ALL = 1 << 2,
 	OPT_FORCE = 1 << 3,
 	OPT_PRIORITY = 1 << 4,
+	OPT_WATCH = 1 << 5,
 };
 
 /* Long options without a letter. */
@@ -69,11 +70,13 @@ static const struct command {
 	  "  del NAME  detaches the filter NAME\n"
 	  "      --force          also one that is not pinned where this process can see it\n"
 	  "Its maps are pinned in " PIN_DIR "/" FILTER_DIR "/NAME.\n" },
-	{ "stats", cmd_stats, OPT_DEV | OPT_ALL,
-	  "stats [NAME] [--dev [NETNS/]IF]... [--all]",
+	{ "stats", cmd_stats, OPT_DEV | OPT_ALL | OPT_WATCH,
+	  "stats [NAME] [--dev [NETNS/]IF]... [--all] [-w SECONDS]",
 	  "Prints counters, and whether they add up: of everything, or of the transport NAME,\n"
 	  "or of the link device on IF.\n"
-	  "  --all   those that are zero too\n" },
+	  "  --all                those that are zero too\n"
+	  "  -w, --watch SECONDS  again and again, with rates per second, until Ctrl-C or\n"
+	  "                       SIGTERM ends it; with -j one line of JSON each time\n" },
 	{ "check", cmd_check, OPT_DEV, "check [[NETNS/]IF]...",
 	  "Is this machine ready? Each line says ok, warn or fail, and what to do about it.\n"
 	  "Looks at the devices named, or at all of this network namespace.\n" },
@@ -168,6 +171,8 @@ static int check_options(const struct command *cmd, const struct ctl_args *args)
 		wrong = "--force";
 	if (args->priority && !(cmd->opts & OPT_PRIORITY))
 		wrong = "--priority";
+	if (args->watch && !(cmd->opts & OPT_WATCH))
+		wrong = "--watch";
 	return wrong ? fail(CTL_USAGE, "%s takes no %s; 'etranctl help %s' shows what it takes",
 			    cmd->name, wrong, cmd->name) : CTL_OK;
 }
@@ -217,6 +222,7 @@ int main(int argc, char **argv)
 		{ "all", no_argument, NULL, LONG_ALL },
 		{ "force", no_argument, NULL, LONG_FORCE },
 		{ "priority", required_argument, NULL, LONG_PRIORITY },
+		{ "watch", required_argument, NULL, 'w' },
 		{}
 	};
 	struct ctl_args args = {};
@@ -230,7 +236,7 @@ int main(int argc, char **argv)
 		return fail(CTL_FAILURE, "out of memory; free some");
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":jpdVh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":jpdVhw:", options, NULL)) != -1) {
 		switch (opt) {
 		case 'p':
 			opt_pretty = true;
@@ -246,6 +252,9 @@ int main(int argc, char **argv)
 			break;
 		case 'h':
 			want_help = true;
+			break;
+		case 'w':
+			args.watch = optarg;
 			break;
 		case LONG_DEV:
 			args.dev[args.ndev++] = optarg;

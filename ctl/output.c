@@ -2,7 +2,8 @@
 /*
  * What etranctl says: answers on stdout, as text or JSON, and everything else on stderr. With -j
  * stdout holds exactly one JSON value whatever happens, so that a script can parse it without
- * looking at the exit status first.
+ * looking at the exit status first. Commands that go on until they are ended print one value each
+ * time, and if they fail one more.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ bool opt_json, opt_pretty, opt_debug;
 static char *first_error;
 static struct json_object *result;
 static struct json_object *warnings;
+static bool answered;		/* by answer_now() */
 
 static char *format(const char *fmt, va_list ap)
 {
@@ -75,22 +77,39 @@ void answer(struct json_object *json)
 	result = json;
 }
 
+static void print_result(void)
+{
+	if (!result)
+		result = json_object_new_object();
+	if (warnings && json_object_is_type(result, json_type_object))
+		json_object_object_add(result, "warnings", json_object_get(warnings));
+	puts(json_object_to_json_string_ext(result, opt_pretty ?
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+		JSON_C_TO_STRING_NOSLASHESCAPE :
+		JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+void answer_now(void)
+{
+	if (opt_json)
+		print_result();
+	json_object_put(result);
+	json_object_put(warnings);
+	result = NULL;
+	warnings = NULL;
+	answered = true;
+}
+
 void answer_print(void)
 {
-	if (opt_json) {
+	/* With nothing to add to what answer_now() printed. */
+	if (opt_json && (!answered || first_error)) {
 		if (first_error) {
 			json_object_put(result);
 			result = json_object_new_object();
 			out_str(result, "error", first_error);
 		}
-		if (!result)
-			result = json_object_new_object();
-		if (warnings && json_object_is_type(result, json_type_object))
-			json_object_object_add(result, "warnings", json_object_get(warnings));
-		puts(json_object_to_json_string_ext(result, opt_pretty ?
-			JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-			JSON_C_TO_STRING_NOSLASHESCAPE :
-			JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+		print_result();
 	}
 	json_object_put(result);
 	json_object_put(warnings);

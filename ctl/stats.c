@@ -8,13 +8,19 @@
  *
  * The conservation sums are printed with every scope that has their terms. Counters move while they
  * are read, so under traffic a sum may be off by what was on its way; at rest it may not.
+ *
+ * With -w all of that is asked for anew each time, /dev/etran included, so that a tool which only
+ * looks keeps nobody from unloading the module. Rates come from the answer before, which is kept as
+ * it was given, in JSON.
  */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -23,6 +29,12 @@
 #include "etranctl.h"
 
 #define COUNTER_PREFIX	"COUNTER_"
+
+#define NSEC_PER_SEC	1000000000LL
+
+/* Of -w; the first time there is nothing to compare with. */
+static struct json_object *answer_before;
+static double seconds_since;
 
 /* One conservation law: the first counter is the sum of the others. */
 static const struct sum {
@@ -103,12 +115,69 @@ static void print_sums(struct json_object *scope)
 	}
 }
 
-/* Prints one scope's counters and adds them to @scope. */
-static void take_counters(struct json_object *scope, const struct etran_counter *c, uint32_t n,
-			  bool zeros)
+/* ---- rates ---- */
+
+/* What the answer before said of a scope: @list is "transports" or "links", NULL for the module. */
+static struct json_object *scope_before(const char *list, uint32_t id)
+{
+	struct json_object *array, *scope, *value;
+	size_t i;
+
+	if (!list)
+		return json_object_object_get(answer_before, "module");
+	array = json_object_object_get(answer_before, list);
+	for (i = 0; array && i < json_object_array_length(array); i++) {
+		scope = json_object_array_get_idx(array, i);
+		value = json_object_object_get(scope, "id");
+		if (json_object_get_uint64(value) == id)
+			return scope;
+	}
+	return NULL;
+}
+
+/*
+ * By how much a counter grew in a second: to @obj as "rate", and to @text. Nothing of a scope that was
+ * not there before, or of a counter that began anew.
+ */
+static void add_rate(struct json_object *obj, struct json_object *before, const char *array,
+		     const char *name, uint64_t value, char *text, size_t size)
+{
+	struct json_object *list = json_object_object_get(before, array), *was;
+	uint64_t from = 0;
+	size_t i;
+
+	snprintf(text, size, "%s", "");
+	if (!list)
+		return;
+	for (i = 0; i < json_object_array_length(list); i++) {
+		was = json_object_array_get_idx(list, i);
+		if (!strcmp(json_object_get_string(json_object_object_get(was, "name")), name))
+			from = json_object_get_uint64(json_object_object_get(was, "value"));
+	}
+	if (from > value)
+		return;
+	snprintf(text, size, "%.1f", (double)(value - from) / seconds_since);
+	json_object_object_add(obj, "rate", json_object_new_double_s(strtod(text, NULL), text));
+	snprintf(text + strlen(text), size - strlen(text), "/s");
+}
+
+/* One line of text; @rate is empty for what has none. */
+static void print_counter(int width, const char *name, uint64_t value, const char *rate,
+			  const char *text)
+{
+	printf("  %-*s %12" PRIu64, width, name, value);
+	if (answer_before)
+		printf(" %14s", rate);
+	printf("%s%s\n", *text ? "  " : "", text);
+}
+
+/* Prints one scope's counters and adds them to @scope. @before: that scope in the answer before. */
+static void take_counters(struct json_object *scope, struct json_object *before,
+			  const struct etran_counter *c, uint32_t n, bool zeros)
 {
 	struct json_object *array = json_object_new_array(), *obj;
 	int width = 0, shown = 0;
+	char rate[32];
 	uint32_t i;
 
 	for (i = 0; i < n; i++)
@@ -120,14 +189,17 @@ static void take_counters(struct json_object *scope, const struct etran_counter 
 		obj = json_object_new_object();
 		out_str(obj, "name", c[i].name);
 		out_u64(obj, "value", c[i].value);
+		*rate = 0;
+		/* What is kept now is no event that happens so often. */
+		if (!(c[i].flags & ETRAN_COUNTER_GAUGE))
+			add_rate(obj, before, "counters", c[i].name, c[i].value, rate, sizeof(rate));
 		out_str(obj, "text", c[i].text);
 		out_bool(obj, "gauge", c[i].flags & ETRAN_COUNTER_GAUGE);
 		out_bool(obj, "drop", c[i].flags & ETRAN_COUNTER_DROP);
 		json_object_array_add(array, obj);
 		shown++;
 		if (!opt_json)
-			printf("  %-*s %12" PRIu64 "  %s\n", width, c[i].name, (uint64_t)c[i].value,
-			       c[i].text);
+			print_counter(width, c[i].name, c[i].value, rate, c[i].text);
 	}
 	if (!shown && !opt_json)
 		puts(zeros ? "  no counters" : "  all counters are zero");
@@ -137,7 +209,8 @@ static void take_counters(struct json_object *scope, const struct etran_counter 
 		print_sums(scope);
 }
 
-static int scope_counters(int fd, struct json_object *scope, uint32_t kind, uint32_t id, bool zeros)
+static int scope_counters(int fd, struct json_object *scope, struct json_object *before,
+			  uint32_t kind, uint32_t id, bool zeros)
 {
 	struct etran_counter *c;
 	uint32_t n;
@@ -150,7 +223,7 @@ static int scope_counters(int fd, struct json_object *scope, uint32_t kind, uint
 	if (err)
 		return fail(CTL_FAILURE, "cannot read the counters: %s; do module and etranctl match"
 			    " ('etranctl version')?", strerror(-err));
-	take_counters(scope, c, n, zeros);
+	take_counters(scope, before, c, n, zeros);
 	free(c);
 	return CTL_OK;
 }
@@ -200,7 +273,8 @@ static uint32_t own_count(const struct btf *btf, uint32_t max)
 	return n;
 }
 
-static void own_counters(struct json_object *scope, const char *transport, bool zeros)
+static void own_counters(struct json_object *scope, struct json_object *before,
+			 const char *transport, bool zeros)
 {
 	struct json_object *array = json_object_new_array(), *obj;
 	struct bpf_map_info info = {};
@@ -208,7 +282,7 @@ static void own_counters(struct json_object *scope, const char *transport, bool 
 	int fd, cpus, cpu, width = 0;
 	struct btf *btf = NULL;
 	uint64_t *value = NULL, *sum = NULL;
-	char name[64];
+	char name[64], rate[32];
 
 	fd = pin_map_fd(transport, "counters");
 	if (fd < 0)
@@ -240,11 +314,12 @@ static void own_counters(struct json_object *scope, const char *transport, bool 
 		obj = json_object_new_object();
 		out_str(obj, "name", name);
 		out_u64(obj, "value", sum[i]);
+		add_rate(obj, before, "own", name, sum[i], rate, sizeof(rate));
 		json_object_array_add(array, obj);
 		if (!opt_json) {
 			if (json_object_array_length(array) == 1)
 				puts(" its own:");
-			printf("  %-*s %12" PRIu64 "\n", width, name, sum[i]);
+			print_counter(width, name, sum[i], rate, "");
 		}
 	}
 out:
@@ -273,7 +348,8 @@ static int link_stats(int fd, struct json_object *list, const struct etran_link_
 	netns_close(&ns);
 	if (!opt_json)
 		printf("link device %s on %s\n", name, *link->lower_name ? link->lower_name : "nothing");
-	return scope_counters(fd, scope, ETRAN_COUNTERS_LINK, link->id, zeros);
+	return scope_counters(fd, scope, scope_before("links", link->id), ETRAN_COUNTERS_LINK,
+			      link->id, zeros);
 }
 
 /* The link device that --dev means, given its own name or that of the device underneath. */
@@ -302,6 +378,7 @@ static int transport_stats(int fd, struct json_object *list, const struct etran_
 			   bool zeros)
 {
 	struct json_object *scope = json_object_new_object();
+	struct json_object *before = scope_before("transports", t->id);
 	int status;
 
 	out_u64(scope, "id", t->id);
@@ -309,23 +386,22 @@ static int transport_stats(int fd, struct json_object *list, const struct etran_
 	json_object_array_add(list, scope);
 	if (!opt_json)
 		printf("transport %s\n", t->name);
-	status = scope_counters(fd, scope, ETRAN_COUNTERS_TRANSPORT, t->id, zeros);
-	own_counters(scope, t->name, zeros);
+	status = scope_counters(fd, scope, before, ETRAN_COUNTERS_TRANSPORT, t->id, zeros);
+	own_counters(scope, before, t->name, zeros);
 	return status;
 }
 
-int cmd_stats(const struct ctl_args *args)
+/* Reads and prints everything that was asked for; what is JSON of it goes to *@objp. */
+static int print_stats(const struct ctl_args *args, struct json_object **objp)
 {
-	struct json_object *obj, *scope, *transports, *links;
 	const char *only = args->nargs ? args->arg[0] : NULL;
+	struct json_object *obj, *scope, *transports, *links;
 	struct etran_transport_info t;
 	struct etran_link_info link;
 	bool found = false;
 	uint32_t id;
 	int fd, status, i;
 
-	if (args->nargs > 1)
-		return fail(CTL_USAGE, "stats takes the name of one transport at most; leave the rest out");
 	status = kernel_open(&fd);
 	if (status)
 		return status;
@@ -339,7 +415,8 @@ int cmd_stats(const struct ctl_args *args)
 		json_object_object_add(obj, "module", scope);
 		if (!opt_json)
 			puts("module");
-		status = scope_counters(fd, scope, ETRAN_COUNTERS_MODULE, 0, args->all);
+		status = scope_counters(fd, scope, scope_before(NULL, 0), ETRAN_COUNTERS_MODULE, 0,
+					args->all);
 	}
 	for (id = 0; !status && (only || !args->ndev) && !device_transport(fd, id, &t);
 	     id = t.id + 1) {
@@ -363,6 +440,107 @@ int cmd_stats(const struct ctl_args *args)
 	json_object_object_add(obj, "transports", transports);
 	json_object_object_add(obj, "links", links);
 	close(fd);
+	*objp = obj;
+	return status;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NSEC_PER_SEC + t.tv_nsec;
+}
+
+/* Waits until @until. Return: whether one of @signals came meanwhile. */
+static bool ended(const sigset_t *signals, int64_t until)
+{
+	struct timespec wait;
+	int64_t left;
+	int sig;
+
+	do {
+		left = until - now_ns();
+		if (left < 0)
+			left = 0;
+		wait.tv_sec = left / NSEC_PER_SEC;
+		wait.tv_nsec = left % NSEC_PER_SEC;
+		sig = sigtimedwait(signals, NULL, &wait);
+	} while (sig < 0 && errno == EINTR);
+	return sig > 0;
+}
+
+/*
+ * Again and again. Signals that end it are blocked and waited for, so none falls into the middle of
+ * an answer, or between looking for it and sleeping.
+ */
+static int watch(const struct ctl_args *args, int64_t interval)
+{
+	struct json_object *obj;
+	int64_t read_ns, next, was = 0;
+	char text[64];
+	int status;
+	sigset_t ends;
+	time_t wall;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	for (next = now_ns();; was = read_ns) {
+		wall = time(NULL);
+		strftime(text, sizeof(text), "%F %T", localtime(&wall));
+		if (!opt_json && isatty(STDOUT_FILENO))
+			printf("\033[H\033[J");
+		else if (!opt_json && was)
+			putchar('\n');
+		if (!opt_json)
+			printf("%s, every %s s; Ctrl-C ends it\n", text, args->watch);
+		read_ns = now_ns();
+		seconds_since = (double)(read_ns - was) / NSEC_PER_SEC;
+		obj = NULL;
+		status = print_stats(args, &obj);
+		if (status) {
+			json_object_put(obj);
+			break;
+		}
+		out_u64(obj, "time", wall);
+		json_object_put(answer_before);
+		answer_before = json_object_get(obj);
+		answer(obj);
+		answer_now();
+		/* Nobody reads it any more, or cannot: main() says so. */
+		if (fflush(stdout) || ferror(stdout))
+			break;
+		/* What took longer than an interval is left out, not made up for. */
+		do {
+			next += interval;
+		} while (next <= now_ns());
+		if (ended(&ends, next))
+			break;
+	}
+	json_object_put(answer_before);
+	answer_before = NULL;
+	return status;
+}
+
+int cmd_stats(const struct ctl_args *args)
+{
+	struct json_object *obj = NULL;
+	double seconds;
+	char *end;
+	int status;
+
+	if (args->nargs > 1)
+		return fail(CTL_USAGE, "stats takes the name of one transport at most; leave the rest out");
+	if (args->watch) {
+		seconds = strtod(args->watch, &end);
+		if (end == args->watch || *end || !(seconds >= 0.1 && seconds <= 86400))
+			return fail(CTL_USAGE, "--watch %s: not a number of seconds; give 0.1 to 86400",
+				    args->watch);
+		return watch(args, seconds * NSEC_PER_SEC);
+	}
+	status = print_stats(args, &obj);
 	answer(obj);
 	return status;
 }

@@ -58,6 +58,11 @@ usage "show of two" show a b
 usage "replace without object" replace
 usage "replace with a device" replace x --dev eth0
 usage "stats with two names" stats a b
+usage "stats -w without seconds" stats -w
+usage "stats -w 0" stats -w 0
+usage "stats -w with a day and more" stats --watch 86401
+usage "stats -w with something else" stats -w 1s
+usage "-w of another command" list -w 1
 usage "version with an argument" version x
 usage "option of another command" list --dev eth0
 usage "--set of another command" stats --set a=b
