@@ -27,6 +27,7 @@
 #include <linux/kobject.h>
 #include <linux/timekeeping.h>
 #include "etran.h"
+#include "trace.h"
 
 #define ETRAN_EXITS		16
 
@@ -119,6 +120,7 @@ bool etran_eject(struct etran_transport *t, enum etran_exit_kind kind, s64 code,
 	vscnprintf(t->exit.msg, sizeof(t->exit.msg), fmt, ap);
 	va_end(ap);
 	describe_last(t);
+	trace_eject(t->name, kind, code, t->exit.msg);
 	/* Whoever sets it looks at @ejected afterwards, see publish() in ops.c. */
 	RCU_INIT_POINTER(t->ops, NULL);
 	if (kref_get_unless_zero(&t->ref))

@@ -13,6 +13,28 @@
 #include <linux/tracepoint.h>
 #include "etran_ops.h"
 
+/* So that perf and others, which read the format files, know the numbers. */
+TRACE_DEFINE_ENUM(ETRAN_DROP);
+TRACE_DEFINE_ENUM(ETRAN_TX);
+TRACE_DEFINE_ENUM(ETRAN_HOLD);
+TRACE_DEFINE_ENUM(ETRAN_PASS);
+TRACE_DEFINE_ENUM(ETRAN_CONSUME);
+TRACE_DEFINE_ENUM(ETRAN_DELIVER);
+TRACE_DEFINE_ENUM(ETRAN_RETAIN);
+TRACE_DEFINE_ENUM(ETRAN_EXIT_PROGRAM);
+TRACE_DEFINE_ENUM(ETRAN_EXIT_VERDICT);
+TRACE_DEFINE_ENUM(ETRAN_EXIT_GEN);
+TRACE_DEFINE_ENUM(ETRAN_EXIT_QUEUE);
+TRACE_DEFINE_ENUM(ETRAN_EXIT_WATCHDOG);
+
+#define etran_show_kind(k)						\
+	__print_symbolic(k,						\
+		{ ETRAN_EXIT_PROGRAM, "program" },			\
+		{ ETRAN_EXIT_VERDICT, "verdict" },			\
+		{ ETRAN_EXIT_GEN, "gen" },				\
+		{ ETRAN_EXIT_QUEUE, "queue" },				\
+		{ ETRAN_EXIT_WATCHDOG, "watchdog" })
+
 #define etran_show_verdict(v)						\
 	__print_symbolic(v,						\
 		{ ETRAN_DROP, "DROP" }, { ETRAN_TX, "TX" },		\
@@ -129,8 +151,8 @@ TRACE_EVENT(eject,
 		__entry->code = code;
 		__assign_str(message);
 	),
-	TP_printk("transport=%s kind=%u code=%lld message=\"%s\"", __get_str(transport),
-		  __entry->kind, __entry->code, __get_str(message))
+	TP_printk("transport=%s kind=%s code=%lld message=%s", __get_str(transport),
+		  etran_show_kind(__entry->kind), __entry->code, __get_str(message))
 );
 
 #endif /* _ETRAN_TRACE_H */
