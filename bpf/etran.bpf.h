@@ -205,7 +205,8 @@ struct etran_ops {
 	__u32 queue_depth;
 	/**
 	 * @timeout_ms: the transport is ejected when it holds a frame for longer than this without
-	 * any function having been called for it, ms, at most one day; 0: never
+	 * any function having been called for it, or has it in a packet queue that nobody popped or
+	 * peeked at for so long, ms, at most one day; 0: never. What waits for its time is not meant.
 	 */
 	__u32 timeout_ms;
 	/**

@@ -14,9 +14,27 @@
  * looks for it while traffic still flows. (Rejected: a limit a second; it hides the error on quiet
  * machines and keeps a broken transport on busy ones.)
  *
- * Runaway generation is more than ETRAN_GEN_IDLE calls of gen on one CPU, over more than a second,
- * all of which returned ETRAN_CONSUME. One that makes packets is never runaway, however long; nor is
- * one that throws a backlog away, which ends before the second does.
+ * Runaway generation:
+ * - More than ETRAN_GEN_IDLE calls of gen on one CPU, over more than a second, all of which returned
+ *   ETRAN_CONSUME. One that throws a backlog away ends before the second does.
+ * - gen that makes packets and does not say stop on one CPU for GEN_ALONE seconds, while its transport got
+ *   neither a frame nor a packet: it answers nobody and carries nobody's data. However busy a transport
+ *   is, it is busy with somebody, who is heard within that time; and one that paces itself says stop and
+ *   is kicked by a timer.
+ * One that goes on for ever while frames or packets do come is not found: nothing that the module sees tells
+ * it from a busy one. (Rejected: a limit of packets for each frame or packet received: what a program
+ * makes of them is its business. Rejected: the kernel's own measure, CPU time: it depends on the
+ * load.) It is budgeted and served in turns (gen.c), so that it costs bandwidth and nothing else.
+ *
+ * The watchdog (timeout_ms) looks for frames about which a transport does nothing, by where they are:
+ * - Held or retained: since a function was last called for its handle, or its packet left.
+ * - In a packet queue: since it was pushed, or somebody last popped or peeked there, whichever is later.
+ *   Frames of a queue that is served but in which better ones overtake them for ever are the
+ *   transport's policy, as is a handle that it asks for every second and does nothing with.
+ * - Waiting for its time: never. The transport said when, the wheel's horizon says how long at most, and
+ *   that it leaves then is the module's affair. From then on it is as if touched. (Rejected: to count
+ *   that time too: timeout_ms could not be shorter than the longest pacing delay.)
+ * - On its way to the device: never; a device that takes nothing loses its backlog (xmit.c).
  *
  * The last ETRAN_EXITS records are kept, of orderly unloads too: "it is gone" is what an
  * administrator finds first.
@@ -30,6 +48,8 @@
 #include "trace.h"
 
 #define ETRAN_EXITS		16
+/* Seconds; see above. */
+#define GEN_ALONE		10
 
 /* The latest at the end; under etran_mutex. */
 static struct etran_exit_record records[ETRAN_EXITS];
@@ -182,6 +202,51 @@ void etran_gen_runaway(struct etran_transport *t, struct etran_ran *ran)
 		    ran->idle, ms);
 }
 
+/* All that others gave to a transport. */
+static u64 input_of(const struct etran_transport *t)
+{
+	u64 n = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		const struct etran_counter_set *set = per_cpu_ptr(t->counters, cpu);
+
+		n += READ_ONCE(set->v[ETRAN_C_frames_accepted]) +
+		     READ_ONCE(set->v[ETRAN_C_rx_packets]);
+	}
+	return n;
+}
+
+/**
+ * etran_gen_goes_on - gen's turn ended, and it did not say stop
+ * @t: the transport
+ * @made: calls of it in this turn
+ *
+ * Context: gen, RCU read side, bottom halves off.
+ */
+void etran_gen_goes_on(struct etran_transport *t, u32 made)
+{
+	struct etran_ran *ran = this_cpu_ptr(t->ran);
+	u64 input;
+
+	/* It was not called for long: it may have been told to stop (no page, no room) instead. */
+	if (time_after((unsigned long)jiffies, ran->turn + HZ))
+		ran->going = 0;
+	ran->turn = jiffies;
+	ran->made += made;
+	if (ran->going && time_before((unsigned long)jiffies, ran->going + GEN_ALONE * HZ))
+		return;
+	input = input_of(t);
+	if (ran->going && input == ran->input)
+		etran_eject(t, ETRAN_EXIT_GEN, ran->made,
+			    "gen was called %u times in %u ms and never said stop, while no frame and no packet came in",
+			    ran->made, jiffies_to_msecs(jiffies - ran->going));
+	ran->input = input;
+	ran->made = 0;
+	/* 0 says that it does not. */
+	ran->going = jiffies ?: 1;
+}
+
 /**
  * etran_program_error - see bpf_etran_error()
  * @t: whose program
@@ -250,16 +315,21 @@ static void watch(struct work_struct *work)
 {
 	struct etran_transport *t = container_of(to_delayed_work(work), struct etran_transport,
 						 watchdog);
-	u32 timeout_ms = READ_ONCE(t->timeout_ms), ms;
+	u32 timeout_ms = READ_ONCE(t->timeout_ms), ms, queue;
 
 	if (!timeout_ms || atomic_read(&t->ejected))
 		return;
-	ms = etran_frames_oldest(t);
+	ms = etran_frames_oldest(t, &queue);
 	if (ms > timeout_ms) {
 		rcu_read_lock();
-		etran_eject(t, ETRAN_EXIT_WATCHDOG, ms,
-			    "a frame was held for %u ms without being touched, timeout_ms is %u",
-			    ms, timeout_ms);
+		if (queue == U32_MAX)
+			etran_eject(t, ETRAN_EXIT_WATCHDOG, ms,
+				    "a frame was held for %u ms without being touched, timeout_ms is %u",
+				    ms, timeout_ms);
+		else
+			etran_eject(t, ETRAN_EXIT_WATCHDOG, ms,
+				    "a frame waited %u ms in packet queue %u, which nobody served, timeout_ms is %u",
+				    ms, queue, timeout_ms);
 		rcu_read_unlock();
 		return;
 	}

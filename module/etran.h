@@ -85,11 +85,19 @@ struct etran_routes {
  * @members: the last eight programs, enum etran_member plus 1, the latest in the lowest byte
  * @idle: calls of gen in a row that neither made a packet nor said stop
  * @since: jiffies at the first of them
+ * @made: calls of gen that made packets, since @going
+ * @going: jiffies when gen began to go on without saying stop, or it was looked at last; 0: it said stop
+ * @turn: jiffies at the end of the last turn of gen that did not end with stop
+ * @input: frames and packets that the transport had got until then
  */
 struct etran_ran {
 	u64 members;
 	u32 idle;
+	u32 made;
 	unsigned long since;
+	unsigned long going;
+	unsigned long turn;
+	u64 input;
 };
 
 /**
@@ -244,7 +252,7 @@ struct etran_timed {
  * @page: the packet that egress built of it, or NULL; whoever has it LEAVING may take that
  * @hdr_off: of that packet, as in struct etran_pkt; direct mode: in front of the payload
  * @hdr_len: of that packet; 0: egress built none
- * @touched: jiffies when the transport last used its handle, for the watchdog
+ * @touched: jiffies when the transport last used its handle, or it was sent, for the watchdog
  * @queue: while QUEUED: index of the packet queue
  * @slot: while QUEUED: its entry there
  * @send_ns: with SEND: when
@@ -603,22 +611,26 @@ void etran_exit_settle(struct etran_transport *t);
 void etran_exit_record(struct etran_transport *t, u64 frames);
 int etran_exit_get(struct etran_exit_record *q);
 
+void etran_gen_goes_on(struct etran_transport *t, u32 made);
+
 /* More than this in a row are looked at, see eject.c. */
 #define ETRAN_GEN_IDLE		(1U << 20)
 
 /**
  * etran_gen_called - gen was called
  * @t: whose
- * @good: it made a packet, or said stop
+ * @verdict: what it said
  *
  * Context: gen, RCU read side, bottom halves off.
  */
-static inline void etran_gen_called(struct etran_transport *t, bool good)
+static inline void etran_gen_called(struct etran_transport *t, u32 verdict)
 {
 	struct etran_ran *ran = this_cpu_ptr(t->ran);
 
-	if (good) {
+	if (verdict != ETRAN_CONSUME) {
 		ran->idle = 0;
+		if (verdict == ETRAN_DROP)
+			ran->going = 0;
 		return;
 	}
 	if (!ran->idle++)
@@ -722,7 +734,7 @@ void etran_frame_dequeue(struct etran_transport *t, u64 handle);
 void etran_frames_queued(struct etran_channel *ch, struct etran_transport *t, int n);
 void etran_frames_end_transport(struct etran_transport *t);
 void etran_frames_end_channel(struct etran_channel *ch);
-u32 etran_frames_oldest(struct etran_transport *t);
+u32 etran_frames_oldest(struct etran_transport *t, u32 *queue);
 
 /* queue.c */
 int etran_queue_push(struct etran_transport *t, u32 index, u64 handle, u64 rank, u32 flags,
@@ -731,6 +743,7 @@ u64 etran_queue_pop(struct etran_transport *t, u32 index);
 u64 etran_queue_peek(struct etran_transport *t, u32 index, u64 *rank);
 int etran_queue_len(struct etran_transport *t, u32 index);
 void etran_queue_remove(struct etran_frame *f, u64 handle);
+u32 etran_queue_served(const struct etran_transport *t, u32 index);
 int etran_queues_init(struct etran_transport *t);
 void etran_queues_exit(struct etran_transport *t);
 void etran_queues_show(struct seq_file *s, struct etran_transport *t);

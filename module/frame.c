@@ -495,6 +495,8 @@ void etran_frame_left(struct etran_channel *ch, struct etran_frame *f, bool sent
 	void *page = f->page;
 	u32 tag, new;
 
+	/* What it waited for its time is not held against its transport. */
+	WRITE_ONCE(f->touched, (u32)jiffies);
 	do {
 		tag = READ_ONCE(f->tag);
 		if (tag & ETRAN_FRAME_KEEP)
@@ -811,17 +813,40 @@ void etran_frames_end_transport(struct etran_transport *t)
 	}
 }
 
-/**
- * etran_frames_oldest - how long a transport has not touched one of its frames
- * @t: the transport
- *
- * For the watchdog. Return: milliseconds, 0 when it keeps none. Context: process, may sleep.
- */
-u32 etran_frames_oldest(struct etran_transport *t)
+/* How long the transport has done nothing about a frame, jiffies; *@queue: in which queue it is, or -1. */
+static u32 idle_time(struct etran_transport *t, const struct etran_frame *f, u32 tag, u32 *queue)
 {
-	struct etran_channel *ch;
-	u32 id, i, tag, age, oldest = 0;
+	u32 now = (u32)jiffies, age = now - READ_ONCE(f->touched);
 
+	*queue = U32_MAX;
+	switch (state_of(tag)) {
+	case ETRAN_FRAME_HELD:
+		break;
+	case ETRAN_FRAME_QUEUED:
+		*queue = READ_ONCE(f->queue);
+		age = min(age, now - etran_queue_served(t, *queue));
+		break;
+	default:
+		return 0;
+	}
+	/* It may have been touched since @now was read. */
+	return (s32)age > 0 ? age : 0;
+}
+
+/**
+ * etran_frames_oldest - how long a transport has done nothing about one of its frames
+ * @t: the transport
+ * @queue: out: packet queue that this frame is in, U32_MAX: in none
+ *
+ * For the watchdog; the rule is in eject.c. Return: milliseconds, 0 when it keeps none.
+ * Context: process, may sleep.
+ */
+u32 etran_frames_oldest(struct etran_transport *t, u32 *queue)
+{
+	u32 id, i, tag, age, in, oldest = 0;
+	struct etran_channel *ch;
+
+	*queue = U32_MAX;
 	for (id = 1; id < ETRAN_MAX_CHANNELS; id++) {
 		if (!rcu_access_pointer(etran_channels[id]))
 			continue;
@@ -832,11 +857,13 @@ u32 etran_frames_oldest(struct etran_transport *t)
 
 			/* As in find_frame(). */
 			tag = smp_load_acquire(&f->tag);
-			if (state_of(tag) != ETRAN_FRAME_HELD || READ_ONCE(f->ep)->transport != t)
+			if (state_of(tag) == ETRAN_FRAME_FREE || READ_ONCE(f->ep)->transport != t)
 				continue;
-			age = (u32)jiffies - READ_ONCE(f->touched);
-			if ((s32)age > 0 && age > oldest)
+			age = idle_time(t, f, tag, &in);
+			if (age > oldest) {
 				oldest = age;
+				*queue = in;
+			}
 		}
 		rcu_read_unlock();
 		cond_resched();

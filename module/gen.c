@@ -10,7 +10,9 @@
  *
  * A poll's budget is shared by what is due and by the transports, in turns: each gets an equal part, and
  * the next poll begins with the one behind the last that was served. With the module parameter
- * threaded=1 the polls run in kernel threads (napi/...), which the scheduler sees.
+ * threaded=1 the polls run in kernel threads (napi/...), which the scheduler sees. So a transport whose
+ * gen never says stop takes no more than its part, and what is due, other transports and the CPU's
+ * processes go on beside it; when it is ejected for that says eject.c.
  */
 #include <linux/moduleparam.h>
 #include <linux/netdevice.h>
@@ -58,12 +60,12 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 	while (work < budget && rcu_access_pointer(t->ops) == ops) {
 		/* It goes on when there is room, see etran_link_retry(). */
 		if (x->n && etran_link_full(x->link))
-			return work;
+			goto full;
 		if (!*page)
 			*page = etran_page_alloc();
 		if (!*page) {
 			etran_count(NULL, t, gen_memory);
-			return work;
+			goto full;
 		}
 		pkt.payload_len = 0;
 		pkt.hdr_off = 0;
@@ -78,7 +80,7 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 		pkt.handle = 0;
 
 		verdict = etran_run(ops->prog[ETRAN_GEN], &pkt, *page + XDP_PACKET_HEADROOM);
-		etran_gen_called(t, verdict != ETRAN_CONSUME);
+		etran_gen_called(t, verdict);
 		if (verdict == ETRAN_DROP)
 			return work;
 		work++;
@@ -109,6 +111,8 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 		*page = NULL;
 	}
 	*more = true;
+full:
+	etran_gen_goes_on(t, work);
 	return work;
 }
 

@@ -76,6 +76,7 @@ struct list {
  * @heaped: ranked ones
  * @seq: of the next ranked push
  * @free: first free slot
+ * @served: jiffies when somebody last asked for its first frame, for the watchdog
  * @list: FRONT and TAIL
  * @slots: @depth of them
  * @heap: best first; and worst first, or NULL
@@ -86,6 +87,7 @@ struct etran_queue {
 	u32 heaped;
 	u32 seq;
 	u32 free;
+	u32 served;
 	struct list list[TAIL + 1];
 	struct slot *slots;
 	struct heap_entry *heap[2];
@@ -345,6 +347,7 @@ u64 etran_queue_pop(struct etran_transport *t, u32 index)
 		etran_frame_dequeue(t, handle);
 		unlink(q, slot);
 	}
+	WRITE_ONCE(q->served, (u32)jiffies);
 	spin_unlock(&q->lock);
 	return handle;
 }
@@ -372,6 +375,7 @@ u64 etran_queue_peek(struct etran_transport *t, u32 index, u64 *rank)
 		handle = q->slots[slot].handle;
 		*rank = q->slots[slot].rank;
 	}
+	WRITE_ONCE(q->served, (u32)jiffies);
 	spin_unlock(&q->lock);
 	return handle;
 }
@@ -412,6 +416,18 @@ void etran_queue_remove(struct etran_frame *f, u64 handle)
 		unlink(q, slot);
 	}
 	spin_unlock(&q->lock);
+}
+
+/**
+ * etran_queue_served - when somebody last asked for the first frame of a packet queue
+ * @t: the transport
+ * @index: which of its queues
+ *
+ * Return: jiffies; of a queue that there is not, now. Context: any.
+ */
+u32 etran_queue_served(const struct etran_transport *t, u32 index)
+{
+	return index < t->queues ? READ_ONCE(t->queue[index].served) : (u32)jiffies;
 }
 
 /**
@@ -456,6 +472,7 @@ int etran_queues_init(struct etran_transport *t)
 		struct etran_queue *q = &t->queue[i];
 
 		spin_lock_init(&q->lock);
+		q->served = (u32)jiffies;
 		for (k = FRONT; k <= TAIL; k++)
 			q->list[k].head = q->list[k].tail = NONE;
 		q->slots = mem;

@@ -56,6 +56,7 @@ static int other(FIXTURE_DATA(eject) *self, uint32_t timeout_ms)
 	bpf_object__for_each_map(m, self->o)
 		if (strstr(bpf_map__name(m), ".bss"))
 			self->tt2 = bpf_map__initial_value(m, &size);
+	self->tt2->proto = OTHER_PROTO;
 	self->link = attach_one(self->o, "tt_ops");
 	return self->link ? 0 : et_fail("attaching the other transport");
 }
@@ -310,6 +311,87 @@ TEST_F(eject, generation_that_never_ends)
 	EXPECT_EQ(0, passes(self));
 }
 
+/* gen sends for ever to an address that is nobody's, so that nothing comes back. */
+static int sends_for_ever(FIXTURE_DATA(eject) *self)
+{
+	if (et_sh("ip neigh replace 10.0.0.77 lladdr " ET_MAC_B " nud permanent dev veth0"))
+		return -1;
+	tt->coalesce_daddr = inet_addr("10.0.0.77");
+	tt->coalesce_link = self->net.a->link;
+	tt->gen_forever = 2;
+	return xsk_send(&self->x, 0, TT_KICK, &(struct tt_req) {}, NULL, 0) ? -1 : 0;
+}
+
+TEST_F_TIMEOUT(eject, packets_without_end_for_nobody, 120)
+{
+	uint64_t begin, made, sent;
+	struct etran_exit_record r;
+	struct tt_req q = { .daddr = self->net.b->addr, .verdict = 1, .rx_verdict = 4 };
+	struct xsk z;
+	int i;
+
+	/* Another transport, that does what it should meanwhile, gen included. */
+	ASSERT_EQ(0, other(self, 0));
+	ASSERT_EQ(0, xsk_open(&z, &(struct xsk_config) {
+		.queue = 1, .no_endpoint = true, .chunks = 128,
+	}));
+	ASSERT_EQ(0, xsk_attach(&z, OTHER_NAME, 3));
+	self->tt2->coalesce = 1;
+	self->tt2->coalesce_daddr = self->net.b->addr;
+	self->tt2->coalesce_link = self->net.a->link;
+	begin = et_now_ms();
+	ASSERT_EQ(0, sends_for_ever(self));
+	ASSERT_TRUE(et_wait_for(et_counter(ETRAN_COUNTERS_TRANSPORT, self->net.transport,
+					   "gen_packets") > 1000));
+	sent = et_counter(ETRAN_COUNTERS_TRANSPORT, other_id(), "packets_sent");
+	for (i = 0; i < 20 && tt_transport_id(); i++) {
+		made = self->tt2->gen;
+		self->tt2->pending = 1;
+		/* EAGAIN: the device is full, the module goes on by itself. */
+		xsk_put(&z, 2 * i, TT_SEND, &q, "x", 1);
+		xsk_put(&z, 2 * i + 1, TT_KICK, &q, NULL, 0);
+		sendto(z.fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+		ASSERT_TRUE(et_wait_for(self->tt2->gen != made && !self->tt2->pending));
+		usleep(100000);
+	}
+	EXPECT_EQ(20, i);
+	/* Each time a frame and what gen made; the backlog may still have the last ones. */
+	EXPECT_TRUE(et_wait_for(et_counter(ETRAN_COUNTERS_TRANSPORT, other_id(),
+					   "packets_sent") == sent + 40));
+
+	while (tt_transport_id() && et_now_ms() - begin < 60000)
+		usleep(100000);
+	ASSERT_EQ(0, tt_exit_record(self->net.transport, &r));
+	EXPECT_EQ(ETRAN_EXIT_GEN, r.kind);
+	EXPECT_LT(1000, r.code);
+	EXPECT_NE(NULL, strstr(r.msg, " ms and never said stop, while no frame and no packet came in"));
+	EXPECT_LE(10000000000ULL, r.ended_ns - r.loaded_ns);
+	EXPECT_NE(0, other_id());
+	xsk_close(&z);
+	EXPECT_EQ(0, et_sh("ip neigh del 10.0.0.77 dev veth0"));
+}
+
+/* As long as somebody submits frames it may be just that busy. */
+TEST_F_TIMEOUT(eject, packets_without_end_for_somebody, 120)
+{
+	struct tt_req q = { .daddr = self->net.b->addr, .verdict = 0 };
+	uint64_t end = et_now_ms() + 25000;
+
+	ASSERT_EQ(0, sends_for_ever(self));
+	while (et_now_ms() < end) {
+		ASSERT_EQ(0, xsk_send(&self->x, 1, TT_NOTHING, &q, NULL, 0));
+		xsk_complete(&self->x, NULL, 0);
+		usleep(200000);
+	}
+	EXPECT_EQ(self->net.transport, tt_transport_id());
+	EXPECT_LT(1000, et_counter(ETRAN_COUNTERS_TRANSPORT, self->net.transport, "gen_packets"));
+	/* And one that says stop is none, whatever it sent. */
+	tt->gen_forever = 0;
+	EXPECT_TRUE(et_wait_for(({ uint32_t was = tt->gen; usleep(20000); was == tt->gen; })));
+	EXPECT_EQ(self->net.transport, tt_transport_id());
+	EXPECT_EQ(0, et_sh("ip neigh del 10.0.0.77 dev veth0"));
+}
+
 TEST_F(eject, packet_queues_that_are_misused)
 {
 	struct tt_req r = { .seq = TT_QUEUES + 3 };
@@ -390,6 +472,84 @@ TEST_F(eject, frame_that_nobody_releases)
 	EXPECT_EQ(0, z.status->held);
 	EXPECT_EQ(1, self->x.status->held);
 	EXPECT_NE(0, tt_transport_id());
+	xsk_close(&z);
+}
+
+TEST_F(eject, frame_in_a_queue_that_nobody_serves)
+{
+	struct tt_req r = self->r, ask = { .seq = 3 };
+	struct etran_exit_record rec;
+	uint32_t id;
+	struct xsk z;
+	int i;
+
+	ASSERT_EQ(0, other(self, 400));
+	id = other_id();
+	ASSERT_NE(0, id);
+	ASSERT_EQ(0, xsk_open(&z, &(struct xsk_config) { .queue = 1, .no_endpoint = true }));
+	ASSERT_EQ(0, xsk_attach(&z, OTHER_NAME, 3));
+	r.flags |= TT_F_PUSH;
+	r.queue = 3;
+	for (i = 0; i < 20; i++)
+		ASSERT_EQ(0, xsk_send(&z, i, TT_SEND, &r, "x", 1));
+	ASSERT_EQ(0, self->tt2->result);
+	/* As long as one is taken now and then, the others wait. */
+	for (i = 0; i < 12; i++) {
+		usleep(100000);
+		ASSERT_EQ(0, xsk_send(&z, 30, TT_POP, &ask, NULL, 0));
+		ASSERT_NE(0, self->tt2->result);
+		ask.prev = self->tt2->result;
+		ASSERT_EQ(0, xsk_send(&z, 30, TT_RELEASE, &ask, NULL, 0));
+		ASSERT_EQ(0, self->tt2->result);
+	}
+	EXPECT_EQ(id, other_id());
+	/* Another queue that is asked is none of theirs. */
+	ask.seq = 4;
+	for (i = 0; i < 20 && other_id(); i++) {
+		ASSERT_EQ(0, xsk_send(&z, 30, TT_POP, &ask, NULL, 0));
+		usleep(100000);
+	}
+	ASSERT_TRUE(et_wait_for(!other_id()));
+	ASSERT_EQ(0, tt_exit_record(id, &rec));
+	EXPECT_EQ(ETRAN_EXIT_WATCHDOG, rec.kind);
+	EXPECT_LT(400, rec.code);
+	EXPECT_EQ(0, strncmp("a frame waited ", rec.msg, 15));
+	EXPECT_NE(NULL, strstr(rec.msg, " ms in packet queue 3, which nobody served, timeout_ms is 400"));
+	EXPECT_EQ(8, rec.frames);
+	EXPECT_EQ(0, z.status->held);
+	xsk_close(&z);
+}
+
+TEST_F(eject, frame_that_waits_for_its_time_is_not_judged_until_then)
+{
+	struct tt_req r = self->r;
+	struct etran_exit_record rec;
+	uint64_t begin;
+	uint32_t id;
+	struct xsk z;
+
+	ASSERT_EQ(0, other(self, 400));
+	id = other_id();
+	ASSERT_NE(0, id);
+	ASSERT_EQ(0, xsk_open(&z, &(struct xsk_config) { .queue = 1, .no_endpoint = true }));
+	ASSERT_EQ(0, xsk_attach(&z, OTHER_NAME, 3));
+	r.verdict = 1 | 0x100;	/* TX, RETAIN */
+	r.rx_verdict = 4;
+	r.flags |= TT_F_DELAY;
+	r.arg = 2000000000;
+	begin = et_now_ms();
+	ASSERT_EQ(0, xsk_send(&z, 0, TT_SEND, &r, "x", 1));
+	ASSERT_EQ(1, z.status->held);
+	/* Then it is retained, and nobody cares. */
+	while (other_id() && et_now_ms() - begin < 20000)
+		usleep(10000);
+	EXPECT_LE(2400, et_now_ms() - begin);
+	ASSERT_EQ(0, tt_exit_record(id, &rec));
+	EXPECT_EQ(ETRAN_EXIT_WATCHDOG, rec.kind);
+	EXPECT_LT(400, rec.code);
+	EXPECT_GT(2000, rec.code);
+	EXPECT_NE(NULL, strstr(rec.msg, "a frame was held for "));
+	EXPECT_EQ(1, et_counter(ETRAN_COUNTERS_ENDPOINT, z.id, "frames_transmitted"));
 	xsk_close(&z);
 }
 

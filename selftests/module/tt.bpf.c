@@ -6,6 +6,7 @@
 
 #define AF_HDR		((int)(ETRAN_HDR_LEN - TT_HDRS))
 #define AF_HDR6		((int)(ETRAN_HDR_LEN - TT_HDRS6))
+#define PROTO		((__u8)(tt.proto ?: TT_PROTO))
 #define ADD(what)	__sync_fetch_and_add(&(what), 1)
 
 /* The one thing that differs between this object and tt2.bpf.c, which replaces it. */
@@ -409,13 +410,13 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	if (r.flags & TT_F_V6) {
 		headers6(hdr, r.daddr, r.seq, r.dport, r.rx_verdict, r.rx_action,
 			 r.flags & TT_F_RAW ? r.version_ihl : 0x60,
-			 r.flags & TT_F_RAW ? r.proto : TT_PROTO);
+			 r.flags & TT_F_RAW ? r.proto : PROTO);
 		pkt->hdr_off = r.flags & TT_F_RAW ? r.hdr_off : AF_HDR6;
 		pkt->hdr_len = r.flags & TT_F_RAW ? r.hdr_len : TT_HDRS6;
 		return answer(r.verdict, handle);
 	}
 	headers(hdr, r.daddr, r.saddr, r.seq, r.dport, r.rx_verdict, r.rx_action,
-		r.flags & TT_F_RAW ? r.version_ihl : 0x45, r.flags & TT_F_RAW ? r.proto : TT_PROTO);
+		r.flags & TT_F_RAW ? r.version_ihl : 0x45, r.flags & TT_F_RAW ? r.proto : PROTO);
 	pkt->hdr_off = r.flags & TT_F_RAW ? r.hdr_off : AF_HDR;
 	pkt->hdr_len = r.flags & TT_F_RAW ? r.hdr_len : TT_HDRS;
 	return answer(r.verdict, handle);
@@ -564,13 +565,20 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 
 	ADD(tt.gen);
 	gives_up(TT_IN_GEN);
-	if (tt.gen_forever)
+	if (tt.gen_forever == 1)
 		return ETRAN_CONSUME;
+	if (tt.gen_forever) {
+		headers(hdr, tt.coalesce_daddr, 0, 0, 0, ETRAN_CONSUME, 0, 0x45, PROTO);
+		pkt->hdr_off = AF_HDR;
+		pkt->hdr_len = TT_HDRS;
+		pkt->link = tt.coalesce_link;
+		return ETRAN_TX;
+	}
 	if (tt.coalesce) {
 		n = __sync_lock_test_and_set(&tt.pending, 0);
 		if (!n)
 			return ETRAN_DROP;
-		headers(hdr, tt.coalesce_daddr, 0, n, 0, ETRAN_PASS, 0, 0x45, TT_PROTO);
+		headers(hdr, tt.coalesce_daddr, 0, n, 0, ETRAN_PASS, 0, 0x45, PROTO);
 		pkt->hdr_off = AF_HDR;
 		pkt->hdr_len = TT_HDRS;
 		pkt->link = tt.coalesce_link;
@@ -589,7 +597,7 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 			return ETRAN_CONSUME;
 		if (n == TT_ACT_LOAD_RELEASE)
 			bpf_etran_release(handle);
-		headers(hdr, tt.coalesce_daddr, 0, 0, 0, ETRAN_CONSUME, 0, 0x45, TT_PROTO);
+		headers(hdr, tt.coalesce_daddr, 0, 0, 0, ETRAN_CONSUME, 0, 0x45, PROTO);
 		pkt->hdr_off = AF_HDR;
 		pkt->hdr_len = TT_HDRS;
 		return ETRAN_TX;
@@ -612,11 +620,11 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		tt.result = pkt->cookie;
 	}
 	if (g->v6) {
-		headers6(hdr, g->daddr, g->seq, g->dport, g->rx_verdict, 0, 0x60, TT_PROTO);
+		headers6(hdr, g->daddr, g->seq, g->dport, g->rx_verdict, 0, 0x60, PROTO);
 		pkt->hdr_off = AF_HDR6;
 		pkt->hdr_len = TT_HDRS6;
 	} else {
-		headers(hdr, g->daddr, 0, g->seq, g->dport, g->rx_verdict, 0, 0x45, TT_PROTO);
+		headers(hdr, g->daddr, 0, g->seq, g->dport, g->rx_verdict, 0, 0x45, PROTO);
 		pkt->hdr_off = AF_HDR;
 		pkt->hdr_len = TT_HDRS;
 	}

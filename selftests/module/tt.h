@@ -211,6 +211,7 @@ struct tt_state {
 	__u32 icmp_code;
 	__u32 prefix[3];	/* see TT_F_V6 */
 	__u32 saddr6[4];
+	__u32 proto;		/* of packets, when it is not TT_PROTO */
 	__u32 gen;
 	__u32 init;
 	__u32 exit;
@@ -219,7 +220,7 @@ struct tt_state {
 	char exit_msg[128];
 	__u32 error_in;
 	__u32 tame;		/* no program returns what is no verdict, whatever it is told */
-	__u32 gen_forever;	/* gen returns ETRAN_CONSUME and never stops */
+	__u32 gen_forever;	/* 1: gen returns ETRAN_CONSUME and never stops; 2: ETRAN_TX */
 	__u32 timer_do;
 	__u32 timer_ms;		/* after so long instead of 1 ms */
 	__u32 timer_fired;

@@ -198,7 +198,8 @@ struct etran_transport_info {
  * @ETRAN_EXIT_VERDICT: ejected: a program returned what is no verdict there
  * @ETRAN_EXIT_GEN: ejected: gen went on for ever
  * @ETRAN_EXIT_QUEUE: ejected: a packet queue was misused
- * @ETRAN_EXIT_WATCHDOG: ejected: a frame was held longer than timeout_ms and never touched
+ * @ETRAN_EXIT_WATCHDOG: ejected: a frame was held, or was in a packet queue that nobody served, for longer
+ *	than timeout_ms and nothing was done about it
  *
  * From 64 on the module ejected the transport for an error.
  */
@@ -261,7 +262,7 @@ struct etran_filter_info {
  * @kind: out: enum etran_exit_kind
  * @ip_proto: out: its IP protocol
  * @code: out: with ETRAN_EXIT_PROGRAM what the program gave to bpf_etran_error(), with
- *	  ETRAN_EXIT_VERDICT the value that it returned, with ETRAN_EXIT_GEN the calls for nothing,
+ *	  ETRAN_EXIT_VERDICT the value that it returned, with ETRAN_EXIT_GEN the calls in question,
  *	  with ETRAN_EXIT_QUEUE the index or the flags, with ETRAN_EXIT_WATCHDOG the age of the
  *	  frame in ms; otherwise 0
  * @loaded_ns: out: when it was attached, CLOCK_BOOTTIME, ns
