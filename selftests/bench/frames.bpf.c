@@ -113,6 +113,66 @@ __u32 BPF_PROG(egress_hold, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	return ETRAN_HOLD;
 }
 
+/* 32 bits, the same in each run, for less than bpf_get_prandom_u32() costs. */
+static __always_inline __u64 random32(void)
+{
+	__u64 r = fr.random * 6364136223846793005ULL + 1442695040888963407ULL;
+
+	fr.random = r;
+	return r >> 32;
+}
+
+/*
+ * As ranks are in use: behind what is popped now by a random distance, so that a new frame can
+ * belong anywhere among those that are queued.
+ */
+static __always_inline __u64 next_rank(void)
+{
+	__u64 rank = fr.rank;
+
+	fr.rank = rank + fr.rank_step;
+	return rank + random32();
+}
+
+SEC("struct_ops/egress_queue")
+__u32 BPF_PROG(egress_queue, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	__u64 handle, dropped;
+	int i;
+
+	switch (pkt->req.op) {
+	case FR_PUSH:
+		handle = bpf_etran_hold(pkt, 0, 1);
+		if (handle && !bpf_etran_queue_push(0, handle, next_rank(), ETRAN_QUEUE_RANK, &dropped))
+			return ETRAN_HOLD;
+		fr.failed++;
+		break;
+	case FR_POP_PUSH:
+		for (i = 0; i < FR_PAIRS; i++) {
+			handle = bpf_etran_queue_pop(0);
+			if (bpf_etran_queue_push(0, handle, next_rank(), ETRAN_QUEUE_RANK, &dropped))
+				fr.failed++;
+		}
+		break;
+	case FR_RANKS:
+		for (i = 0; i < FR_PAIRS; i++)
+			fr.cycle = next_rank();
+		break;
+	}
+	return ETRAN_DROP;
+}
+
+/* Flows have rates of their own: half to one and a half of the average. */
+SEC("struct_ops/egress_timed")
+__u32 BPF_PROG(egress_timed, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	__u64 now = bpf_ktime_get_ns(), delay = fr.delay_ns, r = random32();
+
+	if (delay)
+		pkt->departure_ns = now + (delay >> 1) + (delay * r >> 32);
+	return headers(pkt, hdr, 0x0200000a);
+}
+
 /* ---- ingress ---- */
 
 SEC("struct_ops/ingress_empty")
@@ -182,6 +242,8 @@ TRANSPORT(bench_empty, egress_empty, ingress_empty);
 TRANSPORT(bench_planted, egress_planted, ingress_empty);
 TRANSPORT(bench_hash, egress_hash, ingress_empty);
 TRANSPORT(bench_hold, egress_hold, ingress_empty);
+TRANSPORT(bench_queue, egress_queue, ingress_empty, .queues = 1, .queue_depth = FR_QUEUE_DEPTH);
+TRANSPORT(bench_timed, egress_timed, ingress_empty);
 TRANSPORT(bench_deliver, egress_empty, ingress_deliver);
 TRANSPORT(bench_spread, egress_empty, ingress_spread);
 TRANSPORT(bench_gen, egress_empty, ingress_kick, .gen = (void *)gen);

@@ -7,6 +7,9 @@
  * arrives at veth0 (BPF_PROG_TEST_RUN with live frames): no user program, no skb, and the same for
  * both arms, so that a control which drops in XDP can be subtracted.
  *
+ * In direct mode the devices are tn0 and tn1 of testnic. Plain sockets are bound to queue 0 of tn0, etran's
+ * to queue 1, both zero-copy.
+ *
  * Applications here do the least that AF_XDP allows: descriptors are written and completions taken,
  * the frames themselves are not rewritten.
  */
@@ -16,6 +19,8 @@
 #include "frames.h"
 
 #define BURST		16
+/* Where requests lie in a chunk: the headers need 256 bytes in front of the payload. */
+#define DIRECT_OFFSET	(256 - sizeof(struct etran_req))
 #define SOCKET_CHUNKS	512	/* half to send, half to receive: 256, as many as a ring has entries */
 #define MANY_CHUNKS	(1 << 18)	/* half of them: enough to hold 100,000 */
 
@@ -29,6 +34,7 @@ static unsigned int n_many, next_many;
 static uint32_t next_chunk;
 static uint8_t packet[256];
 static unsigned int packet_len;
+static const char *no_testnic;		/* why not */
 static uint64_t sum;			/* of what applications read: the compiler cannot know better */
 
 /* ---- once ---- */
@@ -66,6 +72,29 @@ static const char devices[] =
 	"link add etran0 link veth0 numrxqueues 4096 type etran\n"
 	"link set etran0 up\n";
 
+/* tn0 has another address than veth0 in the same network: routes are those of the device. */
+static const char direct_devices[] =
+	"link add tn0 numrxqueues 2 type testnic\n"
+	"link set tn0 addrgenmode none address 02:00:00:00:00:0c\n"
+	"link set tn1 addrgenmode none address 02:00:00:00:00:0d\n"
+	"addr add 10.0.0.3/24 dev tn0\n"
+	"link set tn0 up\n"
+	"link set tn1 up\n"
+	"neigh replace 10.0.0.2 lladdr 02:00:00:00:00:0d nud permanent dev tn0\n"
+	"link add etran1 link tn0 type etran\n"
+	"link set etran1 up\n";
+
+static int init_direct(void)
+{
+	if (access(et_testnic_path(), R_OK)) {
+		no_testnic = "testnic.ko was not built";
+		return 0;
+	}
+	return et_testnic_load() || et_sh("printf '%s' | /sbin/ip -batch -", direct_devices) ||
+	       xdp("tn1", "xdp_drop") ||
+	       et_sh("echo 0 >/sys/kernel/debug/testnic/tn1/rx_queue") ? -1 : 0;
+}
+
 /* The module, the devices, the BPF object; they stay for all cases. */
 static int init(void)
 {
@@ -91,7 +120,7 @@ static int init(void)
 		return et_fail("%s", bench_error);
 	fr->link = h.link;
 	fr->redirect = if_nametoindex("veth1");
-	return 0;
+	return init_direct();
 }
 
 /* Frames that arrived at a device; XDP's drops included. */
@@ -118,15 +147,15 @@ static int attach(const char *name)
 	return transport ? 0 : bench_fail("attaching %s", name);
 }
 
-/* A request in each chunk that is for sending. */
-static void requests(struct xsk *x, unsigned int op)
+/* A request in each chunk that is for sending, @offset bytes from its beginning. */
+static void requests(struct xsk *x, unsigned int op, uint32_t offset)
 {
 	struct fr_req r = { .daddr = inet_addr("10.0.0.2"), .dport = 1 };
 	struct etran_req *q;
 	uint32_t i;
 
 	for (i = 0; i < x->chunks / 2; i++) {
-		q = (void *)(x->umem + (size_t)i * XSK_CHUNK);
+		q = (void *)(x->umem + (size_t)i * XSK_CHUNK + offset);
 		memset(q, 0, sizeof(*q) + FR_PAYLOAD);
 		q->endpoint = x->id;
 		q->op = op;
@@ -141,7 +170,7 @@ static int endpoint(struct xsk *x, uint32_t chunks, uint32_t queue)
 
 	if (xsk_open(x, &c) || xsk_attach(x, FR_NAME, 0))
 		return bench_fail("opening queue %u", queue);
-	requests(x, FR_SEND);
+	requests(x, FR_SEND, 0);
 	return 0;
 }
 
@@ -206,6 +235,8 @@ static void down(const struct bench_case *c)
 	fr->make = 0;
 	fr->due = 0;
 	fr->failed = 0;
+	fr->rank = 0;
+	fr->delay_ns = 0;
 	next_chunk = 0;
 	/* A queue can be bound again when its last socket has gone, which takes a moment. */
 	while ((et_count("channels") || et_count("endpoints")) && et_now_ms() < end)
@@ -214,16 +245,19 @@ static void down(const struct bench_case *c)
 
 /* ---- egress ---- */
 
-/* Sends @frames, @burst a system call, and takes their completions. */
-static int send_frames(struct xsk *x, unsigned int frames, unsigned int burst, uint32_t len,
-		       uint32_t chunks)
+/*
+ * Sends @frames, @burst a system call, and takes their completions. They lie @offset bytes behind the
+ * beginning of each of the first @chunks.
+ */
+static int send_frames_at(struct xsk *x, unsigned int frames, unsigned int burst, uint32_t offset,
+			  uint32_t len, uint32_t chunks)
 {
 	unsigned int done, completed = 0, i;
 	int err;
 
 	for (done = 0; done < frames; done += burst) {
 		for (i = 0; i < burst; i++) {
-			xsk_desc(x, (uint64_t)next_chunk * XSK_CHUNK, len, 0);
+			xsk_desc(x, (uint64_t)next_chunk * XSK_CHUNK + offset, len, 0);
 			next_chunk = next_chunk + 1 == chunks ? 0 : next_chunk + 1;
 		}
 		err = xsk_kick(x);
@@ -239,6 +273,12 @@ static int send_frames(struct xsk *x, unsigned int frames, unsigned int burst, u
 	return bench_fail("%u of %u frames were completed", completed, frames);
 }
 
+static int send_frames(struct xsk *x, unsigned int frames, unsigned int burst, uint32_t len,
+		       uint32_t chunks)
+{
+	return send_frames_at(x, frames, burst, 0, len, chunks);
+}
+
 #define SENT_LEN	(sizeof(struct etran_req) + FR_PAYLOAD)
 
 static int plain_tx(const struct bench_case *c, unsigned int ops)
@@ -252,15 +292,21 @@ static int etran_tx(const struct bench_case *c, unsigned int ops)
 }
 
 /* That what is counted does arrive, once, before anything is counted. */
-static int arrives(const struct bench_case *c, int (*run)(const struct bench_case *, unsigned int))
+static int arrives_at(const struct bench_case *c, const char *device,
+		      int (*run)(const struct bench_case *, unsigned int))
 {
-	uint64_t was = arrived("veth1");
+	uint64_t was = arrived(device);
 
 	if (run(c, 64))
 		return -1;
-	was = arrived("veth1") - was;
+	was = arrived(device) - was;
 	errno = 0;
-	return was == 64 ? 0 : bench_fail("%u of 64 frames arrived at veth1", (unsigned int)was);
+	return was == 64 ? 0 : bench_fail("%u of 64 frames arrived at %s", (unsigned int)was, device);
+}
+
+static int arrives(const struct bench_case *c, int (*run)(const struct bench_case *, unsigned int))
+{
+	return arrives_at(c, "veth1", run);
 }
 
 static int plain_tx_setup(const struct bench_case *c)
@@ -275,20 +321,83 @@ static int link_tx_setup(const struct bench_case *c)
 	       arrives(c, etran_tx) ? -1 : 0;
 }
 
-static int link_hash_setup(const struct bench_case *c)
+/* Peers, that the request's is not the only one of. */
+static void peers(void)
 {
 	struct fr_req key = { .daddr = inet_addr("10.0.0.2"), .dport = 1 };
 	struct fr_peer peer = { .daddr = key.daddr };
 	uint32_t i;
 
-	/* Not the only entry. */
 	for (i = 0; i < 512; i++) {
 		key.dport = 1 + i;
 		bpf_map_update_elem(bpf_map__fd(bpf_object__find_map_by_name(object, "peers")),
 				    &key, &peer, BPF_ANY);
 	}
+}
+
+static int link_hash_setup(const struct bench_case *c)
+{
+	peers();
 	return plain_tx_setup(c) || attach("bench_hash") || endpoint(&sock, SOCKET_CHUNKS, 0) ||
 	       arrives(c, etran_tx) ? -1 : 0;
+}
+
+/* ---- direct mode ---- */
+
+static const char *no_direct(const struct bench_case *c)
+{
+	return no_testnic;
+}
+
+static int direct_tx(const struct bench_case *c, unsigned int ops)
+{
+	return send_frames_at(&sock, ops, c->arg, DIRECT_OFFSET, SENT_LEN, SOCKET_CHUNKS / 2);
+}
+
+/* @batch: the driver takes its descriptors in batches. */
+static int direct_up(const struct bench_case *c, const char *name, int batch)
+{
+	struct xsk_config config = { .chunks = SOCKET_CHUNKS, .queue = 1, .device = "tn0",
+				     .no_endpoint = true };
+	unsigned int i;
+
+	if (no_testnic)
+		return 0;
+	packet_build(FR_FRAME);
+	if (et_sh("echo %d >/sys/kernel/debug/testnic/tn0/tx_batch", batch) ||
+	    plain_open(&plain, "tn0", XDP_ZEROCOPY) || arrives_at(c, "tn1", plain_tx) || attach(name))
+		return -1;
+	for (i = 0; xsk_open(&sock, &config); i++) {
+		if (errno != EBUSY || i == 100)
+			return bench_fail("an AF_XDP socket on tn0");
+		close_sock(&sock);
+		usleep(10000);
+	}
+	if (xsk_attach(&sock, FR_NAME, 0)) {
+		if (errno == EOPNOTSUPP) {
+			no_testnic = "this kernel has no AF_XDP hook (module/patches)";
+			return 0;
+		}
+		return bench_fail("an endpoint on tn0");
+	}
+	requests(&sock, FR_SEND, DIRECT_OFFSET);
+	return arrives_at(c, "tn1", direct_tx);
+}
+
+static int direct_setup(const struct bench_case *c)
+{
+	return direct_up(c, "bench_empty", 0);
+}
+
+static int direct_batch_setup(const struct bench_case *c)
+{
+	return direct_up(c, "bench_empty", 1);
+}
+
+static int direct_hash_setup(const struct bench_case *c)
+{
+	peers();
+	return direct_up(c, "bench_hash", 0);
 }
 
 /* ---- ingress ---- */
@@ -484,19 +593,26 @@ static int l2fwd_control(const struct bench_case *c, unsigned int ops)
 
 #define FREE_CHUNKS	256	/* not held: to measure with */
 
-/* @c->arg frames are held meanwhile. */
-static int held_setup(const struct bench_case *c)
+static void set_op(unsigned int op)
 {
-	unsigned int op, i, n;
+	uint32_t i;
 
-	if (attach("bench_hold") || endpoint(&sock, MANY_CHUNKS, 0))
+	for (i = 0; i < FREE_CHUNKS; i++)
+		((struct etran_req *)(sock.umem + (size_t)i * XSK_CHUNK))->op = op;
+}
+
+/* Have transport @name keep @c->arg frames by @op. */
+static int keep_frames(const struct bench_case *c, const char *name, unsigned int op)
+{
+	unsigned int i, n;
+
+	if (attach(name) || endpoint(&sock, MANY_CHUNKS, 0))
 		return -1;
-	op = !strncmp(c->name, "hold", 4) ? FR_CYCLE : FR_SEND;
 	for (i = 0; i < c->arg; i += n) {
 		for (n = 0; n < 64 && i + n < c->arg; n++) {
 			uint32_t chunk = FREE_CHUNKS + i + n;
 
-			((struct etran_req *)(sock.umem + (size_t)chunk * XSK_CHUNK))->op = FR_HOLD;
+			((struct etran_req *)(sock.umem + (size_t)chunk * XSK_CHUNK))->op = op;
 			xsk_desc(&sock, (uint64_t)chunk * XSK_CHUNK, SENT_LEN, 0);
 		}
 		errno = xsk_kick(&sock);
@@ -506,8 +622,15 @@ static int held_setup(const struct bench_case *c)
 	errno = 0;
 	if (sock.status->held != c->arg || fr->failed)
 		return bench_fail("%u frames are held", sock.status->held);
-	for (i = 0; i < FREE_CHUNKS; i++)
-		((struct etran_req *)(sock.umem + (size_t)i * XSK_CHUNK))->op = op;
+	return 0;
+}
+
+/* @c->arg frames are held meanwhile. */
+static int held_setup(const struct bench_case *c)
+{
+	if (keep_frames(c, "bench_hold", FR_HOLD))
+		return -1;
+	set_op(!strncmp(c->name, "hold", 4) ? FR_CYCLE : FR_SEND);
 	return 0;
 }
 
@@ -517,6 +640,88 @@ static int held_run(const struct bench_case *c, unsigned int ops)
 		return -1;
 	errno = 0;
 	return fr->failed ? bench_fail("a frame was not held or not released") : 0;
+}
+
+/* What is popped is pushed with a rank that on average is that many frames behind. */
+static int queue_setup(const struct bench_case *c)
+{
+	fr->rank_step = (1ULL << 31) / c->arg;
+	return keep_frames(c, "bench_queue", FR_PUSH);
+}
+
+static int prepare_pairs(const struct bench_case *c)
+{
+	set_op(FR_POP_PUSH);
+	return 0;
+}
+
+static int prepare_ranks(const struct bench_case *c)
+{
+	set_op(FR_RANKS);
+	return 0;
+}
+
+/*
+ * @c->arg flows, of each of which one frame waits for its time: how far these are ahead follows from
+ * how many instructions, which are nanoseconds, pass until it is the flow's turn again.
+ */
+static int timed_run(const struct bench_case *c, unsigned int ops)
+{
+	unsigned int flows = fr->delay_ns ? (c->arg + BURST - 1) / BURST * BURST : 0;
+
+	/* Those that are ended by the last ones of this run are left over: not in the slope. */
+	return send_frames(&sock, flows + ops, BURST, SENT_LEN, MANY_CHUNKS / 2);
+}
+
+static int timed_idle(void)
+{
+	uint64_t end = et_now_ms() + ET_PATIENCE_MS;
+
+	while (sock.status->held && et_now_ms() < end)
+		usleep(1000);
+	errno = 0;
+	return sock.status->held ? bench_fail("%u frames never left", sock.status->held) : 0;
+}
+
+static uint64_t timed_ns;
+
+static int prepare_timed(const struct bench_case *c)
+{
+	fr->delay_ns = timed_ns;
+	return timed_idle();
+}
+
+static int prepare_untimed(const struct bench_case *c)
+{
+	fr->delay_ns = 0;
+	return timed_idle();
+}
+
+static int timed_setup(const struct bench_case *c)
+{
+	uint64_t sent = arrived("veth1"), waits = 0;
+	unsigned int i;
+
+	if (attach("bench_timed") || endpoint(&sock, MANY_CHUNKS, 0))
+		return -1;
+	timed_ns = c->arg * 1500ULL;
+	for (i = 0; i < 10; i++) {
+		if (prepare_timed(c) || timed_run(c, c->ops))
+			return -1;
+		waits = sock.status->held;
+		/* The few of a burst cannot be told from the few that wait. */
+		if (c->arg < 64 * BURST || (waits > c->arg * 0.95 && waits < c->arg * 1.05))
+			break;
+		timed_ns = timed_ns * c->arg / waits;
+	}
+	if (timed_idle())
+		return -1;
+	errno = 0;
+	if (i == 10)
+		return bench_fail("%u frames wait instead of %u", (unsigned int)waits, c->arg);
+	sent = arrived("veth1") - sent;
+	i = (i + 1) * ((c->arg + BURST - 1) / BURST * BURST + c->ops);
+	return sent == i ? 0 : bench_fail("%u of %u frames left", (unsigned int)sent, i);
 }
 
 /* @c->arg sockets, each on a queue of its own. */
@@ -624,23 +829,6 @@ static int prepare_planted(const struct bench_case *c)
 	return reattach("bench_planted");
 }
 
-/* ---- what does not exist yet ---- */
-
-static const char *no_direct(const struct bench_case *c)
-{
-	return "direct mode: ETRAN_IOC_ENDPOINT_OPEN takes no socket of a NIC yet";
-}
-
-static const char *no_queues(const struct bench_case *c)
-{
-	return "the module has no packet queues yet";
-}
-
-static const char *no_timers(const struct bench_case *c)
-{
-	return "the module has no timed release yet";
-}
-
 static const struct bench_case cases[] = {
 	{
 		.name = "control_null_syscall", .text = "getppid()",
@@ -673,15 +861,19 @@ static const struct bench_case cases[] = {
 		.unit = "instructions/frame", .measure = BENCH_RATIO,
 		.ops = 256, .arg = BURST, .setup = link_hash_setup, .teardown = down,
 		.arm = { [BENCH_PLAIN] = { plain_tx }, [BENCH_ETRAN] = { etran_tx } },
-	}, {
-		.name = "direct_tx", .text = "testnic, zero-copy, 16 a call",
-		.unit = "instructions/frame", .measure = BENCH_RATIO, .goal = 1.07,
-		.missing = no_direct,
-	}, {
-		.name = "direct_tx_hash", .text = "the same, a hash lookup in egress",
-		.unit = "instructions/frame", .measure = BENCH_RATIO, .goal = 1.18,
-		.missing = no_direct,
-	}, {
+	},
+#define DIRECT(_name, _text, _setup, _goal)						\
+	{										\
+		.name = _name, .text = _text,						\
+		.unit = "instructions/frame", .measure = BENCH_RATIO, .goal = _goal,	\
+		.ops = 256, .arg = BURST, .setup = _setup, .teardown = down,		\
+		.missing = no_direct,							\
+		.arm = { [BENCH_PLAIN] = { plain_tx }, [BENCH_ETRAN] = { direct_tx } },	\
+	}
+	DIRECT("direct_tx", "testnic, zero-copy, 16 a call", direct_setup, 1.07),
+	DIRECT("direct_tx_hash", "the same, a hash lookup in egress", direct_hash_setup, 1.18),
+	DIRECT("direct_tx_batch", "the driver takes descriptors in batches", direct_batch_setup, 0),
+	{
 		.name = "ingress", .text = "dispatcher and transport that consume, over an empty XDP program",
 		.unit = "instructions/packet", .measure = BENCH_ADDED, .goal = 60,
 		.ops = 256, .arg = BURST, .setup = ingress_setup, .teardown = down,
@@ -714,23 +906,27 @@ static const struct bench_case cases[] = {
 	},
 #define QUEUE(_name, _n, _goal)								\
 	{										\
-		.name = _name, .text = "ranked queue, push and pop, so many queued",	\
+		.name = _name, .text = "ranked queue, pop and push, so many queued",	\
 		.unit = "instructions/pair", .measure = BENCH_COST, .goal = _goal,	\
-		.arg = _n, .missing = no_queues,					\
+		.ops = 64, .arg = _n, .setup = queue_setup, .teardown = down,		\
+		.arm = { [BENCH_ETRAN] = { held_run, prepare_pairs, FR_PAIRS },		\
+			 [BENCH_ETRAN_CONTROL] = { held_run, prepare_ranks, FR_PAIRS } },	\
 	}
 	QUEUE("queue@10", 10, 0),
 	QUEUE("queue@1000", 1000, 250),
 	QUEUE("queue@100000", 100000, 0),
-#define TIMED(_name, _n, _goal)								\
+#define TIMED(_name, _n, _ops, _goal)							\
 	{										\
 		.name = _name, .text = "timed release, insert and expire, so many flows",	\
 		.unit = "instructions/frame", .measure = BENCH_COST, .goal = _goal,	\
-		.arg = _n, .missing = no_timers,					\
+		.ops = _ops, .arg = _n, .setup = timed_setup, .teardown = down,		\
+		.arm = { [BENCH_ETRAN] = { timed_run, prepare_timed },			\
+			 [BENCH_ETRAN_CONTROL] = { timed_run, prepare_untimed } },	\
 	}
-	TIMED("timed@10", 10, 0),
-	TIMED("timed@1000", 1000, 0),
-	TIMED("timed@8000", 8000, 300),
-	TIMED("timed@100000", 100000, 0),
+	TIMED("timed@10", 10, 512, 0),
+	TIMED("timed@1000", 1000, 2048, 0),
+	TIMED("timed@8000", 8000, 8192, 300),
+	TIMED("timed@100000", 100000, 32768, 0),
 #define HELD(_name, _text, _n, _goal, _base)						\
 	{										\
 		.name = _name, .text = _text ", so many frames held",			\

@@ -14,13 +14,18 @@
 
 #define FR_SOCKETS	4096	/* a power of two */
 
-/* struct etran_req.op of the transport that holds */
+#define FR_QUEUE_DEPTH	(1 << 17)
+#define FR_PAIRS	16	/* that one frame makes its program pop and push */
+
+/* struct etran_req.op of the transports that hold and queue */
 enum fr_op {
 	FR_SEND,
 	FR_HOLD,	/* keep the frame */
 	FR_CYCLE,	/* release the one before, keep this one */
 	FR_RELEASE,	/* release the one before */
-	FR_KICK,
+	FR_PUSH,	/* keep the frame in the packet queue */
+	FR_POP_PUSH,	/* pop the first of the queue and push it with another rank, FR_PAIRS times */
+	FR_RANKS,	/* the same without pop and push */
 };
 
 /* struct etran_req.data */
@@ -50,6 +55,10 @@ struct fr_state {
 	__u32 failed;		/* deliveries and holds that failed */
 	__u64 cycle;		/* handle of the frame that FR_CYCLE released last */
 	__u64 generated;
+	__u64 random;		/* state of a linear congruential generator */
+	__u64 rank;		/* about what was popped last */
+	__u64 rank_step;	/* by which it grows with each frame */
+	__u64 delay_ns;		/* so much later frames leave on average; 0: at once */
 	__u32 endpoint_of[FR_SOCKETS];
 };
 
