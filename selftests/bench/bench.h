@@ -165,9 +165,10 @@ static int64_t bench_count(const struct bench_case *c, const struct bench_arm *a
 	if (window)
 		bench_mark(window);
 	t = bench_now();
-	err = a->run(c, ops);
+	/* Before it: what a run leaves behind may become due meanwhile. */
 	if (plant)
 		bench_plant(ops * (a->units ?: 1));
+	err = a->run(c, ops);
 	t = bench_now() - t;
 	if (window)
 		bench_mark(0);

@@ -237,6 +237,7 @@ static void down(const struct bench_case *c)
 	fr->failed = 0;
 	fr->rank = 0;
 	fr->delay_ns = 0;
+	fr->fill = 0;
 	next_chunk = 0;
 	/* A queue can be bound again when its last socket has gone, which takes a moment. */
 	while ((et_count("channels") || et_count("endpoints")) && et_now_ms() < end)
@@ -661,16 +662,36 @@ static int prepare_ranks(const struct bench_case *c)
 	return 0;
 }
 
+static uint64_t timed_ns[2];	/* that it takes to submit a frame, and to submit one and send another */
+static uint64_t timed_filled;	/* when the first were submitted, last time */
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
 /*
- * @c->arg flows, of each of which one frame waits for its time: how far these are ahead follows from
- * how many instructions, which are nanoseconds, pass until it is the flow's turn again.
+ * @c->arg flows, of each of which one frame waits for its time: how far it is ahead follows from how many
+ * instructions, which are nanoseconds, pass until it is the flow's turn again. First a frame of each
+ * is submitted, for times that begin when all are; then one comes for one that leaves. What waits
+ * at the end is left over. So flows are the same in N and 2N operations, and not in the slope.
  */
 static int timed_run(const struct bench_case *c, unsigned int ops)
 {
-	unsigned int flows = fr->delay_ns ? (c->arg + BURST - 1) / BURST * BURST : 0;
+	unsigned int flows = (c->arg + BURST - 1) / BURST * BURST;
 
-	/* Those that are ended by the last ones of this run are left over: not in the slope. */
-	return send_frames(&sock, flows + ops, BURST, SENT_LEN, MANY_CHUNKS / 2);
+	if (fr->delay_ns) {
+		fr->fill_step = timed_ns[1];
+		fr->fill_ns = now_ns() + flows * timed_ns[0];
+		fr->fill = flows;
+		if (send_frames(&sock, flows, BURST, SENT_LEN, MANY_CHUNKS / 2))
+			return -1;
+		timed_filled = now_ns();
+	}
+	return send_frames(&sock, ops, BURST, SENT_LEN, MANY_CHUNKS / 2);
 }
 
 static int timed_idle(void)
@@ -683,11 +704,9 @@ static int timed_idle(void)
 	return sock.status->held ? bench_fail("%u frames never left", sock.status->held) : 0;
 }
 
-static uint64_t timed_ns;
-
 static int prepare_timed(const struct bench_case *c)
 {
-	fr->delay_ns = timed_ns;
+	fr->delay_ns = c->arg * timed_ns[1];
 	return timed_idle();
 }
 
@@ -699,29 +718,38 @@ static int prepare_untimed(const struct bench_case *c)
 
 static int timed_setup(const struct bench_case *c)
 {
-	uint64_t sent = arrived("veth1"), waits = 0;
-	unsigned int i;
+	unsigned int flows = (c->arg + BURST - 1) / BURST * BURST, i, waits = 0;
+	uint64_t sent, t;
 
 	if (attach("bench_timed") || endpoint(&sock, MANY_CHUNKS, 0))
 		return -1;
-	timed_ns = c->arg * 1500ULL;
-	for (i = 0; i < 10; i++) {
-		if (prepare_timed(c) || timed_run(c, c->ops))
+	timed_ns[0] = 1000;
+	timed_ns[1] = 2000;
+	for (i = 0; i < 16; i++) {
+		sent = arrived("veth1");
+		if (prepare_timed(c))
 			return -1;
+		t = now_ns();
+		if (timed_run(c, c->ops))
+			return -1;
+		timed_ns[0] = (timed_filled - t) / flows;
+		t = now_ns() - timed_filled;
 		waits = sock.status->held;
-		/* The few of a burst cannot be told from the few that wait. */
-		if (c->arg < 64 * BURST || (waits > c->arg * 0.95 && waits < c->arg * 1.05))
-			break;
-		timed_ns = timed_ns * c->arg / waits;
+		if (timed_idle())
+			return -1;
+		sent = arrived("veth1") - sent;
+		errno = 0;
+		if (sent != flows + c->ops)
+			return bench_fail("%u of %u frames left", (unsigned int)sent, flows + c->ops);
+		if (i && waits > c->arg * 0.9 && waits < c->arg * 1.1)
+			return 0;
+		/* The few that wait cannot be told from the few of a burst. */
+		if (c->arg < 4 * BURST)
+			timed_ns[1] = t / c->ops;
+		else
+			timed_ns[1] = (timed_ns[1] + timed_ns[1] * c->arg / (waits ?: 1)) / 2;
 	}
-	if (timed_idle())
-		return -1;
-	errno = 0;
-	if (i == 10)
-		return bench_fail("%u frames wait instead of %u", (unsigned int)waits, c->arg);
-	sent = arrived("veth1") - sent;
-	i = (i + 1) * ((c->arg + BURST - 1) / BURST * BURST + c->ops);
-	return sent == i ? 0 : bench_fail("%u of %u frames left", (unsigned int)sent, i);
+	return c->arg < 4 * BURST ? 0 : bench_fail("%u frames wait instead of %u", waits, c->arg);
 }
 
 /* @c->arg sockets, each on a queue of its own. */
@@ -926,7 +954,7 @@ static const struct bench_case cases[] = {
 	TIMED("timed@10", 10, 512, 0),
 	TIMED("timed@1000", 1000, 2048, 0),
 	TIMED("timed@8000", 8000, 8192, 300),
-	TIMED("timed@100000", 100000, 32768, 0),
+	TIMED("timed@100000", 100000, 16384, 0),
 #define HELD(_name, _text, _n, _goal, _base)						\
 	{										\
 		.name = _name, .text = _text ", so many frames held",			\

@@ -59,6 +59,9 @@ struct fr_state {
 	__u64 rank;		/* about what was popped last */
 	__u64 rank_step;	/* by which it grows with each frame */
 	__u64 delay_ns;		/* so much later frames leave on average; 0: at once */
+	__u64 fill_ns;		/* when the next of @fill frames leaves */
+	__u64 fill_step;	/* so much later the one after it */
+	__u32 fill;		/* frames that leave at these times instead */
 	__u32 endpoint_of[FR_SOCKETS];
 };
 
