@@ -39,6 +39,7 @@ static struct etran_frame *frame_from(loff_t *pos, struct etran_channel **chp)
 }
 
 static void *frames_start(struct seq_file *s, loff_t *pos)
+	__acquires(RCU)
 {
 	struct etran_channel *ch;
 
@@ -56,6 +57,7 @@ static void *frames_next(struct seq_file *s, void *v, loff_t *pos)
 }
 
 static void frames_stop(struct seq_file *s, void *v)
+	__releases(RCU)
 {
 	rcu_read_unlock();
 }
