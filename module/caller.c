@@ -167,15 +167,11 @@ void etran_callers_free(struct etran_transport *t)
  */
 struct etran_transport *etran_caller(unsigned long ip)
 {
-	struct etran_transport *t;
+	struct etran_transport *t = etran_running();
 	struct etran_callers *c;
 
-	/* init and exit can be interrupted by a run; a run cannot be here with bottom halves on. */
-	if (softirq_count()) {
-		t = this_cpu_read(etran_current.transport);
-		if (t)
-			return t;
-	}
+	if (t)
+		return t;
 	list_for_each_entry_rcu(t, &etran_transports, node) {
 		c = rcu_dereference(t->callers);
 		if (c && bsearch((void *)ip, c->code, c->nr_code, sizeof(*c->code), cmp_ip))

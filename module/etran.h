@@ -476,6 +476,17 @@ void etran_callers_free(struct etran_transport *t);
 struct etran_transport *etran_caller(unsigned long ip);
 
 /**
+ * etran_running - the transport whose program the module runs on this CPU
+ *
+ * Return: it, NULL: none. init and exit can be interrupted by a run; a run cannot be here with bottom
+ * halves on. Context: any; when it is not NULL: RCU read side, bottom halves off.
+ */
+static inline struct etran_transport *etran_running(void)
+{
+	return softirq_count() ? this_cpu_read(etran_current.transport) : NULL;
+}
+
+/**
  * etran_run_prog - run a program of a transport
  * @t: the transport
  * @member: which, enum etran_member
@@ -731,7 +742,7 @@ u64 etran_frame_cookie(struct etran_transport *t, u64 handle);
 void etran_frame_sent(struct etran_transport *t, u64 handle);
 int etran_frame_enqueue(struct etran_transport *t, u64 handle, u32 queue, u32 slot);
 void etran_frame_dequeue(struct etran_transport *t, u64 handle);
-void etran_frames_queued(struct etran_channel *ch, struct etran_transport *t, int n);
+void etran_frame_waits(struct etran_channel *ch, struct etran_transport *t, bool waits);
 void etran_frames_end_transport(struct etran_transport *t);
 void etran_frames_end_channel(struct etran_channel *ch);
 u32 etran_frames_oldest(struct etran_transport *t, u32 *queue);

@@ -74,19 +74,33 @@ static enum etran_frame_class class_of(u32 tag)
 	return ETRAN_CLASS_QUEUED;
 }
 
-static void add_class(struct etran_channel *ch, struct etran_transport *t,
-		      enum etran_frame_class class, int n)
+/* A frame goes from one class to another, ETRAN_CLASS_NONE included. */
+static __always_inline void move_class(struct etran_channel *ch, struct etran_transport *t,
+				       enum etran_frame_class from, enum etran_frame_class to)
 {
-	static const u8 counter[] = {
-		[ETRAN_CLASS_HELD] = ETRAN_C_frames_held,
-		[ETRAN_CLASS_QUEUED] = ETRAN_C_frames_queued,
-		[ETRAN_CLASS_RETAINED] = ETRAN_C_frames_retained,
-	};
+	struct etran_counter_set __percpu *of_module = etran_module_counters;
+	struct etran_counter_set __percpu *of_transport = t->counters;
+	struct etran_link *link = READ_ONCE(ch->link);
+	u32 a = ETRAN_C_frames_held + from, b = ETRAN_C_frames_held + to;
 
-	if (class == ETRAN_CLASS_NONE)
-		return;
-	etran_add_id(READ_ONCE(ch->link), t, counter[class], n);
-	atomic_add(n, &ch->kept[class]);
+	/* Gauges are in the order of the classes. */
+	BUILD_BUG_ON(ETRAN_C_frames_held + ETRAN_CLASS_QUEUED != ETRAN_C_frames_queued);
+	BUILD_BUG_ON(ETRAN_C_frames_held + ETRAN_CLASS_RETAINED != ETRAN_C_frames_retained);
+
+	if (from != ETRAN_CLASS_NONE) {
+		this_cpu_dec(of_module->v[a]);
+		this_cpu_dec(of_transport->v[a]);
+		if (link)
+			this_cpu_dec(link->counters->v[a]);
+		atomic_dec(&ch->kept[from]);
+	}
+	if (to != ETRAN_CLASS_NONE) {
+		this_cpu_inc(of_module->v[b]);
+		this_cpu_inc(of_transport->v[b]);
+		if (link)
+			this_cpu_inc(link->counters->v[b]);
+		atomic_inc(&ch->kept[to]);
+	}
 }
 
 /* Change a frame from @old to @new. Return: false when it is not @old any more. */
@@ -97,27 +111,28 @@ static bool change(struct etran_channel *ch, struct etran_frame *f, u32 old, u32
 
 	if (cmpxchg(&f->tag, old, new) != old)
 		return false;
-	if (from != to) {
-		add_class(ch, t, from, -1);
-		add_class(ch, t, to, 1);
-	}
+	if (from != to)
+		move_class(ch, t, from, to);
 	return true;
 }
 
 /**
- * etran_frames_queued - count frames without entry whose packets wait
- * @ch: their socket
- * @t: their transport
- * @n: how many more
+ * etran_frame_waits - a frame without entry waits with its packet, or does no more
+ * @ch: its socket
+ * @t: its transport
+ * @waits: which
  */
-void etran_frames_queued(struct etran_channel *ch, struct etran_transport *t, int n)
+void etran_frame_waits(struct etran_channel *ch, struct etran_transport *t, bool waits)
 {
-	add_class(ch, t, ETRAN_CLASS_QUEUED, n);
+	if (waits)
+		move_class(ch, t, ETRAN_CLASS_NONE, ETRAN_CLASS_QUEUED);
+	else
+		move_class(ch, t, ETRAN_CLASS_QUEUED, ETRAN_CLASS_NONE);
 }
 
 /* The entry that @handle names, if it is still that frame and @t's. Context: RCU read side. */
-static struct etran_frame *find_frame(struct etran_transport *t, u64 handle,
-				      struct etran_channel **chp, u32 *tagp)
+static __always_inline struct etran_frame *look_up(struct etran_transport *t, u64 handle,
+						   struct etran_channel **chp, u32 *tagp)
 {
 	u32 chunk = handle & ((1U << CHUNK_BITS) - 1), tag;
 	struct etran_channel *ch;
@@ -135,6 +150,12 @@ static struct etran_frame *find_frame(struct etran_transport *t, u64 handle,
 	*chp = ch;
 	*tagp = tag;
 	return f;
+}
+
+static noinline struct etran_frame *find_frame(struct etran_transport *t, u64 handle,
+					       struct etran_channel **chp, u32 *tagp)
+{
+	return look_up(t, handle, chp, tagp);
 }
 
 static u32 chunk_of(const struct etran_channel *ch, const struct etran_frame *f)
@@ -252,7 +273,7 @@ static bool keep_frame(struct etran_pkt *pkt, u64 cookie, u32 state, u32 bits)
 	f->page = NULL;
 	f->touched = (u32)jiffies;
 	WRITE_ONCE(ch->busy[pkt->chunk], 1);
-	add_class(ch, pkt->transport, class_of(state), 1);
+	move_class(ch, pkt->transport, ETRAN_CLASS_NONE, class_of(state));
 	WRITE_ONCE(ch->status->held, etran_channel_kept(ch));
 	/* Pairs with the acquire in find_frame(). */
 	smp_store_release(&f->tag, tag | state | bits);
@@ -721,12 +742,14 @@ int etran_frame_enqueue(struct etran_transport *t, u64 handle, u32 queue, u32 sl
 	struct etran_frame *f;
 	u32 tag;
 
-	f = find_frame(t, handle, &ch, &tag);
-	if (!f)
-		return -ESTALE;
-	if (state_of(tag) != ETRAN_FRAME_HELD || tag & ETRAN_FRAME_SEND ||
-	    !change(ch, f, tag, with_state(tag, ETRAN_FRAME_QUEUED)))
-		return -EBUSY;
+	do {
+		f = look_up(t, handle, &ch, &tag);
+		if (!f)
+			return -ESTALE;
+		if (state_of(tag) != ETRAN_FRAME_HELD || tag & ETRAN_FRAME_SEND)
+			return -EBUSY;
+	} while (cmpxchg(&f->tag, tag, with_state(tag, ETRAN_FRAME_QUEUED)) != tag);
+	move_class(ch, t, class_of(tag), ETRAN_CLASS_QUEUED);
 	/* Who looks before these are written does not find it there and looks again. */
 	WRITE_ONCE(f->queue, queue);
 	WRITE_ONCE(f->slot, slot);
@@ -743,15 +766,19 @@ int etran_frame_enqueue(struct etran_transport *t, u64 handle, u32 queue, u32 sl
  */
 void etran_frame_dequeue(struct etran_transport *t, u64 handle)
 {
-	struct etran_channel *ch;
-	struct etran_frame *f;
-	u32 tag;
+	/* What is in a queue is what it was when it came there: the handle needs no looking at. */
+	struct etran_channel *ch = etran_channel_by_id(handle >> CHUNK_BITS &
+						       ((1U << CHANNEL_BITS) - 1));
+	struct etran_frame *f = &ch->frames[handle & ((1U << CHUNK_BITS) - 1)];
+	u32 tag, new;
 
 	do {
-		f = find_frame(t, handle, &ch, &tag);
-		if (WARN_ON_ONCE(!f || state_of(tag) != ETRAN_FRAME_QUEUED))
+		tag = READ_ONCE(f->tag);
+		if (WARN_ON_ONCE(state_of(tag) != ETRAN_FRAME_QUEUED))
 			return;
-	} while (!change(ch, f, tag, with_state(tag, ETRAN_FRAME_HELD)));
+		new = with_state(tag, ETRAN_FRAME_HELD);
+	} while (cmpxchg(&f->tag, tag, new) != tag);
+	move_class(ch, t, ETRAN_CLASS_QUEUED, class_of(new));
 	WRITE_ONCE(f->touched, (u32)jiffies);
 }
 

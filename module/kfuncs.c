@@ -81,6 +81,30 @@ __bpf_kfunc int bpf_etran_load(struct etran_pkt *pkt, u64 handle)
 	return etran_frame_payload(pkt, handle);
 }
 
+/*
+ * Do @call as transport @t, the caller's; its value, or @none when the caller is no transport's. A program
+ * that the module runs is an RCU reader with bottom halves off, and on record; a timer's callback and others
+ * have to be found out.
+ */
+#define as_caller(t, call, none)							\
+({											\
+	struct etran_transport *t = etran_running();					\
+	typeof(none) __ret = (none);							\
+											\
+	if (likely(t)) {								\
+		__ret = (call);								\
+	} else {									\
+		rcu_read_lock();							\
+		t = etran_caller(_RET_IP_);						\
+		local_bh_disable();							\
+		if (t)									\
+			__ret = (call);							\
+		local_bh_enable();							\
+		rcu_read_unlock();							\
+	}										\
+	__ret;										\
+})
+
 /**
  * bpf_etran_next - the held frame that was linked behind this one
  * @handle: a held frame
@@ -89,14 +113,7 @@ __bpf_kfunc int bpf_etran_load(struct etran_pkt *pkt, u64 handle)
  */
 __bpf_kfunc u64 bpf_etran_next(u64 handle)
 {
-	struct etran_transport *t;
-	u64 next;
-
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	next = t ? etran_frame_next(t, handle) : 0;
-	rcu_read_unlock();
-	return next;
+	return as_caller(t, etran_frame_next(t, handle), 0ULL);
 }
 
 /**
@@ -107,14 +124,7 @@ __bpf_kfunc u64 bpf_etran_next(u64 handle)
  */
 __bpf_kfunc u64 bpf_etran_cookie(u64 handle)
 {
-	struct etran_transport *t;
-	u64 cookie;
-
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	cookie = t ? etran_frame_cookie(t, handle) : 0;
-	rcu_read_unlock();
-	return cookie;
+	return as_caller(t, etran_frame_cookie(t, handle), 0ULL);
 }
 
 /**
@@ -125,16 +135,7 @@ __bpf_kfunc u64 bpf_etran_cookie(u64 handle)
  */
 __bpf_kfunc int bpf_etran_release(u64 handle)
 {
-	struct etran_transport *t;
-	int ret;
-
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	local_bh_disable();
-	ret = t ? etran_frame_end(t, handle, ETRAN_END_RELEASED) : -EPERM;
-	local_bh_enable();
-	rcu_read_unlock();
-	return ret;
+	return as_caller(t, etran_frame_end(t, handle, ETRAN_END_RELEASED), -EPERM);
 }
 
 /**
@@ -145,16 +146,7 @@ __bpf_kfunc int bpf_etran_release(u64 handle)
  */
 __bpf_kfunc int bpf_etran_release_chain(u64 handle)
 {
-	struct etran_transport *t;
-	int ret;
-
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	local_bh_disable();
-	ret = t ? etran_frame_release_chain(t, handle) : -EPERM;
-	local_bh_enable();
-	rcu_read_unlock();
-	return ret;
+	return as_caller(t, etran_frame_release_chain(t, handle), -EPERM);
 }
 
 /**
@@ -167,18 +159,10 @@ __bpf_kfunc int bpf_etran_release_chain(u64 handle)
  */
 __bpf_kfunc int bpf_etran_send(u64 handle, u64 departure_ns, u32 flags)
 {
-	struct etran_transport *t;
-	int ret;
-
 	if (flags & ~ETRAN_SEND_RETAIN)
 		return -EINVAL;
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	local_bh_disable();
-	ret = t ? etran_frame_send(t, handle, departure_ns, flags & ETRAN_SEND_RETAIN) : -EPERM;
-	local_bh_enable();
-	rcu_read_unlock();
-	return ret;
+	return as_caller(t, etran_frame_send(t, handle, departure_ns, flags & ETRAN_SEND_RETAIN),
+			 -EPERM);
 }
 
 /* A queue that the transport has? A program that uses another one is in error: it is ejected. */
@@ -189,6 +173,20 @@ static bool queue_ok(struct etran_transport *t, u32 queue)
 	etran_eject(t, ETRAN_EXIT_QUEUE, queue, "packet queue %u was used, there are %u", queue,
 		    t->queues);
 	return false;
+}
+
+static int queue_push(struct etran_transport *t, u32 queue, u64 handle, u64 rank, u32 flags,
+		      u64 *dropped)
+{
+	int ret;
+
+	if (!queue_ok(t, queue))
+		return -EINVAL;
+	ret = etran_queue_push(t, queue, handle, rank, flags, dropped);
+	if (unlikely(ret == -EINVAL))
+		etran_eject(t, ETRAN_EXIT_QUEUE, flags,
+			    "bpf_etran_queue_push() was given unknown flags 0x%x", flags);
+	return ret;
 }
 
 /**
@@ -203,25 +201,7 @@ static bool queue_ok(struct etran_transport *t, u32 queue)
  */
 __bpf_kfunc int bpf_etran_queue_push(u32 queue, u64 handle, u64 rank, u32 flags, u64 *dropped)
 {
-	struct etran_transport *t;
-	int ret;
-
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	local_bh_disable();
-	if (!t) {
-		ret = -EPERM;
-	} else if (!queue_ok(t, queue)) {
-		ret = -EINVAL;
-	} else {
-		ret = etran_queue_push(t, queue, handle, rank, flags, dropped);
-		if (unlikely(ret == -EINVAL))
-			etran_eject(t, ETRAN_EXIT_QUEUE, flags,
-				    "bpf_etran_queue_push() was given unknown flags 0x%x", flags);
-	}
-	local_bh_enable();
-	rcu_read_unlock();
-	return ret;
+	return as_caller(t, queue_push(t, queue, handle, rank, flags, dropped), -EPERM);
 }
 
 /**
@@ -232,16 +212,7 @@ __bpf_kfunc int bpf_etran_queue_push(u32 queue, u64 handle, u64 rank, u32 flags,
  */
 __bpf_kfunc u64 bpf_etran_queue_pop(u32 queue)
 {
-	struct etran_transport *t;
-	u64 handle;
-
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	local_bh_disable();
-	handle = t && queue_ok(t, queue) ? etran_queue_pop(t, queue) : 0;
-	local_bh_enable();
-	rcu_read_unlock();
-	return handle;
+	return as_caller(t, queue_ok(t, queue) ? etran_queue_pop(t, queue) : 0, 0ULL);
 }
 
 /**
@@ -253,18 +224,8 @@ __bpf_kfunc u64 bpf_etran_queue_pop(u32 queue)
  */
 __bpf_kfunc u64 bpf_etran_queue_peek(u32 queue, u64 *rank)
 {
-	struct etran_transport *t;
-	u64 handle = 0;
-
 	*rank = 0;
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	local_bh_disable();
-	if (t && queue_ok(t, queue))
-		handle = etran_queue_peek(t, queue, rank);
-	local_bh_enable();
-	rcu_read_unlock();
-	return handle;
+	return as_caller(t, queue_ok(t, queue) ? etran_queue_peek(t, queue, rank) : 0, 0ULL);
 }
 
 /**
@@ -275,14 +236,7 @@ __bpf_kfunc u64 bpf_etran_queue_peek(u32 queue, u64 *rank)
  */
 __bpf_kfunc int bpf_etran_queue_len(u32 queue)
 {
-	struct etran_transport *t;
-	int ret;
-
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	ret = t ? etran_queue_len(t, queue) : -EPERM;
-	rcu_read_unlock();
-	return ret;
+	return as_caller(t, etran_queue_len(t, queue), -EPERM);
 }
 
 static int deliver(struct etran_transport *t, const struct xdp_buff *xdp,
@@ -341,6 +295,15 @@ __bpf_kfunc int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, 
 	return err;
 }
 
+static int notify(struct etran_transport *t, const struct etran_rec *rec)
+{
+	int err = deliver(t, NULL, rec, NULL, 0);
+
+	if (!err)
+		etran_count(NULL, t, notified);
+	return err;
+}
+
 /**
  * bpf_etran_notify - give an application a receive record without payload
  * @rec: receive record; its endpoint field says to whom
@@ -350,21 +313,9 @@ __bpf_kfunc int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, 
  */
 __bpf_kfunc int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz)
 {
-	struct etran_transport *t;
-	int err = -EPERM;
-
 	if (rec__sz != sizeof(*rec))
 		return -EINVAL;
-	rcu_read_lock();
-	t = etran_caller(_RET_IP_);
-	local_bh_disable();
-	if (t)
-		err = deliver(t, NULL, rec, NULL, 0);
-	if (!err)
-		etran_count(NULL, t, notified);
-	local_bh_enable();
-	rcu_read_unlock();
-	return err;
+	return as_caller(t, notify(t, rec), -EPERM);
 }
 
 /**

@@ -161,7 +161,7 @@ static bool backlog_add(struct etran_link *link, void *page, const struct etran_
 		refcount_inc(&p->leave.channel->ref);
 		/* What has an entry is counted as queued already. */
 		if (!p->leave.frame)
-			etran_frames_queued(p->leave.channel, p->leave.transport, 1);
+			etran_frame_waits(p->leave.channel, p->leave.transport, true);
 	}
 	list_add_tail(&p->timed.list, &link->backlog);
 	if (!link->backlog_len) {
@@ -178,7 +178,7 @@ static void backlog_take(struct etran_packet *p)
 {
 	list_del(&p->timed.list);
 	if (p->leave.channel && !p->leave.frame)
-		etran_frames_queued(p->leave.channel, p->leave.transport, -1);
+		etran_frame_waits(p->leave.channel, p->leave.transport, false);
 }
 
 static void refuse(struct etran_link *link, void *page)
@@ -273,7 +273,7 @@ enum hrtimer_restart etran_link_retry(struct hrtimer *timer)
 				p = etran_packet_of(frames[i]);
 				list_add(&p->timed.list, &link->backlog);
 				if (p->leave.channel && !p->leave.frame)
-					etran_frames_queued(p->leave.channel, p->leave.transport, 1);
+					etran_frame_waits(p->leave.channel, p->leave.transport, true);
 			}
 			n = sent;
 		}
