@@ -22,7 +22,8 @@
  *
  * The hook stays until the socket's buffer pool goes, also when link device or transport go before.
  * Without the transport frames are dropped; without the link device none is taken any more, and
- * those that the driver still has are completed. Each hooked pool holds the module.
+ * those that the driver still has are completed. Each hooked pool holds the module (the hook does
+ * that, so that nothing of the module runs when it is let go of).
  */
 #include <linux/if_ether.h>
 #include <linux/module.h>
@@ -717,10 +718,10 @@ static void hook_release(struct xsk_buff_pool *pool)
 	synchronize_net();
 	direct_free(d);
 	etran_channel_put(ch);
-	module_put(THIS_MODULE);
 }
 
 static const struct xsk_hook_ops hook_ops = {
+	.owner = THIS_MODULE,
 	.peek = hook_peek,
 	.completed = hook_completed,
 	.xmit = hook_xmit,
@@ -740,8 +741,9 @@ bool etran_direct_possible(void)
  * @sock: an AF_XDP socket, bound
  * @link: the link device on top of that NIC
  *
- * Return: it, made if need be; ERR_PTR: -EOPNOTSUPP (unaligned chunks, or too small for headers), -EBUSY (shared with another socket, or descriptors in flight),
- * -E2BIG, -ENOMEM, -ENOSPC as etran_channel_make(). Context: RTNL held, may sleep.
+ * Return: it, made if need be; ERR_PTR: -EOPNOTSUPP (unaligned chunks, or too small for headers),
+ * -EBUSY (shared with another socket, or descriptors in flight), -ENXIO (its device is gone), -E2BIG,
+ * -ENOMEM, -ENOSPC as etran_channel_make(). Context: RTNL held, may sleep.
  */
 struct etran_channel *etran_direct_attach(struct socket *sock, struct etran_link *link)
 {
@@ -767,14 +769,17 @@ struct etran_channel *etran_direct_attach(struct socket *sock, struct etran_link
 		return ERR_PTR(-ENOMEM);
 	}
 	ch->direct = d;
-	__module_get(THIS_MODULE);
 	hooked = xsk_hook_attach(sock, &hook_ops, ch);
+	if (xs->zc) {
+		rcu_read_lock();
+		wake_driver(ch);
+		rcu_read_unlock();
+	}
 	if (IS_ERR(hooked)) {
 		etran_channel_kill(ch);
 		direct_free(d);
 		ch->direct = NULL;
 		etran_channel_put(ch);
-		module_put(THIS_MODULE);
 		return ERR_CAST(hooked);
 	}
 	list_add_tail(&ch->direct_node, &link->direct);
