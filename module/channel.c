@@ -243,7 +243,6 @@ int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct
 		return 0;
 	}
 	/* No room in the RX ring, or the socket is being unbound. */
-	atomic64_inc(&ch->undelivered);
 	return err == -ENXIO ? -ENETDOWN : -ENOBUFS;
 }
 
@@ -270,7 +269,6 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 	spin_lock(&ch->rx_lock);
 	xdp = xsk_buff_alloc(ch->pool);
 	if (!xdp) {
-		atomic64_inc(&ch->undelivered);
 		err = -ENOBUFS;
 		goto out;
 	}

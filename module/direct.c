@@ -16,9 +16,14 @@
  * Delivery: the fill ring is read by the driver's NAPI without a lock, so only that NAPI may take
  * buffers. What arrives there is delivered there; all else (records from timers, packets that
  * arrived on another queue) goes through a mailbox, which the NAPI empties when the driver asks for
- * descriptors. It keeps what finds no buffer until there is one. (Rejected: handing the received buffer
- * itself to the application: whether there was room is known only after the program has run, and
- * the record would overwrite headers that the program still reads.)
+ * descriptors, and which has it polled while something waits for a buffer.
+ *
+ * A driver takes every buffer of the fill ring that fits its own ring, so an application with fewer
+ * buffers than that never has one left. Then the record goes into the mailbox, and when the program
+ * is done with the packet that arrived, the packet's own buffer takes the oldest of what waits there
+ * and is redirected to the socket, as the driver would do for plain AF_XDP. (Rejected: the received
+ * buffer always: the record would overwrite headers that the program still reads, so it costs a second
+ * copy. Rejected: buffers of our own from the fill ring: a driver that has all leaves none.)
  *
  * The hook stays until the socket's buffer pool goes, also when link device or transport go before.
  * Without the transport frames are dropped; without the link device none is taken any more, and
@@ -36,6 +41,9 @@
 
 #define PULL		32
 #define MAIL_MAX	1024
+/* How often the driver is asked to look whether there are buffers for the mailbox. */
+#define MAIL_MIN_NS	(1 * NSEC_PER_MSEC)
+#define MAIL_MAX_NS	(64 * NSEC_PER_MSEC)
 /* Frames that one call may drop or hold before it lets others run. */
 #define PEEK_BUDGET	512
 
@@ -60,7 +68,10 @@ struct mail {
  * @mask: of @ready and @fifo
  * @mail: what waits to be delivered
  * @mail_len: how much
- * @out: descriptors for the driver, made in one go; the driver's context only, as the rest
+ * @channel: whose this is
+ * @mail_timer: wakes the driver while @mail waits for buffers
+ * @mail_ns: after this time; the driver's context only, as the rest
+ * @out: descriptors for the driver, made in one go
  * @out_pos: next of @out
  * @out_n: how many
  * @fifo: chunks that the driver has, in its order
@@ -76,6 +87,9 @@ struct etran_direct {
 	u32 mask;
 	struct list_head mail;
 	u32 mail_len;
+	struct etran_channel *channel;
+	struct hrtimer mail_timer;
+	u64 mail_ns;
 	u32 out_pos;
 	u32 out_n;
 	u32 fifo_head;
@@ -84,6 +98,8 @@ struct etran_direct {
 	struct xdp_desc out[PULL];
 	struct xdp_desc descs[PULL];
 };
+
+static const struct xsk_hook_ops hook_ops;
 
 static struct etran_channel *channel_of(struct xsk_buff_pool *pool)
 {
@@ -366,27 +382,57 @@ static void mail_free(struct mail *m)
 	etran_page_put((void *)m - ETRAN_PACKET_OFF);
 }
 
+static enum hrtimer_restart look_for_buffers(struct hrtimer *timer)
+{
+	struct etran_direct *d = container_of(timer, struct etran_direct, mail_timer);
+
+	rcu_read_lock();
+	if (!etran_channel_dead(d->channel))
+		wake_driver(d->channel);
+	rcu_read_unlock();
+	return HRTIMER_NORESTART;
+}
+
+/* The endpoint that a mail is for. NULL: it is gone, nobody waits. Context: RCU read side. */
+static struct etran_ep *recipient(struct etran_channel *ch, const struct mail *m)
+{
+	struct etran_ep *ep = etran_endpoint_lookup(m->rec.endpoint);
+
+	/* Its socket is there as long as the endpoint is open. */
+	return ep && READ_ONCE(ep->open) && rcu_access_pointer(ep->channel) == ch ? ep : NULL;
+}
+
+/* Context: ready_lock held. */
+static void take_mail(struct etran_direct *d, struct mail *m)
+{
+	list_del(&m->list);
+	WRITE_ONCE(d->mail_len, d->mail_len - 1);
+	mail_free(m);
+}
+
 /* Deliver what is in the mailbox. Context: the driver's NAPI. */
 static void read_mail(struct etran_channel *ch)
 {
 	struct etran_direct *d = ch->direct;
 	struct etran_ep *ep;
 	struct mail *m;
+	bool any = false;
 
 	if (!READ_ONCE(d->mail_len))
 		return;
 	spin_lock(&d->ready_lock);
 	while ((m = list_first_entry_or_null(&d->mail, struct mail, list))) {
-		/* Its socket is there as long as the endpoint is open. */
-		ep = etran_endpoint_lookup(m->rec.endpoint);
-		if (ep && READ_ONCE(ep->open) && rcu_access_pointer(ep->channel) == ch &&
-		    etran_channel_deliver(ch, ep->xs, &m->rec, m + 1, m->len) == -ENOBUFS)
+		ep = recipient(ch, m);
+		if (ep && etran_channel_deliver(ch, ep->xs, &m->rec, m + 1, m->len) == -ENOBUFS)
 			break;
-		list_del(&m->list);
-		WRITE_ONCE(d->mail_len, d->mail_len - 1);
-		mail_free(m);
+		take_mail(d, m);
+		any = true;
 	}
 	spin_unlock(&d->ready_lock);
+	if (!m)
+		return;
+	d->mail_ns = any ? MAIL_MIN_NS : min(d->mail_ns * 2, MAIL_MAX_NS);
+	hrtimer_start(&d->mail_timer, ns_to_ktime(d->mail_ns), HRTIMER_MODE_REL_SOFT);
 }
 
 static int post(struct etran_channel *ch, const struct etran_rec *rec, const void *data, u32 len)
@@ -456,6 +502,8 @@ static int deliver_copy(struct etran_channel *ch, struct xdp_sock *xs, const str
 int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const struct xdp_buff *xdp,
 			 const struct etran_rec *rec, const void *data, u32 len)
 {
+	int err;
+
 	if (etran_channel_dead(ch))
 		return -ENETDOWN;
 	if (sizeof(*rec) + len > xsk_pool_get_rx_frame_size(ch->pool) ||
@@ -463,11 +511,67 @@ int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const st
 		return -EMSGSIZE;
 	if (ch->mode == ETRAN_DIRECT_COPY)
 		return deliver_copy(ch, xs, rec, data, len);
-	/* In the NAPI that owns the fill ring, and nothing waits that came before. */
-	if (xdp && xdp->rxq->dev == xs->dev && xdp->rxq->queue_index == ch->queue &&
-	    !READ_ONCE(ch->direct->mail_len))
-		return etran_channel_deliver(ch, xs, rec, data, len);
+	/* In the NAPI that owns the fill ring; what came before goes first. */
+	if (xdp && xdp->rxq->dev == xs->dev && xdp->rxq->queue_index == ch->queue) {
+		read_mail(ch);
+		if (!READ_ONCE(ch->direct->mail_len)) {
+			err = etran_channel_deliver(ch, xs, rec, data, len);
+			if (err != -ENOBUFS)
+				return err;
+		}
+		if (!xsk_hook_rx_room(xs))
+			return -ENOBUFS;
+	}
 	return post(ch, rec, data, len);
+}
+
+/**
+ * etran_direct_recycle - the buffer of a packet that ends here may take what waits for one
+ * @xdp: the packet, in an AF_XDP buffer; nobody reads it any more
+ *
+ * Return: XDP action. Context: the driver's NAPI, in its XDP program.
+ */
+int etran_direct_recycle(struct xdp_buff *xdp)
+{
+	struct xsk_buff_pool *pool = container_of(xdp, struct xdp_buff_xsk, xdp)->pool;
+	struct bpf_redirect_info *ri;
+	int action = XDP_DROP;
+	struct etran_channel *ch;
+	struct etran_direct *d;
+	struct etran_ep *ep;
+	struct mail *m;
+
+	if (xsk_hook(pool) != &hook_ops)
+		return XDP_DROP;
+	ch = channel_of(pool);
+	d = READ_ONCE(ch->direct);
+	if (!d || !READ_ONCE(d->mail_len) || etran_channel_dead(ch))
+		return XDP_DROP;
+	spin_lock(&d->ready_lock);
+	while ((m = list_first_entry_or_null(&d->mail, struct mail, list))) {
+		ep = recipient(ch, m);
+		if (!ep) {
+			take_mail(d, m);
+			continue;
+		}
+		if (!xsk_hook_rx_room(ep->xs))
+			break;
+		xsk_buff_set_size(xdp, sizeof(m->rec) + m->len);
+		memcpy(xdp->data, &m->rec, sizeof(m->rec));
+		memcpy(xdp->data + sizeof(m->rec), m + 1, m->len);
+		ri = bpf_net_ctx_get_ri();
+		ri->map_type = BPF_MAP_TYPE_XSKMAP;
+		ri->tgt_value = ep->xs;
+		ri->tgt_index = ch->queue;
+		ri->map_id = 1;
+		ri->flags = 0;
+		atomic64_inc(&ch->delivered);
+		take_mail(d, m);
+		action = XDP_REDIRECT;
+		break;
+	}
+	spin_unlock(&d->ready_lock);
+	return action;
 }
 
 /* ---- what the driver asks ---- */
@@ -648,15 +752,19 @@ static void direct_free(struct etran_direct *d)
 	kfree(d);
 }
 
-static struct etran_direct *direct_make(u32 chunks)
+static struct etran_direct *direct_make(struct etran_channel *ch)
 {
 	struct etran_direct *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
-	u32 n = roundup_pow_of_two(chunks);
+	u32 n = roundup_pow_of_two(ch->chunks);
 
 	if (!d)
 		return NULL;
+	d->channel = ch;
 	spin_lock_init(&d->ready_lock);
 	INIT_LIST_HEAD(&d->mail);
+	d->mail_ns = MAIL_MIN_NS;
+	hrtimer_init(&d->mail_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+	d->mail_timer.function = look_for_buffers;
 	d->mask = n - 1;
 	d->ready = kvcalloc(n, sizeof(*d->ready), GFP_KERNEL_ACCOUNT);
 	d->fifo = kvcalloc(n, sizeof(*d->fifo), GFP_KERNEL_ACCOUNT);
@@ -716,6 +824,7 @@ static void hook_release(struct xsk_buff_pool *pool)
 	/* A packet of a frame that was ended may be on its way still: it does not complete any more. */
 	WRITE_ONCE(ch->direct, NULL);
 	synchronize_net();
+	hrtimer_cancel(&d->mail_timer);
 	direct_free(d);
 	etran_channel_put(ch);
 }
@@ -762,7 +871,7 @@ struct etran_channel *etran_direct_attach(struct socket *sock, struct etran_link
 				xs->zc ? ETRAN_DIRECT : ETRAN_DIRECT_COPY);
 	if (IS_ERR(ch))
 		return ch;
-	d = direct_make(ch->chunks);
+	d = direct_make(ch);
 	if (!d) {
 		etran_channel_kill(ch);
 		etran_channel_put(ch);
@@ -815,6 +924,11 @@ int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const st
 			 const struct etran_rec *rec, const void *data, u32 len)
 {
 	return -EOPNOTSUPP;
+}
+
+int etran_direct_recycle(struct xdp_buff *xdp)
+{
+	return XDP_DROP;
 }
 
 void etran_direct_link_gone(struct etran_link *link)

@@ -907,6 +907,7 @@ bool etran_direct_gen(struct etran_xmit *x, const struct etran_pkt *pkt, const v
 void etran_direct_complete(struct etran_channel *ch, u32 chunk);
 int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const struct xdp_buff *xdp,
 			 const struct etran_rec *rec, const void *data, u32 len);
+int etran_direct_recycle(struct xdp_buff *xdp);
 void etran_direct_egress(struct etran_channel *ch);
 void etran_direct_link_gone(struct etran_link *link);
 

@@ -152,6 +152,13 @@ static noinline void *make_copy(const struct arrived *a)
 	return copy;
 }
 
+/* A packet ends here. In direct mode its buffer may be of use. */
+static int end(struct xdp_buff *xdp)
+{
+	return unlikely(xdp->rxq->mem.type == MEM_TYPE_XSK_BUFF_POOL) ? etran_direct_recycle(xdp) :
+									XDP_DROP;
+}
+
 /* Run the transport's program. Return: XDP action. */
 static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 			       struct etran_transport *t, struct etran_ops *ops,
@@ -189,10 +196,10 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 		if (!pkt->delivered)
 			break;
 		etran_count(link, t, rx_delivered);
-		return XDP_DROP;
+		return end(xdp);
 	case ETRAN_CONSUME:
 		etran_count(link, t, rx_consumed);
-		return XDP_DROP;
+		return end(xdp);
 	case ETRAN_PASS:
 		etran_count(link, t, rx_passed);
 		if (unlikely(hdr != a->ip))
@@ -205,7 +212,7 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 	etran_bad_verdict(link, t, ETRAN_INGRESS, verdict);
 drop:
 	etran_count(link, t, rx_dropped);
-	return XDP_DROP;
+	return end(xdp);
 }
 
 /* Every packet, step by step. Return: XDP action. */

@@ -262,12 +262,14 @@ static int deliver(struct etran_transport *t, const struct xdp_buff *xdp,
 	if (!err)
 		return 0;
 	etran_count(ch ? ch->link : NULL, t, deliver_failed);
-	if (err == -ENETDOWN)
+	if (err == -ENETDOWN) {
 		etran_count(ch ? ch->link : NULL, t, deliver_device);
-	else if (err == -EMSGSIZE)
+	} else if (err == -EMSGSIZE) {
 		etran_count(ch->link, t, deliver_size);
-	else
+	} else {
 		etran_count(ch->link, t, deliver_buffers);
+		atomic64_inc(&ch->undelivered);
+	}
 	return err;
 }
 
