@@ -36,7 +36,7 @@
 #include <net/xdp_sock.h>
 #include "egress.h"
 
-#if __has_include(<net/xsk_hook.h>)
+#ifdef ETRAN_XSK_HOOK
 #include <net/xsk_hook.h>
 
 #define PULL		32
@@ -895,7 +895,7 @@ struct etran_channel *etran_direct_attach(struct socket *sock, struct etran_link
 	return ch;
 }
 
-#else /* no net/xsk_hook.h */
+#else /* no ETRAN_XSK_HOOK */
 
 bool etran_direct_possible(void)
 {
