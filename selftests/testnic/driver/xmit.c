@@ -199,7 +199,7 @@ netdev_tx_t testnic_start_xmit(struct sk_buff *skb, struct net_device *dev)
  * @frames: the frames
  * @flags: XDP_XMIT_FLUSH or 0; a batch is always flushed
  *
- * Return: @n or an errno. Context: NAPI of any device.
+ * Return: @n or an errno. Context: bottom halves off.
  */
 int testnic_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames, u32 flags)
 {
@@ -224,7 +224,8 @@ int testnic_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames, u
 	testnic_add(nic, tx_xdp, b.packets);
 	testnic_end(&b);
 	rcu_read_unlock();
+	/* Not _rx_napi: their pool may be that of another CPU, whose cache only that one may touch. */
 	for (i = 0; i < n; i++)
-		xdp_return_frame_rx_napi(frames[i]);
+		xdp_return_frame(frames[i]);
 	return n;
 }
