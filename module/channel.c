@@ -225,16 +225,10 @@ void etran_channel_unbind(struct etran_link *link, u32 queue)
 int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct xdp_buff *xdp)
 {
 	struct bpf_net_context net_ctx, *old;
-	struct bpf_redirect_info *ri;
 	int err;
 
 	old = etran_net_ctx_enter(&net_ctx);
-	ri = bpf_net_ctx_get_ri();
-	ri->map_type = BPF_MAP_TYPE_XSKMAP;
-	ri->tgt_value = xs;
-	ri->tgt_index = ch->queue;
-	ri->map_id = 1;
-	ri->flags = 0;
+	etran_redirect_to(ch, xs);
 	err = xdp_do_redirect(xs->dev, xdp, &redirect_prog);
 	xdp_do_flush();
 	etran_net_ctx_leave(old);

@@ -402,6 +402,15 @@ static struct etran_ep *recipient(struct etran_channel *ch, const struct mail *m
 	return ep && READ_ONCE(ep->open) && rcu_access_pointer(ep->channel) == ch ? ep : NULL;
 }
 
+/* Whom it was for is gone, after the program was told that it will arrive. Context: RCU read side. */
+static void count_lost(struct etran_channel *ch)
+{
+	struct etran_link *link = READ_ONCE(ch->link);
+
+	etran_count(link, NULL, deliver_failed);
+	etran_count(link, NULL, deliver_endpoint);
+}
+
 /* Context: ready_lock held. */
 static void take_mail(struct etran_direct *d, struct mail *m)
 {
@@ -417,14 +426,18 @@ static void read_mail(struct etran_channel *ch)
 	struct etran_ep *ep;
 	struct mail *m;
 	bool any = false;
+	int err;
 
 	if (!READ_ONCE(d->mail_len))
 		return;
 	spin_lock(&d->ready_lock);
 	while ((m = list_first_entry_or_null(&d->mail, struct mail, list))) {
 		ep = recipient(ch, m);
-		if (ep && etran_channel_deliver(ch, ep->xs, &m->rec, m + 1, m->len) == -ENOBUFS)
+		err = ep ? etran_channel_deliver(ch, ep->xs, &m->rec, m + 1, m->len) : -ENOENT;
+		if (err == -ENOBUFS)
 			break;
+		if (err)
+			count_lost(ch);
 		take_mail(d, m);
 		any = true;
 	}
@@ -534,7 +547,6 @@ int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const st
 int etran_direct_recycle(struct xdp_buff *xdp)
 {
 	struct xsk_buff_pool *pool = container_of(xdp, struct xdp_buff_xsk, xdp)->pool;
-	struct bpf_redirect_info *ri;
 	int action = XDP_DROP;
 	struct etran_channel *ch;
 	struct etran_direct *d;
@@ -551,6 +563,7 @@ int etran_direct_recycle(struct xdp_buff *xdp)
 	while ((m = list_first_entry_or_null(&d->mail, struct mail, list))) {
 		ep = recipient(ch, m);
 		if (!ep) {
+			count_lost(ch);
 			take_mail(d, m);
 			continue;
 		}
@@ -559,12 +572,7 @@ int etran_direct_recycle(struct xdp_buff *xdp)
 		xsk_buff_set_size(xdp, sizeof(m->rec) + m->len);
 		memcpy(xdp->data, &m->rec, sizeof(m->rec));
 		memcpy(xdp->data + sizeof(m->rec), m + 1, m->len);
-		ri = bpf_net_ctx_get_ri();
-		ri->map_type = BPF_MAP_TYPE_XSKMAP;
-		ri->tgt_value = ep->xs;
-		ri->tgt_index = ch->queue;
-		ri->map_id = 1;
-		ri->flags = 0;
+		etran_redirect_to(ch, ep->xs);
 		atomic64_inc(&ch->delivered);
 		take_mail(d, m);
 		action = XDP_REDIRECT;
@@ -880,6 +888,7 @@ struct etran_channel *etran_direct_attach(struct socket *sock, struct etran_link
 	ch->direct = d;
 	hooked = xsk_hook_attach(sock, &hook_ops, ch);
 	if (xs->zc) {
+		/* Whatever came of it: meanwhile the driver found nothing to send. */
 		rcu_read_lock();
 		wake_driver(ch);
 		rcu_read_unlock();

@@ -50,6 +50,8 @@
 #define ETRAN_EXITS		16
 /* Seconds; see above. */
 #define GEN_ALONE		10
+/* What a transport got was not summed yet. */
+#define GEN_NOT_ASKED		U64_MAX
 
 /* The latest at the end; under etran_mutex. */
 static struct etran_exit_record records[ETRAN_EXITS];
@@ -227,24 +229,29 @@ static u64 input_of(const struct etran_transport *t)
 void etran_gen_goes_on(struct etran_transport *t, u32 made)
 {
 	struct etran_ran *ran = this_cpu_ptr(t->ran);
+	unsigned long now = jiffies;
 	u64 input;
 
 	/* It was not called for long: it may have been told to stop (no page, no room) instead. */
-	if (time_after((unsigned long)jiffies, ran->turn + HZ))
+	if (time_after(now, ran->turn + HZ))
 		ran->going = 0;
-	ran->turn = jiffies;
+	ran->turn = now;
 	ran->made += made;
-	if (ran->going && time_before((unsigned long)jiffies, ran->going + GEN_ALONE * HZ))
-		return;
-	input = input_of(t);
-	if (ran->going && input == ran->input)
-		etran_eject(t, ETRAN_EXIT_GEN, ran->made,
-			    "gen was called %u times in %u ms and never said stop, while no frame and no packet came in",
-			    ran->made, jiffies_to_msecs(jiffies - ran->going));
+	/* Most say stop in one of the next turns: for them the counters are not summed. */
+	input = GEN_NOT_ASKED;
+	if (ran->going) {
+		if (time_before(now, ran->going + (ran->input == input ? HZ : GEN_ALONE * HZ)))
+			return;
+		input = input_of(t);
+		if (input == ran->input)
+			etran_eject(t, ETRAN_EXIT_GEN, ran->made,
+				    "gen was called %u times in %u ms and never said stop, while no frame and no packet came in",
+				    ran->made, jiffies_to_msecs(now - ran->going));
+	}
 	ran->input = input;
 	ran->made = 0;
 	/* 0 says that it does not. */
-	ran->going = jiffies ?: 1;
+	ran->going = now ?: 1;
 }
 
 /**

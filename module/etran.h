@@ -88,7 +88,7 @@ struct etran_routes {
  * @made: calls of gen that made packets, since @going
  * @going: jiffies when gen began to go on without saying stop, or it was looked at last; 0: it said stop
  * @turn: jiffies at the end of the last turn of gen that did not end with stop
- * @input: frames and packets that the transport had got until then
+ * @input: frames and packets that the transport had got at @going; or that they were not summed then
  */
 struct etran_ran {
 	u64 members;
@@ -457,6 +457,24 @@ static inline struct bpf_net_context *etran_net_ctx_enter(struct bpf_net_context
 static inline void etran_net_ctx_leave(struct bpf_net_context *old)
 {
 	current->bpf_net_context = old;
+}
+
+/**
+ * etran_redirect_to - have the redirect that follows go to an application, as from an XSKMAP
+ * @ch: its channel
+ * @xs: its AF_XDP socket
+ *
+ * Context: a redirect context is set.
+ */
+static inline void etran_redirect_to(const struct etran_channel *ch, struct xdp_sock *xs)
+{
+	struct bpf_redirect_info *ri = bpf_net_ctx_get_ri();
+
+	ri->map_type = BPF_MAP_TYPE_XSKMAP;
+	ri->tgt_value = xs;
+	ri->tgt_index = ch->queue;
+	ri->map_id = 1;
+	ri->flags = 0;
 }
 
 /* caller.c */

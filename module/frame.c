@@ -166,6 +166,7 @@ static u32 chunk_of(const struct etran_channel *ch, const struct etran_frame *f)
 /* The chunk is the application's again. Everything else of the frame is done. */
 static void give_back(struct etran_channel *ch, struct etran_frame *f)
 {
+	/* The application, which maps it, sees its chunk free only when nothing reads it any more. */
 	smp_store_release(&ch->busy[chunk_of(ch, f)], 0);
 	atomic_inc((atomic_t *)&ch->status->released);
 	if (READ_ONCE(ch->direct))
@@ -275,7 +276,7 @@ static bool keep_frame(struct etran_pkt *pkt, u64 cookie, u32 state, u32 bits)
 	WRITE_ONCE(ch->busy[pkt->chunk], 1);
 	move_class(ch, pkt->transport, ETRAN_CLASS_NONE, class_of(state));
 	WRITE_ONCE(ch->status->held, etran_channel_kept(ch));
-	/* Pairs with the acquire in find_frame(). */
+	/* Pairs with the acquire in look_up(). */
 	smp_store_release(&f->tag, tag | state | bits);
 	pkt->handle = make_handle(ch, pkt->chunk, tag);
 	return true;
@@ -557,6 +558,7 @@ bool etran_frame_undriven(struct etran_channel *ch, u32 chunk)
 	if (state_of(tag) != ETRAN_FRAME_FREE)
 		return false;
 	if (ch->busy[chunk]) {
+		/* As in give_back(). */
 		smp_store_release(&ch->busy[chunk], 0);
 		atomic_inc((atomic_t *)&ch->status->released);
 		wake_waiters(ch);
@@ -615,6 +617,7 @@ bool etran_frame_is(struct etran_transport *t, u64 handle)
 	struct etran_channel *ch;
 	u32 tag;
 
+	/* As in etran_frame_payload(), for what the payload was read from. */
 	smp_rmb();
 	return find_frame(t, handle, &ch, &tag);
 }
@@ -790,7 +793,7 @@ static void end_frames(struct etran_channel *ch, struct etran_transport *t)
 	for (i = 0; i < ch->chunks && etran_channel_kept(ch); i++) {
 		struct etran_frame *f = &ch->frames[i];
 
-		/* As in find_frame(). */
+		/* As in look_up(). */
 		tag = smp_load_acquire(&f->tag);
 		if (state_of(tag) == ETRAN_FRAME_FREE)
 			continue;
@@ -882,7 +885,7 @@ u32 etran_frames_oldest(struct etran_transport *t, u32 *queue)
 		for (i = 0; ch && i < ch->chunks && etran_channel_kept(ch); i++) {
 			struct etran_frame *f = &ch->frames[i];
 
-			/* As in find_frame(). */
+			/* As in look_up(). */
 			tag = smp_load_acquire(&f->tag);
 			if (state_of(tag) == ETRAN_FRAME_FREE || READ_ONCE(f->ep)->transport != t)
 				continue;
