@@ -4,22 +4,10 @@
  * the module around them, and XDP programs for the plain arms. See frames.h.
  */
 #include "etran.bpf.h"
+#include "../ip.bpf.h"
 #include "frames.h"
 
 #define AF_HDR	((int)(ETRAN_HDR_LEN - FR_HDRS))
-
-struct ip {
-	__u8 version_ihl;
-	__u8 tos;
-	__u16 tot_len;
-	__u16 id;
-	__u16 frag_off;
-	__u8 ttl;
-	__u8 protocol;
-	__u16 check;
-	__u32 saddr;
-	__u32 daddr;
-};
 
 volatile struct fr_state fr;
 

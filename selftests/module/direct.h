@@ -146,15 +146,7 @@ static int down(struct et_hosts *t)
 static ET_UNUSED void put(struct xsk *x, uint32_t chunk, unsigned int op, const struct tt_req *r,
 		const void *payload, uint32_t len)
 {
-	struct etran_req *q = (void *)(x->umem + chunk * XSK_CHUNK + OFFSET);
-
-	memset(q, 0, sizeof(*q));
-	q->endpoint = x->id;
-	q->op = op;
-	memcpy(q->data, r, sizeof(*r));
-	if (len)
-		memcpy(q + 1, payload, len);
-	xsk_desc(x, chunk * XSK_CHUNK + OFFSET, sizeof(*q) + len, 0);
+	xsk_put_at(x, chunk, OFFSET, op, r, payload, len);
 }
 
 /* A request, sent; its program has run when this returns 0. */

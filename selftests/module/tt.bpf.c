@@ -2,6 +2,7 @@
 /* The test transport: see tt.h. */
 #include <stdbool.h>
 #include "etran.bpf.h"
+#include "../ip.bpf.h"
 #include "tt.h"
 
 #define AF_HDR		((int)(ETRAN_HDR_LEN - TT_HDRS))
@@ -17,19 +18,6 @@
 #ifndef TT_OPS_FLAGS
 #define TT_OPS_FLAGS 0
 #endif
-
-struct ip {
-	__u8 version_ihl;
-	__u8 tos;
-	__u16 tot_len;
-	__u16 id;
-	__u16 frag_off;
-	__u8 ttl;
-	__u8 protocol;
-	__u16 check;
-	__u32 saddr;
-	__u32 daddr;
-};
 
 struct ip6 {
 	__u8 version_class;

@@ -201,11 +201,12 @@ static ET_UNUSED void xsk_desc(struct xsk *x, uint64_t addr, uint32_t len, uint3
 	__atomic_store_n(x->tx.producer, at + 1, __ATOMIC_RELEASE);
 }
 
-/* Puts a request into chunk @chunk and its descriptor into the TX ring. */
-static ET_UNUSED void xsk_put(struct xsk *x, uint32_t chunk, unsigned int op,
-			      const struct tt_req *r, const void *payload, uint32_t len)
+/* Puts a request @offset bytes into chunk @chunk and its descriptor into the TX ring. */
+static ET_UNUSED void xsk_put_at(struct xsk *x, uint32_t chunk, uint32_t offset, unsigned int op,
+				 const struct tt_req *r, const void *payload, uint32_t len)
 {
-	struct etran_req *q = (void *)(x->umem + chunk * XSK_CHUNK);
+	uint64_t addr = (uint64_t)chunk * XSK_CHUNK + offset;
+	struct etran_req *q = (void *)(x->umem + addr);
 
 	memset(q, 0, sizeof(*q));
 	q->endpoint = x->id;
@@ -213,7 +214,14 @@ static ET_UNUSED void xsk_put(struct xsk *x, uint32_t chunk, unsigned int op,
 	memcpy(q->data, r, sizeof(*r));
 	if (len)
 		memcpy(q + 1, payload, len);
-	xsk_desc(x, chunk * XSK_CHUNK, sizeof(*q) + len, 0);
+	xsk_desc(x, addr, sizeof(*q) + len, 0);
+}
+
+/* The same, at its beginning. */
+static ET_UNUSED void xsk_put(struct xsk *x, uint32_t chunk, unsigned int op,
+			      const struct tt_req *r, const void *payload, uint32_t len)
+{
+	xsk_put_at(x, chunk, 0, op, r, payload, len);
 }
 
 /* Return: 0, or the errno of sendto(). */

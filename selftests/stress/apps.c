@@ -34,6 +34,12 @@ TEST_F_TIMEOUT(stress, killed_under_load_200_times, 240)
 	EXPECT_LT(1000, s->load->good);
 }
 
+/* An application on host b beside the honest one's peer. */
+static int open_reader(struct stress *s, struct xsk *to)
+{
+	return et_enter(s->hosts.b.ns) || stress_open(to, 1) || et_enter(s->hosts.a.ns) ? -1 : 0;
+}
+
 /* @n messages of 100 bytes to @to, which is another than the honest one's peer. */
 static int send_to(struct stress *s, const struct xsk *to, uint32_t n)
 {
@@ -57,9 +63,7 @@ TEST_F_TIMEOUT(stress, reader_that_stops, 120)
 	uint32_t i;
 
 	ASSERT_EQ(0, stress_honest_open(s, 0));
-	ASSERT_EQ(0, et_enter(s->hosts.b.ns));
-	ASSERT_EQ(0, stress_open(&to, 1));
-	ASSERT_EQ(0, et_enter(s->hosts.a.ns));
+	ASSERT_EQ(0, open_reader(s, &to));
 	dropped = et_count("rx_dropped");
 	ASSERT_EQ(0, send_to(s, &to, 320));
 	/* Its ring is full; that it gives more buffers changes nothing. */
@@ -86,9 +90,7 @@ TEST_F_TIMEOUT(stress, empty_fill_ring, 120)
 
 	ASSERT_EQ(0, stress_honest_open(s, 0));
 	/* Its first half of the buffers is all that it gives. */
-	ASSERT_EQ(0, et_enter(s->hosts.b.ns));
-	ASSERT_EQ(0, stress_open(&to, 1));
-	ASSERT_EQ(0, et_enter(s->hosts.a.ns));
+	ASSERT_EQ(0, open_reader(s, &to));
 	for (i = 0; i < STRESS_SEND; i += 32) {
 		ASSERT_EQ(0, send_to(s, &to, 32));
 		for (uint32_t k = 0; k < 32; k++)

@@ -2,23 +2,11 @@
 /* The transport that makes trouble, and the XDP program that looks for it: see load.h. */
 #include <stdbool.h>
 #include "etran.bpf.h"
+#include "../ip.bpf.h"
 #include "load.h"
 
 #define HDR		((int)(ETRAN_HDR_LEN - LOAD_HDRS))
 #define ADD(what)	__sync_fetch_and_add(&(what), 1)
-
-struct ip {
-	__u8 version_ihl;
-	__u8 tos;
-	__u16 tot_len;
-	__u16 id;
-	__u16 frag_off;
-	__u8 ttl;
-	__u8 protocol;
-	__u16 check;
-	__u32 saddr;
-	__u32 daddr;
-};
 
 volatile struct load_state load;
 

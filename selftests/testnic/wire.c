@@ -331,17 +331,24 @@ TEST_F(wire, rate)
 /* So slow that nothing leaves the queue while the test looks: 1,000 bytes take 8 s. */
 #define CRAWL 1000
 
-TEST_F(wire, queue_of_packets)
+static int crawl_with_30(int out, const char *limit, uint32_t value)
 {
 	uint8_t f[1000];
 	uint32_t i;
 
-	ASSERT_EQ(0, tn_set("tn0", "rate", CRAWL));
-	ASSERT_EQ(0, tn_set("tn0", "queue_packets", 10));
+	if (tn_set("tn0", "rate", CRAWL) || tn_set("tn0", limit, value))
+		return -1;
 	for (i = 0; i < 30; i++) {
-		numbered(f, i, 1000);
-		ASSERT_EQ(0, put(self->out, f, 1000));
+		numbered(f, i, sizeof(f));
+		if (put(out, f, sizeof(f)))
+			return -1;
 	}
+	return 0;
+}
+
+TEST_F(wire, queue_of_packets)
+{
+	ASSERT_EQ(0, crawl_with_30(self->out, "queue_packets", 10));
 	EXPECT_EQ(20, tn_counter("tn0", "wire_queue_full"));
 	ASSERT_EQ(0, et_sh("ip link set tn0 down"));
 	EXPECT_EQ(10, tn_counter("tn0", "wire_down"));
@@ -349,18 +356,13 @@ TEST_F(wire, queue_of_packets)
 
 TEST_F(wire, queue_of_bytes)
 {
-	uint8_t f[1000];
-	uint32_t i;
+	uint8_t f[100];
 
-	ASSERT_EQ(0, tn_set("tn0", "rate", CRAWL));
-	ASSERT_EQ(0, tn_set("tn0", "queue_bytes", 5100));
-	for (i = 0; i < 30; i++) {
-		numbered(f, i, 1000);
-		ASSERT_EQ(0, put(self->out, f, 1000));
-	}
+	ASSERT_EQ(0, crawl_with_30(self->out, "queue_bytes", 5100));
 	EXPECT_EQ(25, tn_counter("tn0", "wire_queue_full"));
 	/* A small one fits in. */
-	ASSERT_EQ(0, put(self->out, f, 100));
+	numbered(f, 30, sizeof(f));
+	ASSERT_EQ(0, put(self->out, f, sizeof(f)));
 	EXPECT_EQ(25, tn_counter("tn0", "wire_queue_full"));
 }
 
