@@ -96,14 +96,16 @@ static int make_devices(const char *type)
 	for (i = 1; i >= 0; i--) {
 		const char * const *s = side[i];
 
-		if (et_enter(h[i]->ns) ||
-		    et_sh("printf 'link set lo up\nlink set %s addrgenmode none address %s\naddr add %s/24 dev %s\nlink set %s up\nneigh replace %s lladdr %s nud permanent dev %s\nlink add etran0 link %s numrxqueues 4 type etran\nlink set etran0 up\n' | ip -batch -",
-			  s[0], s[2], s[1], s[0], s[0], s[3], s[4], s[0], s[0]))
+		if (et_enter(h[i]->ns))
 			return -1;
 		err = bpf_xdp_attach(if_nametoindex(s[0]), tt_xdp(tt_object), XDP_FLAGS_DRV_MODE, NULL);
 		errno = -err;
 		if (err)
 			return et_fail("XDP on %s", s[0]);
+		/* The link device last: see complete(). */
+		if (et_sh("printf 'link set lo up\nlink set %s addrgenmode none address %s\naddr add %s/24 dev %s\nlink set %s up\nneigh replace %s lladdr %s nud permanent dev %s\nlink add etran0 link %s numrxqueues 4 type etran\nlink set etran0 up\n' | ip -batch -",
+			  s[0], s[2], s[1], s[0], s[0], s[3], s[4], s[0], s[0]))
+			return -1;
 	}
 	return 0;
 }
@@ -114,7 +116,7 @@ static ET_UNUSED int restore_neighbour(void)
 	return et_sh("ip neigh replace %s lladdr %s nud permanent dev tn0", ET_ADDR_B, ET_MAC_B);
 }
 
-/* Are all devices there that there should be? */
+/* Are all devices there that there should be? A test that ran out of time may have made a part of them. */
 static bool complete(const struct et_host *h, const char *dev)
 {
 	return !et_enter(h->ns) && if_nametoindex(dev) && if_nametoindex("etran0");
@@ -312,6 +314,7 @@ static int direct_main(int argc, char **argv)
 	pid_t child;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	et_timeouts();
 	libbpf_set_print(tt_silent);
 	if (access(et_testnic_path(), R_OK))
 		ksft_exit_skip("testnic.ko was not built\n");
