@@ -12,8 +12,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <linux/if_packet.h>
-#include "etran_test.h"
 #include "kselftest_harness.h"
+#include "etran_test.h"
 
 /* The harness ends a test that hangs after 30 s; emulation on a busy machine can be as slow. */
 #undef TEST_TIMEOUT_DEFAULT
@@ -294,6 +294,7 @@ static ET_UNUSED int tn_main(int argc, char **argv)
 	pid_t child;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	et_timeouts();
 	if (et_testnic_load() || tn_load_object())
 		ksft_exit_fail_msg("no module testnic, or no BPF object\n");
 	child = fork();
