@@ -43,8 +43,8 @@
 #define ET_ADDR6_B	"fd00::2"
 #define ET_MAC_A	"02:00:00:00:00:0a"
 #define ET_MAC_B	"02:00:00:00:00:0b"
-/* How long a test waits for what must happen; emulated machines are slow. */
-#define ET_PATIENCE_MS	5000
+/* How long a test waits for what must happen; emulated machines are slow, and see et_timeouts(). */
+#define ET_PATIENCE_MS	(et_debug() ? 20000 : 5000)
 
 #define ET_UNUSED	__attribute__((unused))
 
