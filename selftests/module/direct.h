@@ -10,13 +10,9 @@
 #ifndef DIRECT_H
 #define DIRECT_H
 
-#include "engine.h"
+#include "step.h"
 #include <signal.h>
 
-#define DELIVER		5u
-#define CONSUME		4u
-/* Where requests lie in a chunk: 256 bytes in front of the payload are the headers'. */
-#define OFFSET		(256 - sizeof(struct etran_req))
 #define QUEUES		4
 
 /* One pair for each type of device. */
@@ -145,80 +141,6 @@ static int down(struct et_hosts *t)
 
 /* ---- sockets ---- */
 
-static ET_UNUSED void put(struct xsk *x, uint32_t chunk, unsigned int op, const struct tt_req *r,
-		const void *payload, uint32_t len)
-{
-	xsk_put_at(x, chunk, OFFSET, op, r, payload, len);
-}
-
-/* A request, sent; its program has run when this returns 0. */
-static ET_UNUSED int submit(struct xsk *x, uint32_t chunk, unsigned int op, const struct tt_req *r,
-		  const void *payload, uint32_t len)
-{
-	uint32_t was = tt->egress;
-
-	put(x, chunk, op, r, payload, len);
-	errno = xsk_kick(x);
-	if (errno)
-		return et_fail("sendto");
-	return et_wait_for(tt->egress != was) ? 0 : et_fail("egress did not run");
-}
-
-static ET_UNUSED uint64_t keep(struct xsk *x, uint32_t chunk, struct tt_req r, uint32_t verdict,
-		     const char *payload)
-{
-	r.verdict = verdict;
-	r.flags |= TT_F_HOLD;
-	r.cookie = 0x11;
-	r.slot = chunk % TT_SLOTS;
-	tt->handle[r.slot] = 0;
-	return submit(x, chunk, TT_SEND, &r, payload, strlen(payload)) ? 0 : tt->handle[r.slot];
-}
-
-static ET_UNUSED int call(struct xsk *x, uint32_t chunk, uint32_t what, uint32_t queue, uint64_t handle,
-		uint64_t arg, uint32_t flags)
-{
-	struct tt_req r = { .slot = 63 };
-
-	eng_call(63, what, queue, handle, arg, flags);
-	if (submit(x, chunk, TT_CALL, &r, NULL, 0) || !et_wait_for(tt->call[63].done))
-		return -1000;
-	return tt->call[63].result;
-}
-
-static ET_UNUSED uint32_t completions(const struct xsk *x)
-{
-	return __atomic_load_n(x->comp.producer, __ATOMIC_ACQUIRE) - *x->comp.consumer;
-}
-
-/* Wait for one completion. Return: its chunk; UINT32_MAX when there is none or another address. */
-static ET_UNUSED uint32_t completed(struct xsk *x)
-{
-	uint64_t addr;
-	uint32_t at;
-
-	if (!et_wait_for(completions(x)))
-		return UINT32_MAX;
-	at = *x->comp.consumer;
-	addr = ((uint64_t *)x->comp.desc)[at % XSK_RING];
-	__atomic_store_n(x->comp.consumer, at + 1, __ATOMIC_RELEASE);
-	return addr % XSK_CHUNK == OFFSET ? addr / XSK_CHUNK : UINT32_MAX;
-}
-
-/* What arrives next: 0 if it is that. */
-static ET_UNUSED int received(struct xsk *y, uint32_t seq, const char *payload)
-{
-	struct xsk_frame f;
-
-	if (!xsk_recv(y, &f))
-		return et_fail("nothing was received");
-	xsk_fill(y, f.addr & -XSK_CHUNK);
-	errno = 0;
-	if (f.tt.seq != seq || f.len != strlen(payload) || memcmp(f.payload, payload, f.len))
-		return et_fail("frame %u was received, %u bytes", f.tt.seq, f.len);
-	return 0;
-}
-
 static ET_UNUSED uint64_t count_of(struct xsk *x, const char *name)
 {
 	return et_counter(ETRAN_COUNTERS_ENDPOINT, x->id, name);
@@ -233,14 +155,7 @@ static ET_UNUSED bool conserved(const FIXTURE_DATA(direct) *self)
 /* gen: send the frame's payload again, as sequence number @seq. */
 static ET_UNUSED int again(FIXTURE_DATA(direct) *self, uint64_t handle, uint32_t seq)
 {
-	uint32_t was = tt->gen_n;
-
-	tt->gen_do[was] = (struct tt_gen) {
-		.handle = handle, .verdict = TX, .daddr = hosts.b.addr, .seq = seq, .dport = 2,
-		.rx_verdict = DELIVER,
-	};
-	__atomic_store_n((uint32_t *)&tt->gen_n, was + 1, __ATOMIC_RELEASE);
-	return submit(&self->x, 500, TT_KICK, &self->r, NULL, 0) ?:
+	return resend(&self->x, 500, hosts.b.addr, handle, seq) ?:
 	       completed(&self->x) == 500 ? 0 : et_fail("no completion of the kick");
 }
 
@@ -251,6 +166,16 @@ static int open_x(struct xsk *x, uint16_t flags, const struct xsk_config *more)
 	c.device = "tn0";
 	c.bind_flags = flags;
 	return et_enter(hosts.a.ns) ?: xsk_open(x, &c);
+}
+
+/* The fixture's sockets. */
+static int open_both(FIXTURE_DATA(direct) *self, uint16_t flags)
+{
+	return et_enter(hosts.b.ns) ?:
+	       xsk_open(&self->y, &(struct xsk_config) { .port = 2, .chunks = 256 }) ?:
+	       open_x(&self->x, flags, &(struct xsk_config) {
+			.port = 1, .chunks = 1024, .fill = 256,
+	       });
 }
 
 FIXTURE_SETUP(direct)
@@ -272,11 +197,7 @@ FIXTURE_SETUP(direct)
 		ASSERT_EQ(0, setting("tn1", "rx_queue", "0"));
 		ASSERT_EQ(0, setting("tn0", "rx_queue", "0"));
 	}
-	ASSERT_EQ(0, et_enter(hosts.b.ns));
-	ASSERT_EQ(0, xsk_open(&self->y, &(struct xsk_config) { .port = 2, .chunks = 256 }));
-	ASSERT_EQ(0, open_x(&self->x, variant->flags, &(struct xsk_config) {
-		.port = 1, .chunks = 1024, .fill = 256,
-	}));
+	ASSERT_EQ(0, open_both(self, variant->flags));
 	self->r = (struct tt_req) {
 		.daddr = hosts.b.addr, .verdict = TX, .rx_verdict = DELIVER, .dport = 2,
 	};

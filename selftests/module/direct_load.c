@@ -122,7 +122,12 @@ static void load_fork(const FIXTURE_DATA(direct) *self, struct loader *l, uint16
 		close(bpf_link__fd(self->link));
 		if (open_x(&x, flags, &(struct xsk_config) {
 				.queue = socket, .chunks = 1024, .fill = 64, .port = 9 + socket,
-			}) || load(&x, socket, l->sent, limit) ||
+			}))
+			_exit(1);
+		/* It would keep the namespaces, too. */
+		close(hosts.a.ns);
+		close(hosts.b.ns);
+		if (load(&x, socket, l->sent, limit) ||
 		    et_conserved(ETRAN_COUNTERS_ENDPOINT, x.id))
 			_exit(1);
 		_exit(0);
@@ -156,7 +161,7 @@ static bool goes_on(const struct loader *l)
 	return et_wait_for(*(volatile uint32_t *)l->sent - was > 500);
 }
 
-/* The frames that a dead process left with the transport keep its socket. */
+/* The frames that a dead process left with the transport keep its socket: from y, which has no part in it. */
 static int release_all(FIXTURE_DATA(direct) *self, unsigned int socket)
 {
 	uint32_t k;
@@ -165,9 +170,8 @@ static int release_all(FIXTURE_DATA(direct) *self, unsigned int socket)
 	for (k = 0; k < LOAD_CHUNKS; k++) {
 		if (!tt->kept[socket][k])
 			continue;
-		call(&self->x, 900, TT_W_RELEASE, 0, tt->kept[socket][k], 0, 0);
-		if (completed(&self->x) != 900)
-			return et_fail("no completion of the release");
+		if (eng_do(&self->y, 0, TT_W_RELEASE, 0, tt->kept[socket][k], 0, 0) <= -1000)
+			return -1;
 		tt->kept[socket][k] = 0;
 	}
 	return 0;
@@ -295,7 +299,27 @@ TEST_F_TIMEOUT(direct, umem_rewritten_in_flight, 120)
 
 /* ---- devices ---- */
 
-TEST_F_TIMEOUT(direct, device_down_up_and_fewer_queues_under_load, 120)
+/* The load goes on, and is at its end when it is stopped; both directions work. */
+static int survived(FIXTURE_DATA(direct) *self, struct loader *l)
+{
+	struct tt_req back = {
+		.daddr = hosts.a.addr, .verdict = TX, .rx_verdict = DELIVER, .dport = 1, .seq = 77,
+	};
+
+	if (!goes_on(l))
+		return et_fail("the load does not go on");
+	if (!load_stop(l))
+		return et_fail("the load had ended by itself");
+	if (works(self, 76))
+		return -1;
+	if (xsk_send(&self->y, 6, TT_SEND, &back, "back", 4))
+		return et_fail("sendto");
+	if (received(&self->x, 77, "back"))
+		return -1;
+	return conserved(self) ? 0 : et_fail("not all is accounted for");
+}
+
+TEST_F_TIMEOUT(direct, device_down_and_up_under_load, 120)
 {
 	struct loader l;
 	int i;
@@ -306,13 +330,72 @@ TEST_F_TIMEOUT(direct, device_down_up_and_fewer_queues_under_load, 120)
 		ASSERT_EQ(0, et_sh("ip link set tn0 up"));
 		EXPECT_TRUE(goes_on(&l));
 	}
-	/* Refused or not: a queue with a zero-copy socket stays. */
-	if (system("ethtool -L tn0 combined 1 >/dev/null 2>&1") == 0)
-		EXPECT_EQ(0, et_sh("ethtool -L tn0 combined %u", QUEUES));
-	EXPECT_TRUE(goes_on(&l));
-	EXPECT_TRUE(load_stop(&l));
-	EXPECT_TRUE(conserved(self));
-	EXPECT_EQ(0, restore_neighbour());
+	ASSERT_EQ(0, restore_neighbour());
+	EXPECT_EQ(0, survived(self, &l));
+}
+
+TEST_F_TIMEOUT(direct, queue_count_changes_under_load, 120)
+{
+	const char *what = strcmp(variant->type, "veth") ? "combined" : "tx";
+	struct loader l;
+	int i, n;
+
+	ASSERT_EQ(0, load_start(self, &l, variant->flags));
+	for (i = 0; i < 6; i++) {
+		/* It says so when there are as many already: the first is 3. */
+		n = 2 + (i + 1) % 3;
+		ASSERT_EQ(0, et_sh("ethtool -L tn0 %s %d", what, n));
+		EXPECT_TRUE(goes_on(&l));
+	}
+	/* The load's own stays: the kernel refuses that. */
+	EXPECT_EQ(0, et_sh("! ethtool -L tn0 %s 1", what));
+	EXPECT_EQ(0, survived(self, &l));
+}
+
+TEST_F_TIMEOUT(direct, mtu_changes_under_load, 120)
+{
+	struct loader l;
+	int i;
+
+	ASSERT_EQ(0, load_start(self, &l, variant->flags));
+	for (i = 0; i < 6; i++) {
+		ASSERT_EQ(0, et_enter(i & 2 ? hosts.a.ns : hosts.b.ns));
+		ASSERT_EQ(0, et_sh("ip link set %s mtu %d", i & 2 ? "tn0" : "tn1",
+				   i & 1 ? 1500 : 1280));
+		EXPECT_TRUE(goes_on(&l));
+	}
+	ASSERT_EQ(0, et_enter(hosts.a.ns));
+	EXPECT_EQ(0, survived(self, &l));
+}
+
+/* The sender's too: what it has in the NIC, and where its answers arrive, hangs on it. */
+TEST_F_TIMEOUT(direct, xdp_program_replaced_under_load, 120)
+{
+	const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	struct loader l;
+	int fd[3], i, end, err;
+
+	fd[0] = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", pass, 2, NULL);
+	fd[1] = -1;
+	fd[2] = tt_xdp(tt_object);
+	ASSERT_LE(0, fd[0]);
+	ASSERT_EQ(0, load_start(self, &l, variant->flags));
+	for (i = 0; i < 18; i++) {
+		end = i / 3 % 2;
+		ASSERT_EQ(0, et_enter(end ? hosts.b.ns : hosts.a.ns));
+		err = bpf_xdp_attach(if_nametoindex(end ? "tn1" : "tn0"), fd[i % 3],
+				     XDP_FLAGS_DRV_MODE, NULL);
+		ASSERT_EQ(0, err);
+		/* Without a program at its receiver a veth takes nothing. */
+		if (strcmp(variant->type, "veth"))
+			EXPECT_TRUE(goes_on(&l));
+	}
+	close(fd[0]);
+	ASSERT_EQ(0, et_enter(hosts.a.ns));
+	EXPECT_EQ(0, survived(self, &l));
 }
 
 TEST_F_TIMEOUT(direct, link_device_deleted_under_load, 60)
@@ -338,6 +421,83 @@ TEST_F_TIMEOUT(direct, nic_deleted_under_load, 60)
 	EXPECT_TRUE(self->x.status->flags & ETRAN_STATUS_DEVICE_GONE);
 	load_stop(&l);
 	EXPECT_TRUE(conserved(self));
+}
+
+/* Its devices are deleted, and what the driver still has is waited for. */
+TEST_F_TIMEOUT(direct, module_of_the_nic_removed_under_load, 60)
+{
+	struct loader l;
+	char refs[64];
+
+	snprintf(refs, sizeof(refs), "/sys/module/%s/refcnt", variant->type);
+	if (access(refs, F_OK))
+		SKIP(return, "the NIC's driver is built into this kernel");
+	ASSERT_EQ(0, load_start(self, &l, variant->flags));
+	ASSERT_EQ(0, et_remove(variant->type));
+	EXPECT_TRUE(self->x.status->flags & ETRAN_STATUS_DEVICE_GONE);
+	EXPECT_TRUE(conserved(self));
+	load_stop(&l);
+	/* A new one of the same name and place is a NIC like any. */
+	ASSERT_EQ(0, strcmp(variant->type, "veth") ? et_testnic_load() : et_sh("modprobe veth"));
+	ASSERT_EQ(0, make_devices(variant->type));
+	xsk_close(&self->x);
+	xsk_close(&self->y);
+	ASSERT_EQ(0, open_both(self, variant->flags));
+	ASSERT_EQ(0, load_start(self, &l, variant->flags));
+	EXPECT_EQ(0, survived(self, &l));
+}
+
+/* Hosts whose namespaces nobody else has, with what the fixture has on its own. */
+static int hosts_of_our_own(FIXTURE_DATA(direct) *self, const char *type, uint16_t flags)
+{
+	xsk_close(&self->x);
+	xsk_close(&self->y);
+	if (et_enter(hosts.home) || make_namespaces(&hosts) || make_devices(type))
+		return et_fail("hosts");
+	return open_both(self, flags);
+}
+
+/* A container that ends: the applications, their NIC and what they had sent, all at once. */
+TEST_F_TIMEOUT(direct, namespace_of_the_sender_destroyed_under_load, 60)
+{
+	int links = et_links(), i;
+	struct loader l;
+
+	ASSERT_EQ(0, hosts_of_our_own(self, variant->type, variant->flags));
+	ASSERT_EQ(links + 2, et_links());
+	ASSERT_EQ(0, load_start(self, &l, variant->flags));
+	for (i = 0; i < 8; i++)
+		put(&self->x, i, TT_SEND, &self->r, "last", 4);
+	xsk_kick(&self->x);
+	ASSERT_EQ(0, et_enter(hosts.home));
+	close(hosts.a.ns);
+	EXPECT_TRUE(load_stop(&l));
+	xsk_close(&self->x);
+	/* Sockets keep their namespace, frames that are kept their socket. */
+	ASSERT_EQ(0, release_all(self, 1));
+	EXPECT_TRUE(et_wait_for(et_links() == links));
+	EXPECT_TRUE(self->y.status->flags & ETRAN_STATUS_DEVICE_GONE);
+	EXPECT_TRUE(conserved(self));
+	close(hosts.b.ns);
+}
+
+/* The NIC goes with its peer, from under those who are at work on it. */
+TEST_F_TIMEOUT(direct, namespace_of_the_receiver_destroyed_under_load, 60)
+{
+	int links = et_links();
+	struct loader l;
+
+	ASSERT_EQ(0, hosts_of_our_own(self, variant->type, variant->flags));
+	ASSERT_EQ(links + 2, et_links());
+	xsk_close(&self->y);
+	ASSERT_EQ(0, load_start(self, &l, variant->flags));
+	close(hosts.b.ns);
+	EXPECT_TRUE(et_wait_for(et_links() == links));
+	EXPECT_TRUE(self->x.status->flags & ETRAN_STATUS_DEVICE_GONE);
+	EXPECT_TRUE(load_stop(&l));
+	EXPECT_TRUE(conserved(self));
+	ASSERT_EQ(0, et_enter(hosts.home));
+	close(hosts.a.ns);
 }
 
 /* ---- the transport ---- */
