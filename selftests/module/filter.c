@@ -4,27 +4,9 @@
  * go and fail without hurting the traffic. Host a sends to host b; each packet passes the filters
  * twice, on egress of a and on ingress of b, because both hosts are one machine.
  */
-#include "fixture.h"
-#include "tf.h"
+#include "filter_cases.h"
 
 #define MANY	32
-#define PASS	3	/* ETRAN_PASS */
-
-/* As libbpf lays out struct etran_filter_ops of bpf/etran.bpf.h. */
-struct shadow {
-	void *ingress, *egress, *init, *exit;
-	uint32_t version;
-	uint32_t flags;
-	int32_t priority;
-	char name[ETRAN_NAME_LEN];
-};
-
-/* A filter that is loaded. */
-struct filter {
-	struct bpf_object *o;
-	struct bpf_link *link;
-	volatile struct tf_state *tf;
-};
 
 static char verifier_log[1 << 18];
 
@@ -58,21 +40,11 @@ FIXTURE_SETUP(filter)
 	self->r = (struct tt_req) {
 		.daddr = self->net.b->addr, .verdict = 1, .rx_verdict = 5, .dport = 2,
 	};
-	self->trace_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "tf_trace", 4, sizeof(struct tf_trace), 1,
-					&(struct bpf_map_create_opts) {
-						.sz = sizeof(struct bpf_map_create_opts),
-						.map_flags = BPF_F_MMAPABLE });
+	self->trace_fd = tf_trace_make();
 	ASSERT_LE(0, self->trace_fd);
 	self->trace = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, self->trace_fd, 0);
 	ASSERT_NE(MAP_FAILED, self->trace);
 	ASSERT_EQ(0, et_counters_read(&self->before, ETRAN_COUNTERS_MODULE, 0));
-}
-
-static void remove_filter(struct filter *f)
-{
-	bpf_link__destroy(f->link);
-	bpf_object__close(f->o);
-	memset(f, 0, sizeof(*f));
 }
 
 FIXTURE_TEARDOWN(filter)
@@ -87,78 +59,21 @@ FIXTURE_TEARDOWN(filter)
 	net_teardown(_metadata, &self->net, NULL);
 }
 
-/* Loads number @n, which passes all; does not attach it. */
 static int load(FIXTURE_DATA(filter) *self, int n, const char *name, int priority,
 		void (*change)(struct shadow *sh))
 {
-	struct filter *f = &self->f[n];
-	struct shadow *sh;
-	struct bpf_map *m;
-	size_t size;
-
-	f->o = bpf_object__open_file(et_path("tf.bpf.o"), NULL);
-	if (!f->o)
-		return et_fail("tf.bpf.o");
-	sh = bpf_map__initial_value(bpf_object__find_map_by_name(f->o, "tf_ops"), &size);
-	strcpy(sh->name, name);
-	sh->priority = priority;
-	if (change)
-		change(sh);
-	bpf_object__for_each_map(m, f->o) {
-		if (strstr(bpf_map__name(m), ".rodata"))
-			*(uint32_t *)bpf_map__initial_value(m, &size) = n;
-		if (!strcmp(bpf_map__name(m), "tf_trace") && bpf_map__reuse_fd(m, self->trace_fd))
-			return et_fail("reusing a map");
-	}
-	if (bpf_object__load(f->o))
-		return -1;
-	bpf_object__for_each_map(m, f->o)
-		if (strstr(bpf_map__name(m), ".bss"))
-			f->tf = bpf_map__initial_value(m, &size);
-	f->tf->in_verdict = PASS;
-	f->tf->out_verdict = PASS;
-	return 0;
-}
-
-static struct bpf_map *ops_map(struct filter *f)
-{
-	return bpf_object__find_map_by_name(f->o, "tf_ops");
+	return tf_load(&self->f[n], n, self->trace_fd, name, priority, change);
 }
 
 static int attach(FIXTURE_DATA(filter) *self, int n)
 {
-	self->f[n].link = bpf_map__attach_struct_ops(ops_map(&self->f[n]));
-	return self->f[n].link ? 0 : -1;
+	return tf_attach(&self->f[n]);
 }
 
 /* Return: 0 once it is attached. */
 static int add(FIXTURE_DATA(filter) *self, int n, const char *name, int priority)
 {
 	return load(self, n, name, priority, NULL) || attach(self, n) ? et_fail("adding %s", name) : 0;
-}
-
-/* Return: 0, or -1 when there is none. */
-static int info(const char *name, struct etran_filter_info *q)
-{
-	int dev = et_device(), err = -1;
-
-	memset(q, 0, sizeof(*q));
-	while (!ioctl(dev, ETRAN_IOC_FILTER, q)) {
-		if (!strcmp(q->name, name)) {
-			err = 0;
-			break;
-		}
-		q->id++;
-	}
-	close(dev);
-	return err;
-}
-
-static bool attached(const char *name)
-{
-	struct etran_filter_info q;
-
-	return !info(name, &q);
 }
 
 static int send_one(FIXTURE_DATA(filter) *self, uint32_t seq)
@@ -779,5 +694,22 @@ TEST_F(filter, kfunc_of_filters_is_refused_to_transports)
 {
 	EXPECT_EQ(0, bad_program("filters_slice", "calling kernel function bpf_etran_filter_slice is not allowed"));
 }
+
+/* ---- frames that do not leave at once ---- */
+
+static int begin(struct filter_case *c, FIXTURE_DATA(filter) *self)
+{
+	xsk_close(&self->x);
+	xsk_close(&self->y);
+	if (!et_wait_for(et_count("channels") == 0) ||
+	    et_enter(self->net.b->ns) ||
+	    xsk_open(&self->y, &(struct xsk_config) { .port = 2 }) ||
+	    et_enter(self->net.a->ns) ||
+	    xsk_open(&self->x, &(struct xsk_config) { .port = 1, .chunks = 256 }))
+		return -1;
+	return fc_begin(c, &self->x, &self->y, self->net.a->addr, self->net.b->addr);
+}
+
+FILTER_CASES(filter, begin)
 
 TT_MAIN(16)
