@@ -219,6 +219,30 @@ TEST_F(gen, consume_is_called_again)
 	EXPECT_EQ(0, xsk_take(&self->y, &f));
 }
 
+TEST_F(gen, kicked_from_egress_ingress_and_a_timer)
+{
+	struct tt_req r = {
+		.daddr = self->net.b->addr, .verdict = 1, .rx_verdict = 4, .arg = 1000000, .slot = 7,
+	};
+	struct xsk_frame f;
+	int i;
+
+	for (i = 0; i < 30; i++) {
+		todo(self, 0, i);
+		tt->gen_do[i].link = self->net.a->link;
+		tt->call[7].what = TT_W_KICK;
+		/* A system call's context, a receive poll's, a timer's. */
+		r.rx_action = i % 3 == 1 ? TT_A_KICK : 0;
+		ASSERT_EQ(0, xsk_send(&self->k, 0, i % 3 == 0 ? TT_KICK : i % 3 == 1 ? TT_SEND :
+				      TT_CALL_TIMER, &r, NULL, 0));
+		ASSERT_EQ(1, xsk_recv(&self->y, &f));
+		EXPECT_EQ(i, f.tt.seq);
+		xsk_fill(&self->y, f.addr / XSK_CHUNK * XSK_CHUNK);
+		xsk_complete(&self->k, NULL, 0);
+	}
+	EXPECT_EQ(10, tt->call[7].done);
+}
+
 TEST_F(gen, kicks_of_a_burst_coalesce)
 {
 	struct tt_req r = {

@@ -321,6 +321,51 @@ TEST_F(queue, ingress_gen_and_timers_push_and_pop)
 		EXPECT_EQ(0, eng_do(&self->x[1], 0, TT_W_RELEASE, 0, self->h[i], 0, 0));
 }
 
+/* One call from CPU @cpu: by a timer that was started there, or by the gen that was kicked there. */
+static int64_t from_cpu(FIXTURE_DATA(queue) *self, int cpu, bool gen, uint32_t what, uint64_t handle)
+{
+	struct tt_req r = { .slot = 5, .arg = 1000000 };
+
+	if (eng_cpu(cpu))
+		return et_fail("no CPU %d", cpu) - 1000;
+	eng_call(5, what, 3, handle, 0, TAIL);
+	if (gen) {
+		tt->gen_next = 0;
+		tt->gen_do[0] = (struct tt_gen) { .verdict = 4, .call = 5 + 1 };
+		tt->gen_n = 1;
+	}
+	if (xsk_send(&self->x[2], 0, gen ? TT_KICK : TT_CALL_TIMER, &r, NULL, 0) ||
+	    !et_wait_for(tt->call[5].done))
+		return et_fail("the call was not made") - 1000;
+	xsk_complete(&self->x[2], NULL, 0);
+	errno = 0;
+	if (tt->call[5].cpu != (uint32_t)cpu)
+		return et_fail("it ran on CPU %u", tt->call[5].cpu) - 1000;
+	return tt->call[5].result;
+}
+
+TEST_F(queue, timers_and_gen_of_different_cpus_share_queues)
+{
+	int i;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "one processor");
+	ASSERT_EQ(0, hold(self, 40));
+	for (i = 0; i < 40; i++) {
+		/* In here, out there, by the one and the other. */
+		ASSERT_EQ(0, from_cpu(self, i % 2, i & 2, TT_W_PUSH, self->h[i]));
+		if (i % 4 == 3) {
+			ASSERT_EQ(self->h[i - 3], from_cpu(self, 1, true, TT_W_POP, 0));
+			ASSERT_EQ(self->h[i - 2], from_cpu(self, 0, false, TT_W_POP, 0));
+			ASSERT_EQ(self->h[i - 1], from_cpu(self, 0, true, TT_W_POP, 0));
+			ASSERT_EQ(self->h[i], from_cpu(self, 1, false, TT_W_POP, 0));
+		}
+	}
+	EXPECT_EQ(0, len(self, 3));
+	for (i = 0; i < 40; i++)
+		EXPECT_EQ(0, eng_do(&self->x[1], 0, TT_W_RELEASE, 0, self->h[i], 0, 0));
+}
+
 /* A process of its own: hold frames and push them, @n of them, from socket @who. */
 static int pusher(FIXTURE_DATA(queue) *self, int who, int n)
 {
@@ -384,6 +429,40 @@ TEST_F(queue, what_four_sockets_on_two_cpus_push_is_popped)
 	EXPECT_EQ(4 * each, et_count("frames_transmitted") - sent);
 	EXPECT_EQ(4 + TT_QUEUES, et_count("frames_dropped") - none);
 	EXPECT_EQ(0, et_count("frame_busy"));
+}
+
+/* While they are pushed elsewhere, timers take them out, gen and ingress too. */
+TEST_F(queue, what_is_pushed_on_one_cpu_is_popped_by_timers_of_the_other)
+{
+	uint64_t sent = et_count("frames_transmitted"), end;
+	struct tt_req r = { .slot = 6, .arg = 50000 };
+	int each = et_debug() ? 1000 : 4000, status, fired = 0;
+	bool over = false;
+	pid_t pid;
+
+	tt->gen_pop = TT_QUEUES / 2;
+	tt->coalesce_daddr = self->net.b->addr;
+	pid = fork();
+	if (!pid)
+		_exit(pusher(self, 0, each));
+	ASSERT_EQ(0, eng_cpu(1));
+	end = et_now_ms() + 25000;
+	while (et_now_ms() < end && !(over && !eng_kept())) {
+		eng_call(6, TT_W_ACT, fired % TT_QUEUES, 0, 16, 0);
+		ASSERT_EQ(0, xsk_send(&self->x[3], 0, TT_CALL_TIMER, &r, NULL, 0));
+		ASSERT_TRUE(et_wait_for(tt->call[6].done));
+		ASSERT_LE(0, tt->call[6].result);
+		xsk_complete(&self->x[3], NULL, 0);
+		fired++;
+		if (!over && waitpid(pid, &status, WNOHANG) == pid) {
+			EXPECT_EQ(0, status);
+			over = true;
+		}
+	}
+	EXPECT_TRUE(over);
+	EXPECT_LT(10, fired);
+	EXPECT_EQ(0, eng_kept());
+	EXPECT_EQ(each, et_count("frames_transmitted") - sent);
 }
 
 TEST_F(queue, socket_closed_with_frames_queued)

@@ -266,6 +266,41 @@ static int64_t meanwhile(FIXTURE_DATA(send) *self, uint32_t verdict, uint32_t wh
 	return et_fail("egress was always faster") - 1000;
 }
 
+/* The device takes its sockets' frames along; their handles are nobody's then, whoever has kept them. */
+TEST_F(send, handles_of_a_dead_socket_are_refused)
+{
+	uint64_t h[3];
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		h[i] = eng_hold(&self->x, i, &self->r);
+		ASSERT_NE(0, h[i]);
+	}
+	ASSERT_EQ(0, eng_do(&self->k, 0, TT_W_PUSH, 1, h[2], 0, TAIL));
+	ASSERT_EQ(0, et_sh("ip link del etran0"));
+	EXPECT_EQ(0, eng_kept());
+	/* From the other host: the one device that is left. */
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(-ESTALE, eng_do(&self->y, 0, TT_W_SEND, 0, h[i], 0, 0));
+		EXPECT_EQ(-ESTALE, eng_do(&self->y, 0, TT_W_PUSH, 1, h[i], 0, TAIL));
+		EXPECT_EQ(-ESTALE, eng_do(&self->y, 0, TT_W_RELEASE, 0, h[i], 0, 0));
+		EXPECT_EQ(0, eng_do(&self->y, 0, TT_W_COOKIE, 0, h[i], 0, 0));
+		tt->gen_do[i] = (struct tt_gen) { .handle = h[i], .verdict = TX };
+		tt->gen_n = i + 1;
+		ASSERT_EQ(0, xsk_send(&self->y, 1, TT_KICK, &self->r, NULL, 0));
+		EXPECT_TRUE(et_wait_for(tt->gen_next == (uint32_t)i + 1));
+		EXPECT_TRUE(et_wait_for(tt->gen_do[i].loaded == -ESTALE));
+	}
+	EXPECT_EQ(0, eng_do(&self->y, 0, TT_W_LEN, 1, 0, 0, 0));
+	EXPECT_NE(0, tt_transport_id());
+	xsk_close(&self->x);
+	xsk_close(&self->k);
+	ASSERT_EQ(0, et_sh("ip link add etran0 link veth0 numrxqueues 16 type etran && ip link set etran0 up"));
+	ASSERT_EQ(0, et_link_info(self->net.a));
+	ASSERT_EQ(0, xsk_open(&self->x, &(struct xsk_config) {}));
+	ASSERT_EQ(0, xsk_open(&self->k, &(struct xsk_config) { .queue = 1 }));
+}
+
 TEST_F(send, asked_for_while_egress_is_at_work_on_it)
 {
 	int64_t again;

@@ -105,11 +105,6 @@ static void print_lateness(void)
 	printf(", the latest %llu\n", (unsigned long long)tt->latest_ns / 1000);
 }
 
-static bool is_debug(void)
-{
-	return getenv("ETRAN_LAB") && !strcmp(getenv("ETRAN_LAB"), "debug");
-}
-
 TEST_F_TIMEOUT(timed, eight_thousand_flows_are_never_early_and_keep_their_order, 120)
 {
 	uint64_t start = now_ns() + 1200 * MS, seed = 8000, t[TT_FLOWS];
@@ -132,6 +127,61 @@ TEST_F_TIMEOUT(timed, eight_thousand_flows_are_never_early_and_keep_their_order,
 	EXPECT_EQ(self->sent, et_counter(ETRAN_COUNTERS_ENDPOINT, self->x.id,
 					 "frames_transmitted"));
 	print_lateness();
+}
+
+/* Timers of the transport's own on the same CPUs: they fire, not early, and disturb no time. */
+TEST_F(timed, bpf_timers_fire_beside_it)
+{
+	uint64_t start = now_ns() + 600 * MS, seed = 5, set[16], h[16], fired[16] = {};
+	struct tt_req r = self->r;
+	struct tt_time p;
+	int i, left = 16;
+
+	for (i = 0; i < 3000; i++)
+		ASSERT_EQ(0, put(self, i, start + eng_random(&seed) % (1000 * MS)));
+	ASSERT_EQ(0, flush(self));
+	/* Each timer sends a held frame, half of them at a time that is later still. */
+	r.verdict = HOLD;
+	r.flags = TT_F_HOLD;
+	for (i = 0; i < 16; i++) {
+		p = (struct tt_time) {
+			.departure_ns = i % 2 ? start + (1100 + i) * MS : 0,
+			.flow = 8000 + i, .seq = 1,
+		};
+		r.slot = i;
+		ASSERT_EQ(0, xsk_send(&self->x, 19900 + i, TT_SEND, &r, &p, sizeof(p)));
+		xsk_complete(&self->x, NULL, 0);
+		h[i] = tt->handle[i];
+		ASSERT_NE(0, h[i]);
+		eng_call(i, TT_W_SEND, 0, h[i], p.departure_ns, 0);
+		self->sent++;
+	}
+	for (i = 0; i < 16; i++) {
+		struct tt_req t = { .slot = i, .arg = (20 + 100 * i) * MS };
+
+		ASSERT_EQ(0, eng_cpu(i));
+		set[i] = now_ns();
+		ASSERT_EQ(0, xsk_send(&self->k, 1, TT_CALL_TIMER, &t, NULL, 0));
+		ASSERT_EQ(0, tt->result);
+		xsk_complete(&self->k, NULL, 0);
+	}
+	while (left && now_ns() < start + 6000 * MS) {
+		for (i = 0; i < 16; i++)
+			if (!fired[i] && tt->call[i].done) {
+				fired[i] = now_ns();
+				left--;
+			}
+		usleep(1000);
+	}
+	EXPECT_EQ(0, left);
+	for (i = 0; i < 16; i++) {
+		EXPECT_LE(set[i] + (20 + 100 * i) * MS, fired[i]);
+		EXPECT_EQ(0, tt->call[i].result);
+	}
+	EXPECT_TRUE(arrived(self));
+	EXPECT_EQ(0, tt->early);
+	EXPECT_EQ(0, tt->disorder);
+	EXPECT_TRUE(et_wait_for(eng_kept() == 0));
 }
 
 TEST_F(timed, equal_times_leave_in_the_order_of_egress)
@@ -171,7 +221,7 @@ TEST_F(timed, block_boundaries_and_the_coarse_level)
 TEST_F(timed, times_around_now_keep_their_order)
 {
 	uint64_t t = 0, seed = 17, now;
-	int i, n = is_debug() ? 1000 : 6000;
+	int i, n = et_debug() ? 1000 : 6000;
 
 	/* Some have passed when egress sees them, some have not. */
 	for (i = 0; i < n; i++) {

@@ -177,6 +177,9 @@ __noinline __s64 perform(struct tt_call *c)
 		return bpf_etran_cookie(c->handle);
 	case TT_W_SPIN:
 		return spin();
+	case TT_W_KICK:
+		bpf_etran_gen_kick();
+		return 0;
 	case TT_W_ACT:
 		for (i = 0; i < 16 && i < c->arg; i++) {
 			handle = bpf_etran_queue_pop(c->queue);
@@ -199,6 +202,7 @@ __noinline int run_call(__u32 i)
 
 	s->result = perform(&c);
 	s->out = c.out;
+	s->cpu = bpf_get_smp_processor_id();
 	ADD(s->done);
 	return 0;
 }
@@ -405,6 +409,8 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	}
 	headers(hdr, r.daddr, r.saddr, r.seq, r.dport, r.rx_verdict, r.rx_action,
 		r.flags & TT_F_RAW ? r.version_ihl : 0x45, r.flags & TT_F_RAW ? r.proto : PROTO);
+	if (r.flags & TT_F_SELF)
+		((struct tt_hdr *)&hdr->b[AF_HDR + 20])->endpoint = pkt->endpoint;
 	pkt->hdr_off = r.flags & TT_F_RAW ? r.hdr_off : AF_HDR;
 	pkt->hdr_len = r.flags & TT_F_RAW ? r.hdr_len : TT_HDRS;
 	return answer(r.verdict, handle);

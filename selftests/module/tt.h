@@ -73,10 +73,11 @@ enum tt_what {
 	TT_W_LEN,
 	TT_W_COOKIE,		/* @result: cookie */
 	TT_W_SPIN,		/* wait until tt_state.spin is 0, for 3 s at most */
+	TT_W_KICK,		/* bpf_etran_gen_kick() */
 	TT_W_ACT,		/* pop @arg frames at most, do with each what its cookie says */
 };
 
-/* One call; @result and @out are written by the program, then @done is counted up. */
+/* One call; @result, @out and @cpu are written by the program, then @done is counted up. */
 struct tt_call {
 	__u64 handle;
 	__u64 arg;
@@ -86,6 +87,8 @@ struct tt_call {
 	__u32 queue;
 	__u32 flags;
 	__u32 done;
+	__u32 cpu;		/* where it was made */
+	__u32 reserved;
 };
 
 /*
@@ -119,6 +122,7 @@ enum tt_act {
 #define TT_F_CALL	512	/* do what tt_state.call[seq] says before the verdict is returned */
 #define TT_F_SPIN	1024	/* then as TT_W_SPIN */
 #define TT_F_KICK	2048	/* and bpf_etran_gen_kick() */
+#define TT_F_SELF	4096	/* whoever receives it delivers it to its sender */
 
 /* struct etran_req.data */
 struct tt_req {
