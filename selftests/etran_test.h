@@ -213,13 +213,13 @@ static ET_UNUSED const char *et_testnic_path(void)
 	return et_path(path);
 }
 
-static ET_UNUSED int et_insert(const char *path)
+static ET_UNUSED int et_insert(const char *path, const char *params)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return et_fail("%s", path);
-	err = syscall(SYS_finit_module, fd, "", 0);
+	err = syscall(SYS_finit_module, fd, params, 0);
 	close(fd);
 	return err ? et_fail("loading %s", path) : 0;
 }
@@ -237,7 +237,7 @@ static ET_UNUSED int et_remove(const char *name)
 
 static ET_UNUSED int et_testnic_load(void)
 {
-	return et_insert(et_testnic_path());
+	return et_insert(et_testnic_path(), "");
 }
 
 static ET_UNUSED int et_testnic_unload(void)
@@ -250,13 +250,18 @@ static ET_UNUSED bool et_module_loaded(void)
 	return !access("/sys/module/etran", F_OK);
 }
 
-static ET_UNUSED int et_module_load(void)
+static ET_UNUSED int et_module_load_with(const char *params)
 {
 	if (et_module_loaded()) {
 		errno = EEXIST;
 		return et_fail("the module etran is loaded already, by something else");
 	}
-	return et_insert(et_module_path());
+	return et_insert(et_module_path(), params);
+}
+
+static ET_UNUSED int et_module_load(void)
+{
+	return et_module_load_with("");
 }
 
 static ET_UNUSED int et_module_unload(void)

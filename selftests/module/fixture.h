@@ -47,6 +47,8 @@ static ET_UNUSED int tt_xdp(struct bpf_object *o)
 }
 
 static struct et_hosts tt_hosts;
+/* What the module is loaded with. */
+static const char *tt_params ET_UNUSED = "";
 
 /*
  * In TEST_HARNESS_MAIN's place. The harness exits by itself, so it runs in a process of its own and
@@ -60,7 +62,7 @@ static ET_UNUSED int tt_main(int argc, char **argv, unsigned int queues)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	et_timeouts();
 	libbpf_set_print(tt_silent);
-	if (et_module_load())
+	if (et_module_load_with(tt_params))
 		ksft_exit_fail_msg("no module\n");
 	tt_object = tt_open_object("tt.bpf.o", &tt);
 	if (!tt_object || (queues && (et_hosts_up(&tt_hosts, queues) ||
