@@ -436,6 +436,44 @@ TEST_F(direct, without_buffers_the_mailbox_keeps)
 	EXPECT_TRUE(conserved(self));
 }
 
+/* What waited for it ends with it and is counted: its sender was told that it would arrive. */
+TEST_F(direct, mail_of_a_closed_endpoint_is_counted_as_lost)
+{
+	struct tt_req r = { .daddr = hosts.a.addr };
+	struct et_counters was;
+	struct xsk_frame f;
+	uint32_t i;
+
+	if (variant->flags & XDP_COPY)
+		SKIP(return, "copy mode has no mailbox");
+	xsk_close(&self->x);
+	ASSERT_TRUE(et_wait_for(et_count("channels") == 1));
+	ASSERT_EQ(0, open_x(&self->x, variant->flags, &(struct xsk_config) {
+		.port = 3, .chunks = 1024, .no_fill = true,
+	}));
+	ASSERT_EQ(0, et_counters_read(&was, ETRAN_COUNTERS_MODULE, 0));
+	r.seq = self->x.id;
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, xsk_send(&self->y, i, TT_NOTIFY, &r, NULL, 0));
+		ASSERT_EQ(0, tt->notify);
+	}
+	EXPECT_EQ(et_value(&was, "deliver_endpoint"), et_count("deliver_endpoint"));
+	xsk_detach(&self->x);
+	EXPECT_TRUE(et_wait_for(et_count("deliver_endpoint") == et_value(&was, "deliver_endpoint") + 5));
+	EXPECT_EQ(et_value(&was, "deliver_failed") + 5, et_count("deliver_failed"));
+	/* The next one on the same socket gets its own. */
+	ASSERT_EQ(0, xsk_attach(&self->x, TT_NAME, 4));
+	for (i = 0; i < 8; i++)
+		xsk_fill(&self->x, (600 + i) * XSK_CHUNK);
+	r.seq = self->x.id;
+	ASSERT_EQ(0, xsk_send(&self->y, 6, TT_NOTIFY, &r, NULL, 0));
+	ASSERT_EQ(1, xsk_recv(&self->x, &f));
+	EXPECT_EQ(self->x.id, f.rec.endpoint);
+	EXPECT_EQ(0, xsk_take(&self->x, &f));
+	EXPECT_EQ(et_value(&was, "deliver_endpoint") + 5, et_count("deliver_endpoint"));
+	EXPECT_TRUE(conserved(self));
+}
+
 /* ---- attaching ---- */
 
 static int share(struct xsk *with, struct xsk *s)
