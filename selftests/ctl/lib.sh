@@ -200,12 +200,15 @@ two_hosts()
 	done
 }
 
-# What `check` must say of the AF_XDP hook, as a filter for json: HOOK.
+# Whether the kernel has the AF_XDP hook, HAS_HOOK, and what `check` must say of it, as a filter for json:
+# HOOK.
 hook_verdict()
 {
 	if grep -q ' xsk_hook_attach$' /proc/kallsyms; then
+		HAS_HOOK=1
 		HOOK='.verdict == "ok" and .cure == null'
 	else
+		HAS_HOOK=0
 		HOOK='.verdict == "warn" and (.text | test("no AF_XDP hook")) and (.cure | test("module/patches"))'
 	fi
 }
