@@ -25,7 +25,31 @@ cleanup()
 begin()
 {
 	trap cleanup EXIT
-	hosts_up && ip -n $HOST_B addr add 10.0.0.3/24 dev veth0 && module_load || exit 1
+	hosts_up && ip -n $HOST_B addr add 10.0.0.3/24 dev veth0 &&
+		ip -n $HOST_A addr add fd00::1/64 nodad dev veth0 &&
+		ip -n $HOST_B addr add fd00::2/64 nodad dev veth0 &&
+		ip -n $HOST_B addr add fd00::3/64 nodad dev veth0 && module_load || exit 1
+}
+
+# family 4|6: the addresses of the hosts that the tests use from now on: A, B, and C, which is b's, too.
+# MAPPED: what dgram prints in front of them; HEADERS: bytes of those of IP and dgram.
+family()
+{
+	if [ "$1" = 4 ]; then
+		A=10.0.0.1 B=10.0.0.2 C=10.0.0.3 MAPPED=::ffff: HEADERS=28
+	else
+		A=fd00::1 B=fd00::2 C=fd00::3 MAPPED='' HEADERS=48
+	fi
+}
+
+# octets ADDRESS: its 4 or 16 bytes, decimal
+octets()
+{
+	case $1 in
+	*:*)	# fd00::N
+		echo 253 0 0 0 0 0 0 0 0 0 0 0 0 0 0 "${1##*:}" ;;
+	*)	echo "${1//./ }" ;;
+	esac
 }
 
 # transport [--set VAR=VALUE]: the example transport on both hosts, anew
