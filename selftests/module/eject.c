@@ -438,6 +438,26 @@ TEST_F(eject, packet_queues_that_are_misused)
 	EXPECT_EQ(0, strcmp("bpf_etran_queue_push() was given unknown flags 0x4d", rec.msg));
 }
 
+/* The other transport, with a watchdog of 400 ms, and a socket of it. Return: its id; 0: none. */
+static uint32_t watched(FIXTURE_DATA(eject) *self, struct xsk *z)
+{
+	if (other(self, 400) ||
+	    xsk_open(z, &(struct xsk_config) { .queue = 1, .no_endpoint = true }) ||
+	    xsk_attach(z, OTHER_NAME, 3))
+		return 0;
+	return other_id();
+}
+
+/* Waits for its end. Return: 0 when that was its watchdog's doing. */
+static int barked(uint32_t id, struct etran_exit_record *rec)
+{
+	if (!et_wait_for(!other_id()) || tt_exit_record(id, rec))
+		return et_fail("the watchdog did nothing");
+	if (rec->kind != ETRAN_EXIT_WATCHDOG || rec->code <= 400)
+		return et_fail("kind %u, code %lld", rec->kind, (long long)rec->code);
+	return 0;
+}
+
 TEST_F(eject, frame_that_nobody_releases)
 {
 	struct tt_req r = self->r;
@@ -446,11 +466,8 @@ TEST_F(eject, frame_that_nobody_releases)
 	struct xsk z;
 	int i;
 
-	ASSERT_EQ(0, other(self, 400));
-	id = other_id();
+	id = watched(self, &z);
 	ASSERT_NE(0, id);
-	ASSERT_EQ(0, xsk_open(&z, &(struct xsk_config) { .queue = 1, .no_endpoint = true }));
-	ASSERT_EQ(0, xsk_attach(&z, OTHER_NAME, 3));
 	ASSERT_EQ(0, xsk_send(&z, 0, TT_SEND, &r, "x", 1));
 	ASSERT_NE(0, self->tt2->handle[0]);
 	/* tt has no watchdog. */
@@ -463,10 +480,7 @@ TEST_F(eject, frame_that_nobody_releases)
 		usleep(100000);
 	}
 	EXPECT_EQ(id, other_id());
-	ASSERT_TRUE(et_wait_for(!other_id()));
-	ASSERT_EQ(0, tt_exit_record(id, &rec));
-	EXPECT_EQ(ETRAN_EXIT_WATCHDOG, rec.kind);
-	EXPECT_LT(400, rec.code);
+	ASSERT_EQ(0, barked(id, &rec));
 	EXPECT_NE(NULL, strstr(rec.msg, " ms without being touched, timeout_ms is 400"));
 	EXPECT_EQ(1, rec.frames);
 	EXPECT_EQ(0, z.status->held);
@@ -483,11 +497,8 @@ TEST_F(eject, frame_in_a_queue_that_nobody_serves)
 	struct xsk z;
 	int i;
 
-	ASSERT_EQ(0, other(self, 400));
-	id = other_id();
+	id = watched(self, &z);
 	ASSERT_NE(0, id);
-	ASSERT_EQ(0, xsk_open(&z, &(struct xsk_config) { .queue = 1, .no_endpoint = true }));
-	ASSERT_EQ(0, xsk_attach(&z, OTHER_NAME, 3));
 	r.flags |= TT_F_PUSH;
 	r.queue = 3;
 	for (i = 0; i < 20; i++)
@@ -509,10 +520,7 @@ TEST_F(eject, frame_in_a_queue_that_nobody_serves)
 		ASSERT_EQ(0, xsk_send(&z, 30, TT_POP, &ask, NULL, 0));
 		usleep(100000);
 	}
-	ASSERT_TRUE(et_wait_for(!other_id()));
-	ASSERT_EQ(0, tt_exit_record(id, &rec));
-	EXPECT_EQ(ETRAN_EXIT_WATCHDOG, rec.kind);
-	EXPECT_LT(400, rec.code);
+	ASSERT_EQ(0, barked(id, &rec));
 	EXPECT_EQ(0, strncmp("a frame waited ", rec.msg, 15));
 	EXPECT_NE(NULL, strstr(rec.msg, " ms in packet queue 3, which nobody served, timeout_ms is 400"));
 	EXPECT_EQ(8, rec.frames);
@@ -528,11 +536,8 @@ TEST_F(eject, frame_that_waits_for_its_time_is_not_judged_until_then)
 	uint32_t id;
 	struct xsk z;
 
-	ASSERT_EQ(0, other(self, 400));
-	id = other_id();
+	id = watched(self, &z);
 	ASSERT_NE(0, id);
-	ASSERT_EQ(0, xsk_open(&z, &(struct xsk_config) { .queue = 1, .no_endpoint = true }));
-	ASSERT_EQ(0, xsk_attach(&z, OTHER_NAME, 3));
 	r.verdict = 1 | 0x100;	/* TX, RETAIN */
 	r.rx_verdict = 4;
 	r.flags |= TT_F_DELAY;
