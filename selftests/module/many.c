@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Many applications on one link device, and what they are told about its queues. */
 #include "fixture.h"
+#include <poll.h>
+#include <signal.h>
 
 #define PROCS	8
 #define ROUNDS	40
@@ -92,6 +94,231 @@ TEST_F(many, eight_processes_at_once_get_their_own_data)
 	EXPECT_EQ(PROCS * ROUNDS * 8, et_counter(ETRAN_COUNTERS_TRANSPORT, self->net.transport,
 						 "rx_delivered"));
 	EXPECT_EQ(2 * PROCS, tt->close);
+}
+
+/* ---- a thousand ---- */
+
+#define THOUSAND	1000
+#define MESSAGES	4	/* of each, twice */
+
+struct crowd {
+	volatile uint32_t ready, failed, done, told;
+};
+
+/* Sleeps until nobody has the other end any more: a thousand that look now and then are a load. */
+static void until_closed(int fd)
+{
+	char c;
+
+	while (read(fd, &c, 1) < 0 && errno == EINTR)
+		;
+}
+
+/* The first one says what it is that did not come. */
+static int gave_up(struct crowd *crowd, const struct xsk *x, uint32_t got)
+{
+	if (__sync_fetch_and_add(&crowd->told, 1))
+		return 2;
+	errno = 0;
+	et_fail("%u messages came; of the ring %u of %u descriptors were taken, %llu transmitted, %llu dropped, %llu delivered, %llu not",
+		got, *x->tx.consumer, *x->tx.producer,
+		(unsigned long long)et_counter(ETRAN_COUNTERS_ENDPOINT, x->id, "frames_transmitted"),
+		(unsigned long long)et_counter(ETRAN_COUNTERS_ENDPOINT, x->id, "frames_dropped"),
+		(unsigned long long)et_counter(ETRAN_COUNTERS_ENDPOINT, x->id, "delivered"),
+		(unsigned long long)et_counter(ETRAN_COUNTERS_ENDPOINT, x->id, "undelivered"));
+	return 2;
+}
+
+/* What was counted, if not all was well. */
+static void print_counters(void)
+{
+	struct et_counters c;
+	uint32_t i;
+
+	if (et_counters_read(&c, ETRAN_COUNTERS_MODULE, 0))
+		return;
+	for (i = 0; i < c.n; i++)
+		if (c.c[i].value)
+			printf("# %s %llu\n", c.c[i].name, (unsigned long long)c.c[i].value);
+}
+
+/* Sends to itself, by the other host. Return: 0, or which check failed. */
+static int one_of_many(FIXTURE_DATA(many) *self, struct crowd *crowd, int go, unsigned int who)
+{
+	struct tt_req r = {
+		.daddr = self->net.b->addr, .verdict = 1, .rx_verdict = 5, .flags = TT_F_SELF,
+	};
+	struct xsk_frame f;
+	uint32_t seq, got;
+	struct xsk x;
+	uint64_t end;
+
+	if (xsk_open(&x, &(struct xsk_config) { .queue = who, .chunks = 16 }))
+		return 1;
+	__sync_fetch_and_add(&crowd->ready, 1);
+	until_closed(go);
+	end = et_now_ms() + 90000;
+	for (got = 0; got < 2 * MESSAGES;) {
+		for (seq = 0; seq < MESSAGES; seq++) {
+			r.seq = who * 1000 + got + seq;
+			xsk_put(&x, seq, TT_SEND, &r, &r.seq, sizeof(r.seq));
+		}
+		while (xsk_kick(&x))
+			usleep(1000);
+		for (seq = 0; seq < MESSAGES; seq++, got++) {
+			struct pollfd p = { .fd = x.ep, .events = POLLIN };
+
+			while (!xsk_take(&x, &f)) {
+				if (et_now_ms() > end)
+					return gave_up(crowd, &x, got);
+				poll(&p, 1, 1000);
+			}
+			if (f.rec.endpoint != x.id || f.tt.seq != who * 1000 + got || f.len != 4 ||
+			    memcmp(f.payload, &f.tt.seq, 4))
+				return 3;
+			xsk_fill(&x, f.addr / XSK_CHUNK * XSK_CHUNK);
+		}
+		xsk_complete(&x, NULL, 0);
+	}
+	return xsk_take(&x, &f) ? 4 : 0;
+}
+
+/* Each has a queue, gets its own data and nothing else, and none is left out. */
+TEST_F_TIMEOUT(many, a_thousand_processes_share_a_link_device, 300)
+{
+	struct crowd *crowd = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				   -1, 0);
+	int n = et_debug() ? THOUSAND / 10 : THOUSAND, i, status, go[2], leave[2];
+	uint64_t end;
+
+	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(0, pipe(leave));
+
+	ASSERT_EQ(0, et_sh("ip link del etran0 && ip link add etran0 link veth0 numrxqueues %d type etran && ip link set etran0 up",
+			   n));
+	for (i = 0; i < n; i++)
+		if (!fork()) {
+			close(go[1]);
+			close(leave[1]);
+			status = one_of_many(self, crowd, go[0], i);
+			if (status)
+				__sync_fetch_and_add(&crowd->failed, 1);
+			/* All are there until the last one has got everything. */
+			__sync_fetch_and_add(&crowd->done, 1);
+			until_closed(leave[0]);
+			_exit(status);
+		}
+	end = et_now_ms() + 90000;
+	while (crowd->ready + crowd->failed < (uint32_t)n && et_now_ms() < end)
+		usleep(10000);
+	EXPECT_EQ(n, crowd->ready);
+	EXPECT_EQ(n, et_count("endpoints"));
+	close(go[0]);
+	close(go[1]);
+	end = et_now_ms() + 100000;
+	while (crowd->done < (uint32_t)n && et_now_ms() < end)
+		usleep(10000);
+	if (crowd->failed)
+		print_counters();
+	EXPECT_EQ(0, crowd->failed);
+	EXPECT_EQ(n, crowd->done);
+	close(leave[0]);
+	close(leave[1]);
+	for (i = 0; i < n; i++)
+		wait(NULL);
+	EXPECT_EQ(n * 2 * MESSAGES, et_counter(ETRAN_COUNTERS_TRANSPORT, self->net.transport,
+					       "rx_delivered"));
+	for (i = 0; i < 10 && et_count("channels"); i++)
+		et_wait_for(et_count("channels") == 0);
+	EXPECT_EQ(0, et_count("channels"));
+	ASSERT_EQ(0, et_sh("ip link del etran0 && ip link add etran0 link veth0 numrxqueues 16 type etran && ip link set etran0 up"));
+	ASSERT_EQ(0, et_link_info(self->net.a));
+	munmap(crowd, 4096);
+}
+
+/* ---- fairness ---- */
+
+/* Sends @batch packets to b at a time without end; counts what was completed. */
+static void greedy(FIXTURE_DATA(many) *self, unsigned int who, uint32_t batch, volatile uint64_t *sent)
+{
+	struct tt_req r = {
+		.daddr = self->net.b->addr, .verdict = 1, .rx_verdict = 5, .dport = 20 + who,
+	};
+	uint32_t room, i, next = 0;
+	struct xsk x;
+
+	if (xsk_open(&x, &(struct xsk_config) { .queue = who, .chunks = 256, .fill = 1 }))
+		_exit(1);
+	for (;;) {
+		room = XSK_RING - (*x.tx.producer - __atomic_load_n(x.tx.consumer, __ATOMIC_ACQUIRE));
+		for (i = 0; i < batch && i < room; i++)
+			xsk_put(&x, next++ % 128, TT_SEND, &r, "mine", 4);
+		if (sendto(x.fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0)
+			sched_yield();
+		*sent += xsk_complete(&x, NULL, 0);
+	}
+}
+
+/*
+ * Four that send all they can, and four that send one packet at a time, to receivers of whom one never
+ * reads: everyone gets on, and equals get about the same, sent and received.
+ */
+TEST_F_TIMEOUT(many, greedy_senders_and_lazy_readers_starve_nobody, 120)
+{
+	volatile uint64_t *sent = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t got[PROCS] = {}, end, least, most;
+	struct xsk y[PROCS];
+	struct xsk_frame f;
+	pid_t pid[PROCS];
+	int i;
+
+	ASSERT_EQ(0, et_enter(self->net.b->ns));
+	for (i = 0; i < PROCS; i++)
+		ASSERT_EQ(0, xsk_open(&y[i], &(struct xsk_config) {
+			.queue = i, .port = 20 + i, .chunks = 512,
+		}));
+	ASSERT_EQ(0, et_enter(self->net.a->ns));
+	for (i = 0; i < PROCS; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			greedy(self, i, i < PROCS / 2 ? 64 : 1, &sent[i]);
+	}
+	/* Until everyone has had many turns. */
+	end = et_now_ms() + 60000;
+	do {
+		for (i = 1; i < PROCS; i++)
+			while (xsk_take(&y[i], &f)) {
+				got[i]++;
+				xsk_fill(&y[i], f.addr / XSK_CHUNK * XSK_CHUNK);
+			}
+		least = sent[0];
+		for (i = 1; i < PROCS; i++) {
+			least = sent[i] < least ? sent[i] : least;
+			least = got[i] < least ? got[i] : least;
+		}
+	} while (least < 3000 && et_now_ms() < end);
+	for (i = 0; i < PROCS; i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
+		printf("# sender %d: %llu sent, %llu received\n", i, (unsigned long long)sent[i],
+		       (unsigned long long)got[i]);
+	}
+	EXPECT_LE(3000, least);
+	for (i = 0; i < PROCS; i += PROCS / 2) {
+		int k;
+
+		least = most = sent[i];
+		for (k = i + 1; k < i + PROCS / 2; k++) {
+			least = sent[k] < least ? sent[k] : least;
+			most = sent[k] > most ? sent[k] : most;
+		}
+		EXPECT_LE(most, 4 * least);
+	}
+	for (i = 0; i < PROCS; i++)
+		xsk_close(&y[i]);
+	munmap((void *)sent, 4096);
+	EXPECT_TRUE(et_wait_for(!et_conserved(ETRAN_COUNTERS_MODULE, 0)));
 }
 
 TEST_F(many, queue_with_a_socket_is_busy_until_that_is_closed)
