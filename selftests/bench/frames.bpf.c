@@ -150,19 +150,13 @@ __u32 BPF_PROG(egress_queue, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	return ETRAN_DROP;
 }
 
-/* Flows have rates of their own, up to an eighth from the average. */
 SEC("struct_ops/egress_timed")
 __u32 BPF_PROG(egress_timed, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
-	__u64 now = bpf_ktime_get_ns(), delay = fr.delay_ns, r = random32();
+	__u64 r = random32();
 
-	if (fr.fill) {
-		fr.fill--;
-		pkt->departure_ns = fr.fill_ns;
-		fr.fill_ns += fr.fill_step;
-	} else if (delay) {
-		pkt->departure_ns = now + delay - (delay >> 3) + ((delay >> 2) * r >> 32);
-	}
+	if (fr.timed)
+		pkt->departure_ns = fr.timed + (fr.timed_spread * r >> 32);
 	return headers(pkt, hdr, 0x0200000a);
 }
 

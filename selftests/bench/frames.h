@@ -58,10 +58,8 @@ struct fr_state {
 	__u64 random;		/* state of a linear congruential generator */
 	__u64 rank;		/* about what was popped last */
 	__u64 rank_step;	/* by which it grows with each frame */
-	__u64 delay_ns;		/* so much later frames leave on average; 0: at once */
-	__u64 fill_ns;		/* when the next of @fill frames leaves */
-	__u64 fill_step;	/* so much later the one after it */
-	__u32 fill;		/* frames that leave at these times instead */
+	__u64 timed;		/* when the first frames leave, ns; 0: at once */
+	__u64 timed_spread;	/* and the last ones so much later, below 2^32 ns */
 	__u32 endpoint_of[FR_SOCKETS];
 };
 
