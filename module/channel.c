@@ -72,6 +72,14 @@ static u32 new_id(void)
 	return 0;
 }
 
+/* Bytes of payload behind the record. */
+static u32 pool_room(struct xsk_buff_pool *pool)
+{
+	u32 size = xsk_pool_get_rx_frame_size(pool);
+
+	return size > sizeof(struct etran_rec) ? size - sizeof(struct etran_rec) : 0;
+}
+
 /**
  * etran_channel_make - what the module needs for an AF_XDP socket
  * @link: link device, or the one on top of the NIC
@@ -106,6 +114,7 @@ struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buf
 	ch->queue = queue;
 	ch->id = id;
 	ch->chunk_shift = pool->chunk_shift;
+	ch->rx_room = pool_room(pool);
 	ch->chunks = pool->addrs_cnt >> pool->chunk_shift;
 	spin_lock_init(&ch->tx_lock);
 	spin_lock_init(&ch->rx_lock);
@@ -179,6 +188,8 @@ int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 
 	if (err)
 		goto unreg;
 	xsk_pool_set_rxq_info(pool, &ch->rxq);
+	/* Again: a device that maps them may want some of it. */
+	ch->rx_room = pool_room(pool);
 	rcu_assign_pointer(link->channels[queue], ch);
 	link->bound++;
 	return 0;
@@ -208,6 +219,8 @@ void etran_channel_unbind(struct etran_link *link, u32 queue)
 		return;
 	RCU_INIT_POINTER(link->channels[queue], NULL);
 	etran_channel_kill(ch);
+	while (ch->rx_count)
+		xsk_buff_free(ch->rx_buffers[--ch->rx_count]);
 	xsk_pool_dma_unmap(ch->pool, 0);
 	xdp_rxq_info_unreg(&ch->rxq);
 	link->bound--;
@@ -240,6 +253,16 @@ int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct
 	return err == -ENXIO ? -ENETDOWN : -ENOBUFS;
 }
 
+/* A buffer of the application's. Of a NIC's queue, its driver takes them too. Context: rx_lock held. */
+static struct xdp_buff *take_buffer(struct etran_channel *ch)
+{
+	if (ch->mode != ETRAN_LINK)
+		return xsk_buff_alloc(ch->pool);
+	if (!ch->rx_count)
+		ch->rx_count = xsk_buff_alloc_batch(ch->pool, ch->rx_buffers, ETRAN_RX_BATCH);
+	return ch->rx_count ? ch->rx_buffers[--ch->rx_count] : NULL;
+}
+
 /**
  * etran_channel_deliver - put a record and payload into an application's RX ring
  * @ch: its channel
@@ -257,16 +280,17 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 	struct xdp_buff *xdp;
 	int err;
 
-	if (sizeof(*rec) + len > xsk_pool_get_rx_frame_size(ch->pool))
+	if (len > ch->rx_room)
 		return -EMSGSIZE;
 
 	spin_lock(&ch->rx_lock);
-	xdp = xsk_buff_alloc(ch->pool);
+	xdp = take_buffer(ch);
 	if (!xdp) {
 		err = -ENOBUFS;
 		goto out;
 	}
 	xsk_buff_set_size(xdp, sizeof(*rec) + len);
+	xdp->flags = 0;
 	to = xdp->data;
 	memcpy(to, rec, sizeof(*rec));
 	memcpy(to + 1, data, len);

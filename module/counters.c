@@ -3,7 +3,7 @@
 #include <linux/uaccess.h>
 #include "counters.h"
 
-struct etran_counter_set __percpu *etran_module_counters;
+DEFINE_PER_CPU(struct etran_counter_set, etran_module_counters);
 
 static const struct {
 	const char *name;

@@ -97,7 +97,7 @@ struct etran_counter_set {
 	u64 v[ETRAN_NR_COUNTERS];
 };
 
-extern struct etran_counter_set __percpu *etran_module_counters;
+DECLARE_PER_CPU(struct etran_counter_set, etran_module_counters);
 
 const char *etran_counter_name(enum etran_counter_id id);
 bool etran_counter_drops(enum etran_counter_id id);

@@ -160,7 +160,7 @@ static long get_counters(struct etran_counters __user *arg)
 		return -EFAULT;
 	switch (q.scope) {
 	case ETRAN_COUNTERS_MODULE:
-		err = etran_counters_fill(etran_module_counters, &q);
+		err = etran_counters_fill(&etran_module_counters, &q);
 		break;
 	case ETRAN_COUNTERS_TRANSPORT:
 		mutex_lock(&etran_mutex);

@@ -226,8 +226,24 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 	struct etran_transport *t = pkt->transport;
 	struct etran_frame *f = NULL;
 	struct etran_packet p;
+	struct ethhdr *eth;
 	int err;
 
+	if (likely(!pkt->held && !pkt->departure_ns)) {
+		struct etran_frame *entry = &ch->frames[pkt->chunk];
+
+		err = etran_egress_complete(e->x, link, pkt->data - ETRAN_HDR_LEN, pkt, &eth);
+		if (unlikely(err))
+			goto unsent;
+		e->desc->addr = (void *)eth - ch->pool->addrs;
+		e->desc->len = ETH_HLEN + pkt->hdr_len + pkt->payload_len;
+		e->desc->options = 0;
+		entry->offset = pkt->umem_off;
+		WRITE_ONCE(entry->tag, entry->tag | ETRAN_FRAME_DRIVER);
+		e->sent++;
+		e->plain++;
+		return true;
+	}
 	if (pkt->held) {
 		f = etran_frame_leaving(t, pkt->handle, verdict & ETRAN_RETAIN, true, &ch,
 					&err);
@@ -235,7 +251,7 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 			etran_frame_built(pkt, NULL);
 			return false;
 		}
-	} else if (unlikely(pkt->departure_ns)) {
+	} else {
 		f = etran_frame_wait(pkt);
 		if (!f) {
 			etran_count(link, t, frames_dropped);
@@ -244,11 +260,9 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 			return false;
 		}
 	}
-	if (f) {
-		f->hdr_off = pkt->hdr_off;
-		f->hdr_len = pkt->hdr_len;
-	}
-	if (unlikely(pkt->departure_ns && f)) {
+	f->hdr_off = pkt->hdr_off;
+	f->hdr_len = pkt->hdr_len;
+	if (pkt->departure_ns) {
 		err = etran_timed_add(&f->timed, pkt->departure_ns, ch, f);
 		if (!err) {
 			etran_count(link, t, packets_timed);
@@ -261,32 +275,26 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 	}
 	etran_packet_fill(&p, pkt, ch, f);
 	err = complete_in_place(e->x, ch, &p, pkt->chunk, pkt->umem_off, e->desc);
-	if (unlikely(err)) {
-		if (err > 0) {
-			send_copy(e->x, ch, &p, pkt->chunk, pkt->umem_off);
-			return false;
-		}
-		count_unsent(link, t);
-		if (f) {
-			etran_frame_left(ch, f, false, 0);
-		} else {
-			etran_count(link, t, frames_dropped);
-			etran_count(link, t, frame_packet);
-			atomic64_inc(&ch->dropped);
-		}
+	if (unlikely(err))
+		goto unsent;
+	e->sent++;
+	etran_frame_left(ch, f, true, ETRAN_FRAME_DRIVER);
+	return true;
+unsent:
+	if (err > 0) {
+		etran_packet_fill(&p, pkt, ch, f);
+		send_copy(e->x, ch, &p, pkt->chunk, pkt->umem_off);
 		return false;
 	}
-	e->sent++;
+	count_unsent(link, t);
 	if (f) {
-		etran_frame_left(ch, f, true, ETRAN_FRAME_DRIVER);
+		etran_frame_left(ch, f, false, 0);
 	} else {
-		struct etran_frame *entry = &ch->frames[pkt->chunk];
-
-		entry->offset = pkt->umem_off;
-		WRITE_ONCE(entry->tag, entry->tag | ETRAN_FRAME_DRIVER);
-		e->plain++;
+		etran_count(link, t, frames_dropped);
+		etran_count(link, t, frame_packet);
+		atomic64_inc(&ch->dropped);
 	}
-	return true;
+	return false;
 }
 
 /**
@@ -519,8 +527,7 @@ int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const st
 
 	if (etran_channel_dead(ch))
 		return -ENETDOWN;
-	if (sizeof(*rec) + len > xsk_pool_get_rx_frame_size(ch->pool) ||
-	    len > ETRAN_MAX_PAYLOAD)
+	if (len > ch->rx_room || len > ETRAN_MAX_PAYLOAD)
 		return -EMSGSIZE;
 	if (ch->mode == ETRAN_DIRECT_COPY)
 		return deliver_copy(ch, xs, rec, data, len);
@@ -639,23 +646,39 @@ out:
 	local_bh_enable();
 }
 
-static u32 hook_peek(struct xsk_buff_pool *pool, struct xdp_desc *descs, u32 max)
+static __always_inline void take_out(struct etran_channel *ch, struct xdp_desc *desc)
 {
-	struct etran_channel *ch = channel_of(pool);
 	struct etran_direct *d = ch->direct;
-	u32 n = 0;
 
-	while (n < max) {
+	*desc = d->out[d->out_pos++];
+	d->fifo[d->fifo_head++ & d->mask] = desc->addr >> ch->chunk_shift;
+}
+
+static noinline u32 peek_many(struct etran_channel *ch, struct xdp_desc *descs, u32 max)
+{
+	struct etran_direct *d = ch->direct;
+	u32 n;
+
+	for (n = 0; n < max; n++) {
 		if (d->out_pos == d->out_n) {
 			refill(ch);
 			if (!d->out_n)
 				break;
 		}
-		descs[n] = d->out[d->out_pos++];
-		d->fifo[d->fifo_head++ & d->mask] = descs[n].addr >> ch->chunk_shift;
-		n++;
+		take_out(ch, &descs[n]);
 	}
 	return n;
+}
+
+static u32 hook_peek(struct xsk_buff_pool *pool, struct xdp_desc *descs, u32 max)
+{
+	struct etran_channel *ch = channel_of(pool);
+
+	/* Most drivers ask for one at a time. */
+	if (max != 1 || ch->direct->out_pos == ch->direct->out_n)
+		return peek_many(ch, descs, max);
+	take_out(ch, descs);
+	return 1;
 }
 
 static void hook_completed(struct xsk_buff_pool *pool, u32 n)

@@ -275,6 +275,9 @@ struct etran_frame {
 	struct etran_timed timed;
 };
 
+/* Buffers that are taken from a fill ring at a time. */
+#define ETRAN_RX_BATCH		8
+
 /* How a channel's socket is bound. */
 enum etran_channel_mode {
 	ETRAN_LINK,		/* to a queue of a link device */
@@ -316,7 +319,10 @@ enum etran_frame_class {
  * @stopped_node: in its list
  * @direct: for direct.c; NULL in link mode
  * @direct_node: in struct etran_link.direct; under RTNL
- * @rx_lock: delivery into one application's rings
+ * @rx_lock: delivery into one application's rings; @rx_buffers, @rx_count
+ * @rx_room: bytes of payload that a buffer has room for
+ * @rx_count: how many of @rx_buffers there are
+ * @rx_buffers: link mode: taken from the fill ring in one go
  * @delivered: records put into the RX ring
  * @undelivered: records that found no buffer or no room
  * @rxq: what AF_XDP knows the queue by
@@ -349,6 +355,9 @@ struct etran_channel {
 	struct etran_direct *direct;
 	struct list_head direct_node;
 	spinlock_t rx_lock ____cacheline_aligned_in_smp;	/* see above */
+	u32 rx_room;
+	u32 rx_count;
+	struct xdp_buff *rx_buffers[ETRAN_RX_BATCH];
 	atomic64_t delivered;
 	atomic64_t undelivered;
 	struct xdp_rxq_info rxq;
@@ -399,7 +408,7 @@ void etran_trace_drop(const struct etran_link *link, const struct etran_transpor
 	do {										\
 		struct etran_link *__l = (link);					\
 		struct etran_transport *__t = (transport);				\
-		this_cpu_add(etran_module_counters->v[ETRAN_C_##which], n);		\
+		this_cpu_add(etran_module_counters.v[ETRAN_C_##which], n);		\
 		if (__l)								\
 			this_cpu_add(__l->counters->v[ETRAN_C_##which], n);		\
 		if (__t)								\
@@ -413,7 +422,7 @@ void etran_trace_drop(const struct etran_link *link, const struct etran_transpor
 static inline void etran_add_id(struct etran_link *link, struct etran_transport *t,
 				enum etran_counter_id id, s64 n)
 {
-	this_cpu_add(etran_module_counters->v[id], n);
+	this_cpu_add(etran_module_counters.v[id], n);
 	if (link)
 		this_cpu_add(link->counters->v[id], n);
 	if (t)
@@ -700,6 +709,32 @@ void etran_link_exit(void);
 bool etran_is_link(const struct net_device *dev);
 struct etran_link *etran_link_by_lower(const struct net_device *lower);
 struct etran_link *etran_link_by_id(u32 id);
+struct etran_link *etran_link_see(const struct net_device *lower);
+
+/**
+ * struct etran_link_seen - the lower device that this CPU last had a packet from
+ * @lower: it, or NULL
+ * @link: the link device on top of it
+ */
+struct etran_link_seen {
+	const struct net_device *lower;
+	struct etran_link *link;
+};
+
+DECLARE_PER_CPU(struct etran_link_seen, etran_link_seen);
+
+/**
+ * etran_link_on - etran_link_by_lower(), for each packet
+ * @lower: the device
+ *
+ * Return: it or NULL. Context: RCU read side, bottom halves off.
+ */
+static inline struct etran_link *etran_link_on(const struct net_device *lower)
+{
+	return likely(this_cpu_read(etran_link_seen.lower) == lower) ?
+	       this_cpu_read(etran_link_seen.link) : etran_link_see(lower);
+}
+
 void etran_links_purge(struct etran_transport *t);
 
 /* channel.c */
@@ -904,6 +939,8 @@ void etran_page_free(void *page);
 void etran_page_put(void *page);
 int etran_packet_complete(struct etran_xmit *x, struct etran_link *link, void *hdr,
 			  const struct etran_packet *p, struct ethhdr **eth);
+int etran_egress_complete(struct etran_xmit *x, struct etran_link *link, void *hdr,
+			  const struct etran_pkt *pkt, struct ethhdr **eth);
 void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
 		    const struct etran_pkt *pkt);
 void etran_xmit_add(struct etran_xmit *x, void *page);

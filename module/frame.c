@@ -65,20 +65,24 @@ static u32 ended(u32 tag)
 
 static enum etran_frame_class class_of(u32 tag)
 {
-	switch (state_of(tag)) {
-	case ETRAN_FRAME_FREE:
-		return ETRAN_CLASS_NONE;
-	case ETRAN_FRAME_HELD:
-		return tag & ETRAN_FRAME_SENT ? ETRAN_CLASS_RETAINED : ETRAN_CLASS_HELD;
-	}
-	return ETRAN_CLASS_QUEUED;
+	static const u8 class[2 * ETRAN_FRAME_SENT] = {
+		[ETRAN_FRAME_FREE] = ETRAN_CLASS_NONE,
+		[ETRAN_FRAME_HELD] = ETRAN_CLASS_HELD,
+		[ETRAN_FRAME_QUEUED ... ETRAN_FRAME_STATE] = ETRAN_CLASS_QUEUED,
+		[ETRAN_FRAME_SENT | ETRAN_FRAME_FREE] = ETRAN_CLASS_NONE,
+		[ETRAN_FRAME_SENT | ETRAN_FRAME_HELD] = ETRAN_CLASS_RETAINED,
+		[ETRAN_FRAME_SENT | ETRAN_FRAME_QUEUED ...
+		 ETRAN_FRAME_SENT | ETRAN_FRAME_STATE] = ETRAN_CLASS_QUEUED,
+	};
+
+	BUILD_BUG_ON(ETRAN_FRAME_STATE + 1 != ETRAN_FRAME_SENT);
+	return class[tag & (ETRAN_FRAME_STATE | ETRAN_FRAME_SENT)];
 }
 
 /* A frame goes from one class to another, ETRAN_CLASS_NONE included. */
 static __always_inline void move_class(struct etran_channel *ch, struct etran_transport *t,
 				       enum etran_frame_class from, enum etran_frame_class to)
 {
-	struct etran_counter_set __percpu *of_module = etran_module_counters;
 	struct etran_counter_set __percpu *of_transport = t->counters;
 	struct etran_link *link = READ_ONCE(ch->link);
 	u32 a = ETRAN_C_frames_held + from, b = ETRAN_C_frames_held + to;
@@ -88,14 +92,14 @@ static __always_inline void move_class(struct etran_channel *ch, struct etran_tr
 	BUILD_BUG_ON(ETRAN_C_frames_held + ETRAN_CLASS_RETAINED != ETRAN_C_frames_retained);
 
 	if (from != ETRAN_CLASS_NONE) {
-		this_cpu_dec(of_module->v[a]);
+		this_cpu_dec(etran_module_counters.v[a]);
 		this_cpu_dec(of_transport->v[a]);
 		if (link)
 			this_cpu_dec(link->counters->v[a]);
 		atomic_dec(&ch->kept[from]);
 	}
 	if (to != ETRAN_CLASS_NONE) {
-		this_cpu_inc(of_module->v[b]);
+		this_cpu_inc(etran_module_counters.v[b]);
 		this_cpu_inc(of_transport->v[b]);
 		if (link)
 			this_cpu_inc(link->counters->v[b]);
@@ -464,6 +468,15 @@ back:
 	return err;
 }
 
+/* The state changes, its class does not. */
+static __always_inline void set_state(struct etran_frame *f, u32 state)
+{
+	u32 tag = READ_ONCE(f->tag);
+
+	while (!try_cmpxchg(&f->tag, &tag, with_state(tag, state)))
+		;
+}
+
 /**
  * etran_frame_timed - a LEAVING frame waits for its time
  * @ch: its channel
@@ -473,12 +486,8 @@ back:
  */
 void etran_frame_timed(struct etran_channel *ch, struct etran_frame *f)
 {
-	u32 tag;
-
 	/* Who releases it meanwhile changes other bits only, and is heard when it has left. */
-	do {
-		tag = READ_ONCE(f->tag);
-	} while (!change(ch, f, tag, with_state(tag, ETRAN_FRAME_TIMED)));
+	set_state(f, ETRAN_FRAME_TIMED);
 }
 
 /**
@@ -494,10 +503,13 @@ void etran_frame_due(struct etran_channel *ch, struct etran_frame *f, bool held)
 	u32 tag;
 
 	/* Only the DRIVER bit can change meanwhile. */
+	if (!held) {
+		set_state(f, ETRAN_FRAME_LEAVING);
+		return;
+	}
 	do {
 		tag = READ_ONCE(f->tag);
-	} while (!change(ch, f, tag, with_state(tag, held ? ETRAN_FRAME_HELD :
-							    ETRAN_FRAME_LEAVING)));
+	} while (!change(ch, f, tag, with_state(tag, ETRAN_FRAME_HELD)));
 }
 
 /**

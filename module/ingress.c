@@ -143,12 +143,12 @@ static DEFINE_PER_CPU(struct etran_pkt, ingress_pkt);
  */
 static DEFINE_PER_CPU(struct etran_hdr, ingress_copy);
 
-static noinline void *make_copy(const struct arrived *a)
+static noinline void *make_copy(const void *ip, u32 room)
 {
 	struct etran_hdr *copy = this_cpu_ptr(&ingress_copy);
 
-	memcpy(copy, a->ip, a->room);
-	memset(copy->b + a->room, 0, sizeof(*copy) - a->room);
+	memcpy(copy, ip, room);
+	memset(copy->b + room, 0, sizeof(*copy) - room);
 	return copy;
 }
 
@@ -159,18 +159,18 @@ static int end(struct xdp_buff *xdp)
 									XDP_DROP;
 }
 
-/* Run the transport's program. Return: XDP action. */
+/* Run the transport's program on @len bytes at @ip, in a frame that has @room. Return: XDP action. */
 static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
-			       struct etran_transport *t, struct etran_ops *ops,
-			       const struct arrived *a)
+			       struct etran_transport *t, struct etran_ops *ops, void *ip,
+			       u32 room, u32 len)
 {
 	struct etran_pkt *pkt = this_cpu_ptr(&ingress_pkt);
-	void *hdr = a->ip;
+	void *hdr = ip;
 	u32 verdict;
 
 	if (unlikely(hdr + ETRAN_HDR_LEN > xdp_data_hard_end(xdp)))
-		hdr = make_copy(a);
-	if (!etran_filter_ingress(link, t, hdr, a->len)) {
+		hdr = make_copy(ip, room);
+	if (!etran_filter_ingress(link, t, hdr, len)) {
 		etran_count(link, t, rx_filtered);
 		goto drop;
 	}
@@ -182,7 +182,7 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 	pkt->hdr_len = 0;
 	pkt->departure_ns = 0;
 	pkt->delivered = 0;
-	pkt->len = a->len;
+	pkt->len = len;
 	pkt->link = link->id;
 	pkt->kind = ETRAN_PKT_INGRESS;
 	pkt->data = hdr;
@@ -190,7 +190,7 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 	pkt->transport = t;
 	verdict = etran_run(ops->prog[ETRAN_INGRESS], pkt, hdr);
 
-	trace_ingress(t->name, link->id, a->len, verdict);
+	trace_ingress(t->name, link->id, len, verdict);
 	switch (verdict) {
 	case ETRAN_DELIVER:
 		if (!pkt->delivered)
@@ -202,8 +202,8 @@ static __always_inline int run(struct xdp_buff *xdp, struct etran_link *link,
 		return end(xdp);
 	case ETRAN_PASS:
 		etran_count(link, t, rx_passed);
-		if (unlikely(hdr != a->ip))
-			memcpy(a->ip, hdr, a->room);
+		if (unlikely(hdr != ip))
+			memcpy(ip, hdr, room);
 		return XDP_PASS;
 	case ETRAN_DROP:
 		etran_count(link, t, rx_verdict);
@@ -251,7 +251,7 @@ static noinline int look_closer(struct xdp_buff *xdp)
 		etran_count(link, a.transport, rx_dropped);
 		return XDP_DROP;
 	}
-	return run(xdp, link, a.transport, ops, &a);
+	return run(xdp, link, a.transport, ops, a.ip, a.room, a.len);
 }
 
 /**
@@ -267,12 +267,11 @@ int etran_ingress(struct xdp_buff *xdp)
 {
 	struct net_device *lower = xdp->rxq->dev;
 	const struct ethhdr *eth = xdp->data;
-	const struct iphdr *ip = xdp->data + ETH_HLEN;
-	u32 room = xdp->data_end - xdp->data;
+	struct iphdr *ip = xdp->data + ETH_HLEN;
+	u32 room = xdp->data_end - xdp->data, len;
 	struct etran_transport *t;
 	struct etran_link *link;
 	struct etran_ops *ops;
-	struct arrived a;
 
 	if (unlikely(room < ETH_HLEN + sizeof(*ip) || eth->h_proto != htons(ETH_P_IP) ||
 		     *(const u8 *)ip != 0x45))
@@ -280,18 +279,17 @@ int etran_ingress(struct xdp_buff *xdp)
 	t = etran_transport_by_proto(ip->protocol);
 	if (!t)
 		return ip->protocol == IPPROTO_ICMP ? look_closer(xdp) : XDP_PASS;
-	link = etran_link_by_lower(lower);
-	a.ip = (void *)ip;
-	a.room = room - ETH_HLEN;
-	a.len = ntohs(ip->tot_len);
+	link = etran_link_on(lower);
+	room -= ETH_HLEN;
+	len = ntohs(ip->tot_len);
 	if (unlikely(!link || !etran_ip_is_known4(link, ip->daddr) ||
 		     !ether_addr_equal_unaligned(eth->h_dest, lower->dev_addr) ||
-		     a.len < sizeof(*ip) || a.len > a.room || ip_is_fragment(ip) ||
+		     len < sizeof(*ip) || len > room || ip_is_fragment(ip) ||
 		     ip_fast_csum(ip, 5)))
 		return look_closer(xdp);
 	ops = rcu_dereference(t->ops);
 	if (unlikely(!ops))
 		return XDP_PASS;
 	etran_count(link, t, rx_packets);
-	return run(xdp, link, t, ops, &a);
+	return run(xdp, link, t, ops, ip, room, len);
 }

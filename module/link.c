@@ -59,6 +59,40 @@ struct etran_link *etran_link_by_lower(const struct net_device *lower)
 	return NULL;
 }
 
+DEFINE_PER_CPU(struct etran_link_seen, etran_link_seen);
+
+/**
+ * etran_link_see - the same, and remember it
+ * @lower: the device
+ *
+ * Return: it or NULL. Context: RCU read side, bottom halves off.
+ */
+struct etran_link *etran_link_see(const struct net_device *lower)
+{
+	struct etran_link *link = etran_link_by_lower(lower);
+
+	if (link) {
+		this_cpu_write(etran_link_seen.link, link);
+		this_cpu_write(etran_link_seen.lower, lower);
+	}
+	return link;
+}
+
+/*
+ * No CPU remembers a link device that is not found any more. Twice, because who is just finding it may
+ * remember it after the first time. Context: may sleep.
+ */
+static void forget(void)
+{
+	int i, cpu;
+
+	for (i = 0; i < 2; i++) {
+		for_each_possible_cpu(cpu)
+			WRITE_ONCE(per_cpu(etran_link_seen.lower, cpu), NULL);
+		synchronize_net();
+	}
+}
+
 /* As above. Context: RTNL held. */
 static struct etran_link *link_of(const struct net_device *lower)
 {
@@ -185,6 +219,7 @@ static void link_detach(struct etran_link *link)
 	etran_direct_link_gone(link);
 	hash_del_rcu(&link->hash);
 	RCU_INIT_POINTER(link->lower, NULL);
+	forget();
 	netdev_upper_dev_unlink(lower, link->dev);
 	etran_route_flush(link);
 	netdev_put(lower, &link->lower_tracker);

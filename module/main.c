@@ -11,12 +11,9 @@ static int __init etran_init(void)
 {
 	int err = -ENOMEM;
 
-	etran_module_counters = alloc_percpu(struct etran_counter_set);
-	if (!etran_module_counters)
-		return -ENOMEM;
 	etran_wq = alloc_workqueue("etran", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!etran_wq)
-		goto free_counters;
+		return err;
 	err = etran_xmit_init();
 	if (err)
 		goto free_wq;
@@ -72,8 +69,6 @@ exit_xmit:
 	etran_xmit_exit();
 free_wq:
 	destroy_workqueue(etran_wq);
-free_counters:
-	free_percpu(etran_module_counters);
 	return err;
 }
 
@@ -96,7 +91,6 @@ static void __exit etran_exit(void)
 	etran_wheel_exit();
 	etran_gen_exit();
 	etran_xmit_exit();
-	free_percpu(etran_module_counters);
 }
 
 module_init(etran_init);

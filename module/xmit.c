@@ -590,6 +590,23 @@ int etran_packet_complete(struct etran_xmit *x, struct etran_link *link, void *h
 			       p->payload_len, p->endpoint, eth);
 }
 
+/**
+ * etran_egress_complete - the same for a frame of egress, after its program
+ * @x: the run
+ * @link: link device that it leaves by, or NULL
+ * @hdr: as above
+ * @pkt: the frame
+ * @eth: as above
+ *
+ * Return: as above. Context: RCU read side, bottom halves off.
+ */
+int etran_egress_complete(struct etran_xmit *x, struct etran_link *link, void *hdr,
+			  const struct etran_pkt *pkt, struct ethhdr **eth)
+{
+	return complete_packet(x, link, pkt->transport, hdr, pkt->hdr_off, pkt->hdr_len,
+			       pkt->payload_len, pkt->endpoint, eth);
+}
+
 /* Leave a complete packet to the kernel until the neighbour's address is known. Consumes it. */
 static void wait_for_neighbour(struct etran_link *link, struct xdp_frame *xdpf,
 			       const struct etran_leave *leave, const void *ip)
@@ -645,12 +662,12 @@ static __always_inline struct etran_leave *next_slot(struct etran_xmit *x, struc
 void etran_xmit_add(struct etran_xmit *x, void *page)
 {
 	struct etran_packet *p = etran_packet_of(page);
-	struct etran_link *link = x->link;
+	struct etran_link *link = x->hop.link;
 	struct ethhdr *eth;
 	int err;
 
 	/* The link device of the one before it, as a rule. */
-	if (!x->n || link->id != p->link)
+	if (!link || link->id != p->link)
 		link = etran_link_by_id(p->link);
 	err = etran_packet_complete(x, link, page + XDP_PACKET_HEADROOM, p, &eth);
 	if (err < 0) {
@@ -735,27 +752,33 @@ void etran_xmit_frame(struct etran_xmit *x, struct etran_channel *ch, struct etr
 void etran_xmit_later(struct etran_xmit *x, void *page, u64 departure_ns)
 {
 	struct etran_packet *p = etran_packet_of(page);
+	struct etran_transport *t = p->leave.transport;
 	struct etran_channel *ch = p->leave.channel;
 	struct etran_frame *f = p->leave.frame;
+	struct etran_link *link;
 	int err;
 
 	if (!departure_ns) {
 		etran_xmit_add(x, page);
 		return;
 	}
+	link = ch ? READ_ONCE(ch->link) : NULL;
+	if (!link || link->id != p->link)
+		link = etran_link_by_id(p->link);
 	if (f) {
 		f->page = page;
 		err = etran_timed_add(&f->timed, departure_ns, ch, f);
 	} else {
 		err = etran_timed_add(&p->timed, departure_ns, NULL, NULL);
 	}
+	/* With a frame, its packet may have left already. */
 	if (!err) {
-		etran_count(etran_link_by_id(p->link), p->leave.transport, packets_timed);
+		etran_count(link, t, packets_timed);
 		return;
 	}
 	if (f)
 		f->page = NULL;
-	etran_count(etran_link_by_id(p->link), p->leave.transport, packet_horizon);
+	etran_count(link, t, packet_horizon);
 	etran_xmit_drop(page);
 }
 
