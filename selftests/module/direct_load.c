@@ -3,6 +3,7 @@
  * Direct mode under load: random verdicts, times and queues, and what may happen meanwhile to
  * processes, devices and transports. Every chunk comes back exactly once, every frame is accounted for.
  */
+#include <sys/prctl.h>
 #include "direct.h"
 
 /* Chunks of a load's frames, and of the requests that release and send what is kept. */
@@ -186,6 +187,24 @@ static int works(FIXTURE_DATA(direct) *self, uint32_t seq)
 	       completed(&self->x) == 5 ? 0 : et_fail("no completion");
 }
 
+/* The same when somebody else may send anything to @self->y, too. */
+static int works_beside(FIXTURE_DATA(direct) *self, uint32_t seq)
+{
+	struct xsk_frame f;
+
+	while (xsk_take(&self->y, &f))
+		xsk_fill(&self->y, f.addr & -XSK_CHUNK);
+	self->r.seq = seq;
+	if (submit(&self->x, 5, TT_SEND, &self->r, "beside", 6))
+		return -1;
+	do {
+		if (!xsk_recv(&self->y, &f))
+			return et_fail("nothing was received");
+		xsk_fill(&self->y, f.addr & -XSK_CHUNK);
+	} while (f.tt.seq != seq || f.len != 6 || memcmp(f.payload, "beside", 6));
+	return completed(&self->x) == 5 ? 0 : et_fail("no completion");
+}
+
 /* ---- conservation ---- */
 
 TEST_F_TIMEOUT(direct, four_sockets_at_random, 180)
@@ -260,7 +279,8 @@ TEST_F_TIMEOUT(direct, umem_rewritten_in_flight, 120)
 	}));
 	pid = fork();
 	if (!pid)
-		for (;;)
+		/* Also when this test fails. */
+		for (prctl(PR_SET_PDEATHSIG, SIGKILL);;)
 			s.umem[eng_random(&seed) % (s.chunks * XSK_CHUNK)] = eng_random(&seed);
 	seed = 13;
 	while (n < limit) {
@@ -285,11 +305,11 @@ TEST_F_TIMEOUT(direct, umem_rewritten_in_flight, 120)
 		xsk_kick(&s);
 		xsk_complete(&s, addr, XSK_RING);
 		if (!(n % 4096))
-			ASSERT_EQ(0, works(self, n));
+			ASSERT_EQ(0, works_beside(self, n));
 	}
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	ASSERT_EQ(0, works(self, 1));
+	ASSERT_EQ(0, works_beside(self, 1));
 	xsk_kick(&s);
 	EXPECT_TRUE(conserved(self));
 	EXPECT_LT(limit / 4, count_of(&s, "frames_transmitted"));
@@ -377,6 +397,10 @@ TEST_F_TIMEOUT(direct, xdp_program_replaced_under_load, 120)
 	};
 	struct loader l;
 	int fd[3], i, end, err;
+
+	/* Before 8.2 it may run what it translated while the kernel replaced it: "Oops: int3". */
+	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		SKIP(return, "QEMU with several processors: `selftests/lab/run -c 1`");
 
 	fd[0] = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "GPL", pass, 2, NULL);
 	fd[1] = -1;
