@@ -19,16 +19,6 @@ struct {
 	__type(value, __u64);
 } incoming SEC(".maps");
 
-/* RPCs that found the budget used up. One that is served although it need not be does no harm. */
-struct {
-	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, HOMA_MAX_RPCS);
-	__type(value, struct work);
-} waiting SEC(".maps");
-
-/* About how many are in @waiting: saves looking into it for each packet. */
-__u32 waiting_count;
-
 static __always_inline __u64 *budget_of(__u32 link)
 {
 	__u32 key = link % LINK_BUDGETS;
@@ -53,47 +43,21 @@ static __always_inline __u32 budget_take(__u64 *budget, __u32 want)
 	return room;
 }
 
-/* Queue an RPC, that is not locked, until somebody gives bytes back. */
-static __always_inline void budget_wait(const struct work *work)
+/* Take @bytes even if there are not so many. Callable under an RPC's lock. */
+static __always_inline void budget_overdraw(__u64 *budget, __u32 bytes)
 {
-	count(COUNTER_grant_waits);
-	if (bpf_map_push_elem(&waiting, work, BPF_ANY))
-		count(COUNTER_queue_full);
-	else
-		__sync_fetch_and_add(&waiting_count, 1);
+	__sync_fetch_and_add(budget, bytes);
 }
 
-/*
- * Give @bytes back, and let the one that waits longest try again. That one may be of another link,
- * whose budget is still used up: then it queues again, and the timer of who should have been
- * served helps.
- */
+/* Give @bytes back, and let who wanted some try again. */
 __noinline int budget_return(__u32 link, __u32 bytes)
 {
 	__u64 *budget = budget_of(link);
-	struct work work;
-	struct rpc *rpc;
-	bool push;
 
 	if (!budget)
 		return 0;
 	__sync_fetch_and_sub(budget, bytes);
-	if (!waiting_count || bpf_map_pop_elem(&waiting, &work))
-		return 0;
-	__sync_fetch_and_sub(&waiting_count, 1);
-	rpc = bpf_map_lookup_elem(&rpcs, &work.key);
-	if (!rpc)
-		return 0;
-	push = false;
-	bpf_spin_lock(&rpc->lock);
-	if (rpc_is(rpc, &work.key) && rpc->generation == work.generation) {
-		rpc->waits = 0;
-		push = work_add(rpc, PENDING_GRANT);
-	}
-	bpf_spin_unlock(&rpc->lock);
-	if (push)
-		work_push_inline(&work);
-	return 0;
+	return grant_serve(link);
 }
 
 #endif /* _HOMA_BUDGET_H */

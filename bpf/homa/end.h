@@ -13,11 +13,12 @@
  * struct remains - what a dead RPC leaves
  * @head: its first held frame, or 0
  * @share: its bytes of the link's budget
+ * @grant: its place among those that get grants, or 0
  */
 struct remains {
 	__u64 head;
 	__u32 share;
-	__u32 zero;
+	__u32 grant;
 };
 
 /* Under the lock of a live RPC. */
@@ -26,18 +27,27 @@ static __always_inline void rpc_bury(struct rpc *rpc, struct remains *remains)
 	remains->head = rpc->out_head;
 	remains->share = rpc->in_share;
 	rpc->out_head = 0;
+	remains->grant = rpc->grant;
 	rpc->in_share = 0;
+	rpc->grant = 0;
 	rpc->state = RPC_DEAD;
+}
+
+static __always_inline void remains_return(__u32 link, const struct remains *remains)
+{
+	if (remains->head)
+		bpf_etran_release_chain(remains->head);
+	if (remains->grant)
+		grant_free(remains->grant);
+	if (remains->share)
+		budget_return(link, remains->share);
 }
 
 __noinline int rpc_remove(const struct rpc_key *key, const struct remains *remains)
 {
 	if (!key || !remains)
 		return 0;
-	if (remains->head)
-		bpf_etran_release_chain(remains->head);
-	if (remains->share)
-		budget_return(key->link, remains->share);
+	remains_return(key->link, remains);
 	bpf_map_delete_elem(&rpcs, key);
 	return 0;
 }
@@ -144,10 +154,7 @@ __noinline int rpc_fail(const struct rpc_key *key, int error)
 		return 0;
 	}
 	count(COUNTER_rpc_failed);
-	if (remains.head)
-		bpf_etran_release_chain(remains.head);
-	if (remains.share)
-		budget_return(key->link, remains.share);
+	remains_return(key->link, &remains);
 	rpc_report(key);
 	return 0;
 }

@@ -11,7 +11,8 @@ static long forget_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc, void
 {
 	struct rpc_key key = *map_key;
 
-	/* Its frames have been released; this ends its timer. */
+	/* Its frames have been released; this ends its timer, and its place among those with grants. */
+	rpc_end(&key);
 	bpf_map_delete_elem(&rpcs, &key);
 	return 0;
 }

@@ -69,6 +69,10 @@ static __noinline __u32 gen_unreachable(struct etran_pkt *pkt, struct etran_hdr 
  * @offset: GRANT, RESEND
  * @length: RESEND
  * @priority: GRANT
+ * @granted: GRANT: how many bytes more than before
+ * @grant: place among those that get grants
+ * @full: there is nothing more to grant: @grant is ours to free
+ * @needy: the budget had not what was wanted
  * @rtx: DATA: the bytes that the peer asked for again; empty: the next unsent frame
  * @from: DATA: held frame behind which to look, 0 to begin with @first
  * @first: DATA: first held frame
@@ -79,6 +83,10 @@ struct gen_step {
 	__u32 offset;
 	__u32 length;
 	__u32 priority;
+	__u32 granted;
+	__u32 grant;
+	bool full;
+	bool needy;
 	struct range rtx;
 	__u64 from;
 	__u64 first;
@@ -158,34 +166,47 @@ static __always_inline void gen_gap(struct rpc *rpc, struct gen_step *step)
 	rpc->pending &= ~PENDING_GAPS;
 }
 
-/* Under the lock: grant what may be granted. True: wait for others to give bytes back. */
-static __always_inline bool gen_grant(struct rpc *rpc, struct gen_step *step, __u64 *budget)
+/* Under the lock: grant what may be granted on these terms. */
+static __always_inline void gen_grant(struct rpc *rpc, struct gen_step *step, __u64 *budget,
+				      const struct grant_terms *terms)
 {
-	__u32 end = in_window(rpc), got;
+	__u32 end, got, want = 0;
 
 	rpc->pending &= ~PENDING_GRANT;
 	step->type = 0;
-	if (rpc->state != RPC_INCOMING || end <= rpc->in_granted)
-		return false;
-	got = budget_take(budget, end - rpc->in_granted);
-	if (got) {
-		rpc->in_granted += got;
-		rpc->in_share += got;
-		step->type = HOMA_GRANT;
-		step->offset = rpc->in_granted;
-		/* One level for all, below that of unscheduled DATA. */
-		step->priority = 0;
+	if (rpc->state != RPC_INCOMING || !rpc->grant || rpc->grant != terms->node)
+		return;
+	step->grant = rpc->grant;
+	if (terms->bonus) {
+		got = rpc->in_len - rpc->in_granted;
+		if (got > terms->bonus)
+			got = terms->bonus;
+		budget_overdraw(budget, got);
+	} else {
+		end = in_window(rpc, terms->window);
+		if (!terms->window || end <= rpc->in_granted)
+			return;
+		want = end - rpc->in_granted;
+		got = budget_take(budget, want);
+		step->needy = got < want;
 	}
-	/* With bytes under way, those will bring us here again when they arrive. */
-	if (rpc->in_granted > rpc->in_received || rpc->waits)
-		return false;
-	rpc->waits = 1;
-	return true;
+	if (!got)
+		return;
+	rpc->in_granted += got;
+	rpc->in_share += got;
+	step->type = HOMA_GRANT;
+	step->offset = rpc->in_granted;
+	step->priority = terms->priority;
+	step->granted = got;
+	if (rpc->in_granted >= rpc->in_len) {
+		step->full = true;
+		rpc->grant = 0;
+	}
 }
 
 /* Under the lock: one packet's worth of what is pending. False: nothing to send. */
 static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, __u64 *budget,
-				       bool *wait)
+				       const struct grant_terms *terms)
 {
 	__u8 pending = rpc->pending;
 
@@ -200,7 +221,7 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 		rpc->pending &= ~PENDING_NEED_ACK;
 		step->type = HOMA_NEED_ACK;
 	} else if (pending & PENDING_GRANT) {
-		*wait = gen_grant(rpc, step, budget);
+		gen_grant(rpc, step, budget, terms);
 	} else if (pending & PENDING_RESEND) {
 		gen_resend(rpc, step);
 	} else if (pending & PENDING_GAPS) {
@@ -332,23 +353,37 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w)
 {
 	__u64 *budget = budget_of(w->key.link);
-	bool more = false, wait = false, any = false;
+	struct grants *g = grants_get();
+	bool more = false, any = false;
+	struct grant_terms terms = {};
 	struct gen_step step = {};
 	struct rpc *rpc;
 
 	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
-	if (!rpc || !budget)
+	if (!rpc || !budget || !g)
 		return ETRAN_CONSUME;
+	/* Unlocked: if it is another one below, there is no GRANT now. */
+	terms.node = rpc->grant;
+	if (terms.node && rpc->pending & PENDING_GRANT)
+		grant_look(g, &terms);
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
-		any = gen_choose(rpc, &step, budget, &wait);
+		any = gen_choose(rpc, &step, budget, &terms);
 		/* For DATA, gen_data() decides whether there is more. */
 		more = step.type != HOMA_DATA && rpc->pending;
 	}
 	bpf_spin_unlock(&rpc->lock);
 
-	if (wait)
-		budget_wait(w);
+	if (step.grant) {
+		if (step.needy)
+			count(COUNTER_grant_waits);
+		grant_note(step.grant, step.granted, step.needy);
+		if (step.full)
+			grant_free(step.grant);
+		/* Bytes that came back before it was noted that they are wanted. */
+		if (step.needy && *budget < homa_max_incoming)
+			budget_return(w->key.link, 0);
+	}
 	if (more)
 		work_push(w);
 	if (!any)

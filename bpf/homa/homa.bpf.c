@@ -21,9 +21,10 @@
 #include "counters.h"
 #include "rpc.h"	/* the table of RPCs */
 #include "work.h"	/* queues of what gen has to send */
+#include "wire.h"	/* building packets */
+#include "grant.h"	/* which messages may go on */
 #include "budget.h"	/* what a link may have granted */
 #include "end.h"	/* how RPCs end */
-#include "wire.h"	/* building packets */
 #include "peer.h"	/* what peers told about themselves */
 #include "endpoint.h"	/* endpoints and ports; programs endpoint_open, _bind, _close */
 #include "send.h"	/* messages out; program egress */

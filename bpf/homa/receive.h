@@ -147,21 +147,53 @@ static __always_inline bool in_any_lost(const struct rpc *rpc)
 	return false;
 }
 
-/* Under the lock: how far the peer may send now, if it is told. */
-static __always_inline __u32 in_window(const struct rpc *rpc)
+/* Under the lock: how far the peer may send with so many bytes under way. */
+static __always_inline __u32 in_window(const struct rpc *rpc, __u32 window)
 {
-	__u32 end = rpc->in_received + homa_grant_window;
+	__u32 end = rpc->in_received + window;
 
 	return end < rpc->in_len ? end : rpc->in_len;
 }
 
-/* Under the lock: is there enough to grant for a packet? */
-static __always_inline bool in_wants_grant(const struct rpc *rpc)
+/* Under the lock: may it be granted something, enough for a packet? */
+static __always_inline bool in_wants_grant(const struct rpc *rpc, struct grants *g)
 {
-	__u32 end = in_window(rpc);
+	const struct grant_node *node;
+	__u32 end;
 
-	return !rpc->waits && end > rpc->in_granted &&
+	if (!rpc->grant)
+		return false;
+	node = grant_node(g, rpc->grant);
+	if (node->state != GRANT_ACTIVE || node->needy)
+		return false;
+	end = in_window(rpc, grant_window(grant_link(g, node->link)->count));
+	return end > rpc->in_granted &&
 	       (end == rpc->in_len || end - rpc->in_granted >= homa_grant_step);
+}
+
+/* A message needs grants, and this is the only one that asks for its place. */
+static __noinline void in_ask_grants(struct rpc *rpc, const struct work *w, __u32 remaining)
+{
+	__u32 grant = grant_alloc(w, remaining);
+	bool push = false, live;
+
+	bpf_spin_lock(&rpc->lock);
+	live = rpc_is(rpc, &w->key) && rpc->generation == w->generation;
+	if (live) {
+		/* Without a place: the timer asks again. */
+		rpc->grant_asked = grant != 0;
+		if (rpc->in_granted >= rpc->in_len)
+			live = false;
+	}
+	if (live && grant) {
+		rpc->grant = grant;
+		push = work_add(rpc, PENDING_GRANT);
+	}
+	bpf_spin_unlock(&rpc->lock);
+	if (!live)
+		grant_free(grant);
+	if (push)
+		work_push(w);
 }
 
 /* Under the lock: the share of the budget that is not needed any more. */
@@ -223,12 +255,15 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 				   __u32 generation)
 {
 	bool done = false, push = false, start = false;
+	struct grants *g = grants_get();
 	struct remains remains = {};
 	struct work w = {};
-	__u32 unshare = 0;
+	__u32 unshare = 0, ask = 0, full = 0;
 	__u64 delay = 0;
 	__u8 add = 0;
 
+	if (!g)
+		return ETRAN_DROP;
 	w.key = r->key;
 	w.generation = generation;
 	bpf_spin_lock(&rpc->lock);
@@ -237,6 +272,11 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	    in_check(rpc, p->offset, p->offset + p->len, true) == BYTES_NEW) {
 		rpc_heard(rpc, r->now);
 		unshare = in_unshare(rpc);
+		/* By the last GRANT, or the peer sent more than it was granted. */
+		if (rpc->in_granted >= rpc->in_len) {
+			full = rpc->grant;
+			rpc->grant = 0;
+		}
 		if (rpc->in_received == rpc->in_len) {
 			done = true;
 			if (is_client(r->key.id))
@@ -252,7 +292,11 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 			if (rpc->starved)
 				add = PENDING_RESEND;
 			rpc->starved = 0;
-			if (in_wants_grant(rpc))
+			if (rpc->in_granted < rpc->in_len && !rpc->grant_asked) {
+				rpc->grant_asked = 1;
+				ask = rpc->in_len - rpc->in_granted;
+			}
+			if (in_wants_grant(rpc, g))
 				add |= PENDING_GRANT;
 			if (in_any_lost(rpc))
 				add |= PENDING_GAPS;
@@ -260,8 +304,12 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 		}
 	}
 	bpf_spin_unlock(&rpc->lock);
+	if (full)
+		grant_free(full);
 	if (unshare)
 		budget_return(r->key.link, unshare);
+	if (ask)
+		in_ask_grants(rpc, &w, ask);
 	if (push)
 		work_push(&w);
 	if (start)

@@ -86,7 +86,7 @@ struct range {
  * @priority: of DATA sent: unscheduled
  * @sched_priority: the same, beyond @unscheduled, told by the last GRANT
  * @rtx_priority: the same, in answer to a RESEND
- * @waits: in the queue of those that want a grant
+ * @grant_asked: the message needs grants, and who saw that first has asked for @grant
  * @report: RPC_FAILED: the application had no buffer for the error, the timer tries again
  * @resends: RESENDs or NEED_ACKs sent since something last moved
  * @unanswered: the same, since the peer last said anything about this RPC
@@ -118,6 +118,7 @@ struct range {
  * @in_granted: end of what the peer may send
  * @in_received: bytes that arrived
  * @in_share: bytes of the link's budget that are in use for this message
+ * @grant: its place among those that get grants, see grant.h; 0 for none
  * @gaps: what is missing below @in_end; unsorted
  * @gaps_asked: a bit for each entry of @gaps: a RESEND asked for it
  */
@@ -133,7 +134,7 @@ struct rpc {
 	__u8 priority;
 	__u8 sched_priority;
 	__u8 rtx_priority;
-	__u8 waits;
+	__u8 grant_asked;
 	__u8 resends;
 	__u8 unanswered;
 	__u8 pending;
@@ -164,6 +165,7 @@ struct rpc {
 	__u32 in_granted;
 	__u32 in_received;
 	__u32 in_share;
+	__u32 grant;
 	struct range gaps[RPC_MAX_GAPS];
 	__u32 gaps_asked;
 };

@@ -43,6 +43,7 @@ static __always_inline __u64 ask_interval(const struct rpc *rpc, __u32 ticks)
  * @gone: an orphan's time is over
  * @report: the error of a failed RPC has still to be told
  * @ask: the peer is asked, so see whether it can be reached at all
+ * @ask_grants: bytes for which the message has no place among those that get grants
  * @delay: ns
  */
 struct due {
@@ -52,6 +53,7 @@ struct due {
 	bool gone;
 	bool report;
 	bool ask;
+	__u32 ask_grants;
 	__u64 delay;
 };
 
@@ -124,9 +126,17 @@ static __always_inline void due_outgoing(struct rpc *rpc, struct due *due, __u64
 static __always_inline void due_incoming(struct rpc *rpc, struct due *due, __u64 now)
 {
 	if (rpc->in_len && rpc->in_received == rpc->in_granted && rpc->in_granted < rpc->in_len) {
-		/* The peer waits for a GRANT that the budget did not allow. */
-		due->add |= PENDING_GRANT;
+		/*
+		 * The peer waits for a GRANT, and this message for its turn. It will be told; the
+		 * timer is here for entries that a full queue lost.
+		 */
+		if (rpc->grant)
+			due->add |= PENDING_GRANT;
+		else if (!rpc->grant_asked)
+			due->ask_grants = rpc->in_len - rpc->in_granted;
+		rpc->grant_asked = 1;
 		due_later(rpc, due, now);
+		due->delay *= 4;
 	} else {
 		due_from_peer(rpc, due, now, PENDING_RESEND, homa_resend_ticks,
 			      homa_timeout_ticks);
@@ -199,6 +209,8 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 			return 0;
 		}
 	}
+	if (due.ask_grants)
+		in_ask_grants(rpc, &w, due.ask_grants);
 	if (push)
 		work_push(&w);
 	if (due.rearm)

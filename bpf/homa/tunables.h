@@ -31,8 +31,21 @@ const volatile __u32 homa_request_ack_ticks = 2;
 const volatile __u32 homa_unsched_bytes = 40000;
 /* Bytes that one link may have granted and not received. */
 const volatile __u32 homa_max_incoming = 400000;
-/* Bytes that one message may have granted and not received. */
-const volatile __u32 homa_grant_window = 100000;
+/*
+ * Bytes that one message may have granted and not received; 0: homa_max_incoming, divided by one more
+ * than there are active messages.
+ */
+const volatile __u32 homa_window = 0;
+/* Messages of a link that have grants at a time, 1 to 8. */
+const volatile __u32 homa_max_overcommit = 8;
+/* Those of one peer among them, at least 1. */
+const volatile __u32 homa_max_rpcs_per_peer = 8;
+/* Highest priority of DATA that was granted. */
+const volatile __u32 homa_max_sched_prio = 3;
+/* Share of all that is granted that goes to the oldest message, 1/1000. */
+const volatile __u32 homa_grant_fifo_fraction = 50;
+/* Bytes that it is granted at a time. */
+const volatile __u32 homa_fifo_grant_increment = 50000;
 /* A GRANT is worth a packet from this many bytes on, or for the rest of the message. */
 const volatile __u32 homa_grant_step = 10000;
 /* Bytes that must have arrived behind a gap before it counts as lost, not as late. */

@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Who may send next: the messages that arrive here and are longer than what was sent without grants.
+ *
+ * Of each link homa_max_overcommit messages are active: granted up to a window, so that one of them
+ * can fill the link whenever others' senders have better things to do. All others wait. A peer gets
+ * a second one only when no other peer waits without one, and never more than
+ * homa_max_rpcs_per_peer; among messages of equal right the shortest goes first, which is the one
+ * with the fewest bytes left to grant. That number changes by our own doing alone, so a message
+ * that waits keeps its place. A new message takes the place of an active one that ranks behind it.
+ *
+ * Waiting messages hang in lists, one for each class of length (a power of two in eighths) and peer;
+ * peers hang in lists by how many active messages they have and the class of their best. A bitmap
+ * tells which lists have members. So everything takes the same few steps however many RPCs there
+ * are, and within an eighth it is first come, first served. Rejected: a bpf_rbtree of Linux 6.12, out of
+ * which only the first node can be taken, not that of an RPC which ends; its nodes are also allocated one
+ * by one. The module's ranked queues hold frames, and these messages have none here.
+ *
+ * The longest message could starve. So of all that is granted homa_grant_fifo_fraction goes to the
+ * oldest one, homa_fifo_grant_increment bytes at a time and at a priority above all scheduled ones.
+ * HomaModule measures that share in time at the link's speed; here nobody need know the speed.
+ *
+ * One lock for all links, as it is taken only for messages that need grants. It is never held
+ * together with an RPC's. An RPC and its node find each other by index and by key and generation:
+ *
+ *  - rpc->grant, under the RPC's lock, owns the node. Who sets it to 0 frees the node (grant_free()).
+ *  - A node that becomes active may be of an RPC that has just ended: whoever ended it is about to
+ *    free the node, and thereby lets in the next one. Nothing is lost.
+ */
+#ifndef _HOMA_GRANT_H
+#define _HOMA_GRANT_H
+
+#define GRANT_MAX_ACTIVE	8
+#define GRANT_CLASSES		64
+/* Links and peers whose hashes are equal are taken for one: costs balance, not correctness. */
+#define GRANT_LINKS		32
+#define GRANT_LINK_PEERS	256
+
+enum grant_state {
+	GRANT_FREE,
+	GRANT_WAITING,
+	GRANT_ACTIVE,
+};
+
+/**
+ * struct grant_node - a message that needs grants. Indices; 0 is none.
+ * @work: its RPC
+ * @remaining: bytes not granted yet
+ * @birth: serial number: who came first
+ * @bonus: bytes that it may be granted because it is the oldest
+ * @next: in the list of its peer and class, a ring; of a free one: the next free one
+ * @prev: the other way
+ * @younger: in the order of coming
+ * @older: the other way
+ * @link: index
+ * @peer: index
+ * @class: of @remaining when it was put in the list
+ * @state: enum grant_state
+ * @needy: active: found the link's budget used up
+ */
+struct grant_node {
+	struct work work;
+	__u32 remaining;
+	__u32 birth;
+	__u32 bonus;
+	__u16 next;
+	__u16 prev;
+	__u16 younger;
+	__u16 older;
+	__u16 link;
+	__u16 peer;
+	__u8 class;
+	__u8 state;
+	__u8 needy;
+	__u8 zero;
+};
+
+/**
+ * struct grant_peer - a sender
+ * @classes: a bit for each of @head that is not 0
+ * @head: its waiting messages, by class
+ * @next: in a list of its link, a ring
+ * @prev: the other way
+ * @active: how many active messages it has
+ * @queued: it is in a list of its link
+ * @level: in which
+ * @class: in which
+ */
+struct grant_peer {
+	__u64 classes;
+	__u16 head[GRANT_CLASSES];
+	__u16 next;
+	__u16 prev;
+	__u8 active;
+	__u8 queued;
+	__u8 level;
+	__u8 class;
+};
+
+/**
+ * struct grant_level - peers with equally many active messages
+ * @classes: a bit for each of @head that is not 0
+ * @head: peers by the class of their best waiting message
+ */
+struct grant_level {
+	__u64 classes;
+	__u16 head[GRANT_CLASSES];
+};
+
+/**
+ * struct grant_link - a link
+ * @level: its peers with waiting messages, by how many active ones they have
+ * @active: the active messages, unsorted
+ * @count: how many
+ * @needy: how many of them wait for the budget
+ * @credit: what the oldest message is due, bytes times 1000
+ * @oldest: message
+ * @youngest: message
+ */
+struct grant_link {
+	struct grant_level level[GRANT_MAX_ACTIVE];
+	__u16 active[GRANT_MAX_ACTIVE];
+	__u32 count;
+	__u32 needy;
+	__u32 credit;
+	__u16 oldest;
+	__u16 youngest;
+};
+
+/**
+ * struct grants - everything above
+ * @lock: guards it. @needy, @count and @state are also looked at without, to save taking it in vain.
+ * @free: list of free nodes
+ * @fresh: nodes from here on were never used
+ * @births: last serial number
+ */
+struct grants {
+	struct bpf_spin_lock lock;
+	__u32 free;
+	__u32 fresh;
+	__u32 births;
+	struct grant_link link[GRANT_LINKS];
+	struct grant_peer peer[GRANT_LINKS * GRANT_LINK_PEERS];
+	struct grant_node node[HOMA_MAX_RPCS];
+};
+
+_Static_assert(!(HOMA_MAX_RPCS & (HOMA_MAX_RPCS - 1)) && HOMA_MAX_RPCS <= 0x10000, "indices");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct grants);
+} grants SEC(".maps");
+
+/* An index below @size, a power of two, so that the verifier sees it whatever the compiler knows. */
+#define bounded(index, size)							\
+({										\
+	__u32 ___index = (index);						\
+	barrier_var(___index);							\
+	___index & ((size) - 1);						\
+})
+
+#define grant_node(g, n)	(&(g)->node[bounded(n, HOMA_MAX_RPCS)])
+#define grant_peer(g, p)	(&(g)->peer[bounded(p, GRANT_LINKS * GRANT_LINK_PEERS)])
+#define grant_link(g, l)	(&(g)->link[bounded(l, GRANT_LINKS)])
+#define grant_level(link, n)	(&(link)->level[bounded(n, GRANT_MAX_ACTIVE)])
+#define grant_head(p, class)	((p)->head[bounded(class, GRANT_CLASSES)])
+
+static __always_inline struct grants *grants_get(void)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(&grants, &key);
+}
+
+static __always_inline __u32 grant_overcommit(void)
+{
+	if (!homa_max_overcommit)
+		return 1;
+	return homa_max_overcommit < GRANT_MAX_ACTIVE ? homa_max_overcommit : GRANT_MAX_ACTIVE;
+}
+
+/* 1 KiB steps up to 8 KiB, then eighths of powers of two. */
+static __always_inline __u32 grant_class(__u32 remaining)
+{
+	__u32 v = remaining >> 10, shift;
+
+	if (v < 8)
+		return v;
+	shift = (v >= 16) + (v >= 32) + (v >= 64) + (v >= 128) + (v >= 256) + (v >= 512);
+	return (8 + 8 * shift + (v >> shift & 7));
+}
+
+/* Number of the lowest bit that is set, of a word that is not 0. */
+static __always_inline __u32 lowest_bit(__u64 word)
+{
+	__u32 n = 0;
+
+	if (!(word & 0xffffffff)) {
+		n += 32;
+		word >>= 32;
+	}
+	if (!(word & 0xffff)) {
+		n += 16;
+		word >>= 16;
+	}
+	if (!(word & 0xff)) {
+		n += 8;
+		word >>= 8;
+	}
+	if (!(word & 0xf)) {
+		n += 4;
+		word >>= 4;
+	}
+	if (!(word & 3)) {
+		n += 2;
+		word >>= 2;
+	}
+	return (n + !(word & 1));
+}
+
+/* All functions that are not global expect the lock to be held. */
+
+static __always_inline int grant_unqueue_peer(struct grants *g, __u32 l, __u32 p)
+{
+	struct grant_peer *peer = grant_peer(g, p);
+	struct grant_level *level = grant_level(grant_link(g, l), peer->level);
+	__u32 class = peer->class;
+
+	if (!peer->queued)
+		return 0;
+	peer->queued = 0;
+	if (peer->next == p) {
+		grant_head(level, class) = 0;
+		level->classes &= ~(1ULL << class);
+		return 0;
+	}
+	grant_peer(g, peer->prev)->next = peer->next;
+	grant_peer(g, peer->next)->prev = peer->prev;
+	if (grant_head(level, class) == p)
+		grant_head(level, class) = peer->next;
+	return 0;
+}
+
+/* Put a peer where it belongs. Peer 0 is none, see grant_peer_of(). */
+static __noinline int grant_place_peer(struct grants *g, __u32 l, __u32 p)
+{
+	struct grant_peer *peer = grant_peer(g, p), *first;
+	struct grant_level *level;
+	__u32 class, head;
+
+	grant_unqueue_peer(g, l, p);
+	if (!peer->classes || peer->active >= GRANT_MAX_ACTIVE ||
+	    peer->active >= homa_max_rpcs_per_peer)
+		return 0;
+	class = lowest_bit(peer->classes);
+	peer->level = peer->active;
+	peer->class = class;
+	peer->queued = 1;
+	level = grant_level(grant_link(g, l), peer->level);
+	head = grant_head(level, class);
+	if (!head) {
+		peer->next = p;
+		peer->prev = p;
+		grant_head(level, class) = p;
+		level->classes |= 1ULL << class;
+		return 0;
+	}
+	first = grant_peer(g, head);
+	peer->next = head;
+	peer->prev = first->prev;
+	grant_peer(g, first->prev)->next = p;
+	first->prev = p;
+	return 0;
+}
+
+/* A message waits from here on. */
+static __always_inline int grant_wait(struct grants *g, __u32 n)
+{
+	struct grant_node *node = grant_node(g, n), *first;
+	struct grant_peer *peer = grant_peer(g, node->peer);
+	__u32 class = grant_class(node->remaining), head = grant_head(peer, class);
+
+	node->state = GRANT_WAITING;
+	node->class = class;
+	if (!head) {
+		node->next = n;
+		node->prev = n;
+		grant_head(peer, class) = n;
+		peer->classes |= 1ULL << class;
+	} else {
+		first = grant_node(g, head);
+		node->next = head;
+		node->prev = first->prev;
+		grant_node(g, first->prev)->next = n;
+		first->prev = n;
+	}
+	return grant_place_peer(g, node->link, node->peer);
+}
+
+/* A message waits no more. */
+static __always_inline int grant_unwait(struct grants *g, __u32 n)
+{
+	struct grant_node *node = grant_node(g, n);
+	struct grant_peer *peer = grant_peer(g, node->peer);
+	__u32 class = node->class;
+
+	if (node->next == n) {
+		grant_head(peer, class) = 0;
+		peer->classes &= ~(1ULL << class);
+	} else {
+		grant_node(g, node->prev)->next = node->next;
+		grant_node(g, node->next)->prev = node->prev;
+		if (grant_head(peer, class) == n)
+			grant_head(peer, class) = node->next;
+	}
+	return grant_place_peer(g, node->link, node->peer);
+}
+
+static __always_inline int grant_activate(struct grants *g, __u32 n)
+{
+	struct grant_node *node = grant_node(g, n);
+	struct grant_link *link = grant_link(g, node->link);
+
+	grant_peer(g, node->peer)->active++;
+	grant_unwait(g, n);
+	node->state = GRANT_ACTIVE;
+	node->needy = 0;
+	link->active[bounded(link->count, GRANT_MAX_ACTIVE)] = n;
+	link->count++;
+	return 0;
+}
+
+static __always_inline int grant_deactivate(struct grants *g, __u32 n)
+{
+	struct grant_node *node = grant_node(g, n);
+	struct grant_link *link = grant_link(g, node->link);
+	__u32 last = link->count - 1;
+	int i;
+
+	for (i = 0; i < GRANT_MAX_ACTIVE; i++)
+		if (link->active[i] == n)
+			link->active[i] = link->active[bounded(last, GRANT_MAX_ACTIVE)];
+	link->active[bounded(last, GRANT_MAX_ACTIVE)] = 0;
+	link->count--;
+	if (node->needy) {
+		node->needy = 0;
+		link->needy--;
+	}
+	grant_peer(g, node->peer)->active--;
+	return grant_place_peer(g, node->link, node->peer);
+}
+
+/* The message that should become active next, 0 for none. */
+static __always_inline int grant_best(struct grants *g, __u32 l)
+{
+	struct grant_link *link = grant_link(g, l);
+	struct grant_peer *peer;
+	int i;
+
+	for (i = 0; i < GRANT_MAX_ACTIVE; i++) {
+		if (!link->level[i].classes)
+			continue;
+		peer = grant_peer(g, grant_head(&link->level[i], lowest_bit(link->level[i].classes)));
+		return peer->classes ? grant_head(peer, lowest_bit(peer->classes)) : 0;
+	}
+	return 0;
+}
+
+/* The active message whose place a new one may take, 0 for none. */
+static __always_inline int grant_victim(struct grants *g, __u32 n)
+{
+	struct grant_node *node = grant_node(g, n), *other;
+	struct grant_link *link = grant_link(g, node->link);
+	__u32 mine = grant_peer(g, node->peer)->active, turn, my_turn;
+	__u32 worst = 0, worst_turn = 0, worst_remaining = 0;
+	int i;
+
+	for (i = 0; i < GRANT_MAX_ACTIVE; i++) {
+		if (!link->active[i])
+			continue;
+		other = grant_node(g, link->active[i]);
+		/* How many of its peer's are active before it; the same of ours, in its place. */
+		turn = grant_peer(g, other->peer)->active - 1;
+		my_turn = other->peer == node->peer ? turn : mine;
+		if (my_turn >= homa_max_rpcs_per_peer || turn < my_turn ||
+		    (turn == my_turn && other->remaining <= node->remaining))
+			continue;
+		if (!worst || turn > worst_turn ||
+		    (turn == worst_turn && other->remaining > worst_remaining)) {
+			worst = link->active[i];
+			worst_turn = turn;
+			worst_remaining = other->remaining;
+		}
+	}
+	return worst;
+}
+
+/* Which peer a message is of. Never 0, so that 0 ends lists. */
+static __always_inline __u32 grant_peer_of(__u32 l, const struct rpc_key *key)
+{
+	__u32 hash = (key->peer ^ key->link) * 0x9e3779b1;
+	__u32 p = l * GRANT_LINK_PEERS + (hash >> 24);
+
+	return p ? p : 1;
+}
+
+/* Queue an RPC for a GRANT. */
+__noinline int grant_push(const struct work *w)
+{
+	struct rpc *rpc;
+	bool push = false;
+
+	if (!w)
+		return 0;
+	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	if (!rpc)
+		return 0;
+	bpf_spin_lock(&rpc->lock);
+	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation)
+		push = work_add(rpc, PENDING_GRANT);
+	bpf_spin_unlock(&rpc->lock);
+	return push ? work_push_inline(w) : 0;
+}
+
+/*
+ * A message needs grants, @remaining bytes: whoever noted that first in its RPC (rpc->grant_asked)
+ * calls this. Returns its node, for rpc->grant, 0 when there is none.
+ */
+__noinline int grant_alloc(const struct work *w, __u32 remaining)
+{
+	struct grants *g = grants_get();
+	struct grant_node *node;
+	struct grant_link *link;
+	__u32 n, victim;
+
+	if (!w || !g)
+		return 0;
+	bpf_spin_lock(&g->lock);
+	n = g->free;
+	if (n) {
+		g->free = grant_node(g, n)->next;
+	} else if (g->fresh < HOMA_MAX_RPCS - 1) {
+		n = ++g->fresh;
+	} else {
+		bpf_spin_unlock(&g->lock);
+		count(COUNTER_queue_full);
+		return 0;
+	}
+	node = grant_node(g, n);
+	node->work = *w;
+	node->remaining = remaining;
+	node->bonus = 0;
+	node->needy = 0;
+	node->birth = ++g->births;
+	node->link = w->key.link % GRANT_LINKS;
+	node->peer = grant_peer_of(node->link, &w->key);
+	link = grant_link(g, node->link);
+	node->younger = 0;
+	node->older = link->youngest;
+	if (link->youngest)
+		grant_node(g, link->youngest)->younger = n;
+	else
+		link->oldest = n;
+	link->youngest = n;
+	grant_wait(g, n);
+	if (link->count < grant_overcommit()) {
+		if (grant_peer(g, node->peer)->active < homa_max_rpcs_per_peer)
+			grant_activate(g, n);
+	} else {
+		victim = grant_victim(g, n);
+		if (victim) {
+			grant_deactivate(g, victim);
+			grant_wait(g, victim);
+			grant_activate(g, n);
+		}
+	}
+	bpf_spin_unlock(&g->lock);
+	return n;
+}
+
+/* A message needs no more grants, or its RPC has ended. Lets in the next one. */
+__noinline int grant_free(__u32 n)
+{
+	struct grants *g = grants_get();
+	struct grant_node *node;
+	struct grant_link *link;
+	struct work next = {};
+	__u32 best;
+
+	if (!g || !n)
+		return 0;
+	bpf_spin_lock(&g->lock);
+	node = grant_node(g, n);
+	link = grant_link(g, node->link);
+	if (node->state == GRANT_ACTIVE)
+		grant_deactivate(g, n);
+	else
+		grant_unwait(g, n);
+	node->state = GRANT_FREE;
+	if (node->younger)
+		grant_node(g, node->younger)->older = node->older;
+	else
+		link->youngest = node->older;
+	if (node->older)
+		grant_node(g, node->older)->younger = node->younger;
+	else
+		link->oldest = node->younger;
+	node->next = g->free;
+	g->free = n;
+	if (link->count < grant_overcommit()) {
+		best = grant_best(g, node->link);
+		if (best) {
+			grant_activate(g, best);
+			next = grant_node(g, best)->work;
+		}
+	}
+	bpf_spin_unlock(&g->lock);
+	if (next.generation)
+		grant_push(&next);
+	return 0;
+}
+
+/**
+ * struct grant_terms - on what terms a message may be granted more
+ * @node: it
+ * @window: bytes that it may have granted and not received; 0: it is not active
+ * @bonus: bytes that it may have besides, whatever the budget
+ * @priority: of its DATA
+ */
+struct grant_terms {
+	__u32 node;
+	__u32 window;
+	__u32 bonus;
+	__u32 priority;
+};
+
+/* What each of so many active messages may have granted and not received. */
+static __always_inline __u32 grant_window(__u32 active)
+{
+	return homa_window ? homa_window : homa_max_incoming / (active + 1);
+}
+
+/* The terms of message @t->node. Takes its bonus. */
+static __always_inline void grant_look(struct grants *g, struct grant_terms *t)
+{
+	struct grant_node *node, *other;
+	struct grant_link *link;
+	__u32 rank = 0, spare;
+	int i;
+
+	bpf_spin_lock(&g->lock);
+	node = grant_node(g, t->node);
+	link = grant_link(g, node->link);
+	t->bonus = node->bonus;
+	node->bonus = 0;
+	if (node->state == GRANT_ACTIVE) {
+		for (i = 0; i < GRANT_MAX_ACTIVE; i++) {
+			if (!link->active[i])
+				continue;
+			other = grant_node(g, link->active[i]);
+			if (other->remaining < node->remaining ||
+			    (other->remaining == node->remaining &&
+			     (__s32)(other->birth - node->birth) < 0))
+				rank++;
+		}
+		/* Levels that nobody needs now stay free for who comes and is shorter. */
+		spare = homa_max_sched_prio + 1 > link->count ?
+			homa_max_sched_prio + 1 - link->count : 0;
+		t->priority = homa_max_sched_prio > rank + spare ?
+			      homa_max_sched_prio - rank - spare : 0;
+		t->window = grant_window(link->count);
+	}
+	bpf_spin_unlock(&g->lock);
+	if (t->bonus) {
+		/* Above all that is scheduled, below what is most urgent. */
+		t->priority = PRIORITIES - 2;
+	}
+}
+
+/*
+ * @bytes were granted to message @n. @needy: it wanted more than the budget had. The oldest message
+ * gets its share of it.
+ */
+__noinline int grant_note(__u32 n, __u32 bytes, __u32 needy)
+{
+	struct grants *g = grants_get();
+	struct grant_node *node, *oldest;
+	struct grant_link *link;
+	struct work next = {};
+
+	if (!g || !n)
+		return 0;
+	bpf_spin_lock(&g->lock);
+	node = grant_node(g, n);
+	link = grant_link(g, node->link);
+	if (node->state == GRANT_WAITING) {
+		/* By its bonus: it may have become one of the short ones. */
+		grant_unwait(g, n);
+		node->remaining -= bytes < node->remaining ? bytes : node->remaining;
+		grant_wait(g, n);
+	} else if (node->state == GRANT_ACTIVE) {
+		node->remaining -= bytes < node->remaining ? bytes : node->remaining;
+		if (needy && !node->needy) {
+			node->needy = 1;
+			link->needy++;
+		}
+	}
+	/* A message that is alone need not fear others. */
+	if (link->oldest != link->youngest) {
+		if (link->credit < 1000 * homa_fifo_grant_increment)
+			link->credit += bytes * homa_grant_fifo_fraction;
+		oldest = grant_node(g, link->oldest);
+		if (link->credit >= 1000 * homa_fifo_grant_increment && !oldest->bonus &&
+		    homa_grant_fifo_fraction) {
+			link->credit -= 1000 * homa_fifo_grant_increment;
+			oldest->bonus = homa_fifo_grant_increment;
+			next = oldest->work;
+		}
+	}
+	bpf_spin_unlock(&g->lock);
+	if (next.generation) {
+		count(COUNTER_grant_fifo);
+		grant_push(&next);
+	}
+	return 0;
+}
+
+/* Bytes of a link's budget are free: the shortest message that wanted some gets them. */
+static __always_inline int grant_serve(__u32 l)
+{
+	struct grants *g = grants_get();
+	struct grant_node *node, *best = NULL;
+	struct grant_link *link;
+	struct work next = {};
+	int i;
+
+	if (!g)
+		return 0;
+	link = grant_link(g, l);
+	if (!link->needy)
+		return 0;
+	bpf_spin_lock(&g->lock);
+	for (i = 0; i < GRANT_MAX_ACTIVE; i++) {
+		node = grant_node(g, link->active[i]);
+		if (link->active[i] && node->needy &&
+		    (!best || node->remaining < best->remaining))
+			best = node;
+	}
+	if (best) {
+		best->needy = 0;
+		link->needy--;
+		next = best->work;
+	}
+	bpf_spin_unlock(&g->lock);
+	if (next.generation)
+		grant_push(&next);
+	return 0;
+}
+
+#endif /* _HOMA_GRANT_H */
