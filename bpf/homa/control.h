@@ -174,7 +174,6 @@ static __noinline __u32 ingress_busy(const struct received *r)
 
 static __noinline __u32 ingress_cutoffs(struct etran_hdr *hdr, const struct received *r)
 {
-	struct peer_key key = { .link = r->key.link, .addr = r->key.peer };
 	struct peer peer = {};
 	int i;
 
@@ -182,7 +181,7 @@ static __noinline __u32 ingress_cutoffs(struct etran_hdr *hdr, const struct rece
 	for (i = 0; i < PRIORITIES; i++)
 		peer.cutoffs[i] = bpf_ntohl(get32(hdr, IP_LEN + 28 + 4 * i));
 	peer.version = get16(hdr, IP_LEN + 60);
-	bpf_map_update_elem(&peers, &key, &peer, BPF_ANY);
+	peer_told(r->key.link, r->key.peer, &peer);
 	return ETRAN_CONSUME;
 }
 

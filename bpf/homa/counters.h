@@ -15,6 +15,7 @@ enum transport_counter {
 	COUNTER_tx_resend,
 	COUNTER_tx_rpc_unknown,
 	COUNTER_tx_busy,
+	COUNTER_tx_cutoffs,
 	COUNTER_tx_need_ack,
 	COUNTER_tx_ack,
 	COUNTER_tx_unreachable,

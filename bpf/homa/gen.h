@@ -7,6 +7,21 @@
 #ifndef _HOMA_GEN_H
 #define _HOMA_GEN_H
 
+/* What peers shall know of this host. */
+static __always_inline void put_cutoffs(struct etran_hdr *hdr, __u32 at)
+{
+	/* All that is longer than the others say. */
+	put32(hdr, at, bpf_htonl(HOMA_MAX_MESSAGE_LENGTH));
+	put32(hdr, at + 4, bpf_htonl(homa_unsched_cutoff_1));
+	put32(hdr, at + 8, bpf_htonl(homa_unsched_cutoff_2));
+	put32(hdr, at + 12, bpf_htonl(homa_unsched_cutoff_3));
+	put32(hdr, at + 16, bpf_htonl(homa_unsched_cutoff_4));
+	put32(hdr, at + 20, bpf_htonl(homa_unsched_cutoff_5));
+	put32(hdr, at + 24, bpf_htonl(homa_unsched_cutoff_6));
+	put32(hdr, at + 28, bpf_htonl(homa_unsched_cutoff_7));
+	put16(hdr, at + 32, bpf_htons(homa_cutoff_version));
+}
+
 static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr,
 				    const struct control *c)
 {
@@ -20,6 +35,13 @@ static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr
 	int i;
 
 	pkt->link = c->link;
+	if (c->type == HOMA_CUTOFFS) {
+		count(COUNTER_tx_cutoffs);
+		put_control(pkt, hdr, WIRE_IP_ACK, &head, HOMA_CUTOFFS,
+			    sizeof(struct homa_cutoffs_hdr));
+		put_cutoffs(hdr, WIRE_IP_ACK + IP_LEN + sizeof(struct homa_common_hdr));
+		return ETRAN_TX;
+	}
 	if (c->type != HOMA_ACK) {
 		count(COUNTER_tx_rpc_unknown);
 		put_control(pkt, hdr, WIRE_IP, &head, HOMA_RPC_UNKNOWN,

@@ -466,6 +466,9 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	count(COUNTER_rx_data);
 	if (!p.len)
 		return ETRAN_CONSUME;
+	if (homa_cutoff_version && get16(hdr, at + 46) != bpf_htons(homa_cutoff_version) &&
+	    peer_tell(r->key.link, r->key.peer, r->now))
+		control_push_reply(r, HOMA_CUTOFFS);
 	ack = (__u64)bpf_ntohl(get32(hdr, at + 36)) << 32 | bpf_ntohl(get32(hdr, at + 40));
 	if (ack)
 		acknowledged_entry(r, ack, bpf_ntohs(get16(hdr, at + 44)));

@@ -53,4 +53,34 @@ const volatile __u32 homa_reorder_bytes = 10000;
 /* Bytes that are asked for again while the application has no buffers. */
 const volatile __u32 homa_starved_bytes = 10000;
 
+/*
+ * What peers are told in CUTOFFS, and echo in DATA: 0: nothing, and all that they send unscheduled has
+ * the priority below the highest. Another number whenever the cutoffs below are others.
+ */
+const volatile __u16 homa_cutoff_version = 1;
+/*
+ * The longest message whose unscheduled DATA has priority 7, 6 ... 1, of DATA to this host. The rest has
+ * priority 0.
+ */
+const volatile __u32 homa_unsched_cutoff_7 = 200;
+const volatile __u32 homa_unsched_cutoff_6 = 2800;
+const volatile __u32 homa_unsched_cutoff_5 = 15000;
+const volatile __u32 homa_unsched_cutoff_4 = 1000000;
+const volatile __u32 homa_unsched_cutoff_3 = 0;
+const volatile __u32 homa_unsched_cutoff_2 = 0;
+const volatile __u32 homa_unsched_cutoff_1 = 0;
+
+/*
+ * The upper three bits of DSCP that packets of priority 0, 1 ... 7 have: IPv4's TOS or IPv6's traffic
+ * class is 32 times that. For switches whose queues are ranked otherwise, or fewer.
+ */
+const volatile __u8 homa_priority_map_0 = 0;
+const volatile __u8 homa_priority_map_1 = 1;
+const volatile __u8 homa_priority_map_2 = 2;
+const volatile __u8 homa_priority_map_3 = 3;
+const volatile __u8 homa_priority_map_4 = 4;
+const volatile __u8 homa_priority_map_5 = 5;
+const volatile __u8 homa_priority_map_6 = 6;
+const volatile __u8 homa_priority_map_7 = 7;
+
 #endif /* _HOMA_TUNABLES_H */

@@ -2,7 +2,7 @@
 /*
  * Building packets. Every store has a constant offset in struct etran_hdr, as the verifier demands:
  * the IPv4 header begins at WIRE_IP, so that DATA's Homa header ends with the buffer, as headers in
- * front of payload must; and at WIRE_IP_ACK in ACK, which is the only longer one.
+ * front of payload must; and at WIRE_IP_ACK in ACK and CUTOFFS, which are longer.
  */
 #ifndef _HOMA_WIRE_H
 #define _HOMA_WIRE_H
@@ -37,11 +37,34 @@ _Static_assert(sizeof(struct homa_rec) <= ETRAN_REC_DATA, "fits the record");
 
 #define HOMA_OFF(type, field)	(WIRE_IP + IP_LEN + __builtin_offsetof(struct type, field))
 
+/* What stands for a priority in TOS. */
+static __always_inline __u8 priority_tos(__u8 priority)
+{
+	switch (priority) {
+	case 0:
+		return homa_priority_map_0 << 5;
+	case 1:
+		return homa_priority_map_1 << 5;
+	case 2:
+		return homa_priority_map_2 << 5;
+	case 3:
+		return homa_priority_map_3 << 5;
+	case 4:
+		return homa_priority_map_4 << 5;
+	case 5:
+		return homa_priority_map_5 << 5;
+	case 6:
+		return homa_priority_map_6 << 5;
+	default:
+		return homa_priority_map_7 << 5;
+	}
+}
+
 /* The IPv4 header at @at. tot_len, id, frag_off and check are the module's. */
 static __always_inline void put_ip(struct etran_hdr *hdr, __u32 at, __u8 protocol, __u8 priority,
 				   __be32 saddr, __be32 daddr)
 {
-	put32(hdr, at, bpf_htonl(0x45000000 | (__u32)priority << 21));
+	put32(hdr, at, bpf_htonl(0x45000000 | (__u32)priority_tos(priority) << 16));
 	put32(hdr, at + 4, 0);
 	put32(hdr, at + 8, bpf_htonl(64 << 24 | (__u32)protocol << 16));
 	put32(hdr, at + 12, saddr);

@@ -38,7 +38,7 @@ struct {
  * @daddr: network byte order
  * @sport: host byte order
  * @dport: host byte order
- * @type: enum homa_packet_type, one whose header is the common one, or HOMA_ACK
+ * @type: enum homa_packet_type, one whose header is the common one, HOMA_ACK or HOMA_CUTOFFS
  */
 struct control {
 	__u64 id;

@@ -41,7 +41,7 @@ static void hosts_down(void)
 
 void hosts_up(int mtu, const char *which, const char *set)
 {
-	char cmd[512];
+	char cmd[1024];
 
 	main_pid = getpid();
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -664,4 +664,50 @@ TEST_F(wire, cutoffs_are_used_and_their_version_echoed)
 	ASSERT_TRUE(wire_send(&self->w, &self->p, sizeof(self->p.cutoffs)));
 }
 
+/* A peer whose DATA has not the version of our cutoffs is told them, but not for each packet. */
+TEST_F(wire, tells_cutoffs)
+{
+	static const uint32_t want[] = { 1000000, 0, 0, 0, 1000000, 15000, 2800, 200 };
+	struct wire_message m = { CLIENT, HERE, 0xa000, self->buf, 20 * 100, 20 * 100 };
+	struct packet *p = &self->p;
+	struct sockaddr_in from;
+	uint64_t before;
+	int i, n = 0;
+
+	usleep(20000);
+	wire_drain(&self->w);
+	self->w.cutoffs = true;
+	before = homa_counter("tx_cutoffs");
+	memset(self->buf, 0, m.len);
+	for (i = 0; i < 20; i++)
+		ASSERT_TRUE(wire_data(&self->w, &m, 100 * i, 100));
+	while (wire_next_of(&self->w, p, HOMA_CUTOFFS, MS)) {
+		check_common(_metadata, p, HOMA_CUTOFFS, 62, HERE, CLIENT, m.id | 1);
+		for (i = 0; i < 8; i++)
+			ASSERT_EQ(want[i], at32(p, 28 + 4 * i)) TH_LOG("cutoff %d", i);
+		ASSERT_EQ(htons(1), p->cutoffs.cutoff_version);
+		n++;
+	}
+	ASSERT_LE(1, n);
+	ASSERT_GE(5, n);
+	ASSERT_EQ(before + n, homa_counter("tx_cutoffs"));
+	from = take(_metadata, self, m.id, self->buf, m.len);
+	wire_drain(&self->w);
+	reply_to(_metadata, self, &from, m.id, 50);
+	acknowledge(_metadata, self, m.id);
+	/* One that has it is told nothing. */
+	wire_drain(&self->w);
+	usleep(20000);
+	wire_common(p, HOMA_DATA, CLIENT, HERE, 0xa002);
+	p->data.message_length = htonl(5);
+	p->data.incoming = htonl(5);
+	p->data.cutoff_version = htons(1);
+	memcpy(p->homa + 56, "hello", 5);
+	ASSERT_TRUE(wire_send(&self->w, p, 56 + 5));
+	from = take(_metadata, self, 0xa002, "hello", 5);
+	ASSERT_FALSE(wire_next_of(&self->w, p, HOMA_CUTOFFS, MS));
+	reply_to(_metadata, self, &from, 0xa002, 50);
+	acknowledge(_metadata, self, 0xa002);
+}
+
 TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_WIRE, "")

@@ -21,9 +21,12 @@
  * struct wire - a packet socket on HOST_B's device
  * @fd: it
  * @mac: address of HOST_A's device
+ * @cutoffs: CUTOFFS are of interest. HOST_A sends them unasked, as most DATA from here has not their
+ *	version.
  */
 struct wire {
 	int fd;
+	bool cutoffs;
 	uint8_t mac[ETH_ALEN];
 };
 
@@ -108,6 +111,8 @@ static inline bool wire_next(struct wire *w, struct packet *p, int ms)
 			return false;
 		n = recv(w->fd, &p->eth, sizeof(p->eth) + sizeof(p->ip) + sizeof(p->homa), 0);
 		if (n < (ssize_t)HOMA_AT || p->ip.saddr != htonl(ADDR_A))
+			continue;
+		if (p->ip.protocol == HOMA_IPPROTO && p->common.type == HOMA_CUTOFFS && !w->cutoffs)
 			continue;
 		p->len = n;
 		if (p->ip.protocol == HOMA_IPPROTO || p->ip.protocol == IPPROTO_ICMP)
