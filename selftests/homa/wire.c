@@ -625,6 +625,61 @@ TEST_F(wire, understands_icmp_errors)
 	respond(_metadata, self, id);
 }
 
+/* The first packet of a long message: its GRANT says that nobody else has any. */
+static void grant_alone(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self,
+			uint16_t sport, uint16_t dport, uint64_t id)
+{
+	struct wire_message m = { sport, dport, id, self->buf, 300000, WIRE_SEGMENT };
+
+	ASSERT_TRUE(wire_data(&self->w, &m, 0, WIRE_SEGMENT));
+	ASSERT_TRUE(wire_next_of(&self->w, &self->p, HOMA_GRANT, MS));
+	check_common(_metadata, &self->p, HOMA_GRANT, 33, dport, sport, id ^ 1);
+	ASSERT_EQ(WIRE_SEGMENT + 200000, at32(&self->p, 28));
+	ASSERT_EQ(0, self->p.grant.priority);
+	ASSERT_EQ(200000, budget_used());
+}
+
+/* However an RPC ends, what it was granted comes back, and its place among those with grants. */
+TEST_F(wire, grants_come_back)
+{
+	uint64_t id, got, n = 0x50000;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		/* A request that does not go on. */
+		grant_alone(_metadata, self, CLIENT, HERE, n += 2);
+		ASSERT_RPCS_IDLE(5);
+		/* One that the client forgets. */
+		grant_alone(_metadata, self, CLIENT, HERE, n += 2);
+		ASSERT_TRUE(wire_control(&self->w, HOMA_RPC_UNKNOWN, CLIENT, HERE, n));
+		ASSERT_RPCS_IDLE(5);
+		/* One whose server goes. */
+		grant_alone(_metadata, self, CLIENT, HERE, n += 2);
+		homa_close(self->server);
+		ASSERT_RPCS_IDLE(5);
+		self->server = sock_on(HOST_A, HERE);
+		ASSERT_LE(0, self->server);
+		/* A response that does not go on. */
+		got = id = send_request(_metadata, self, 10);
+		grant_alone(_metadata, self, SERVER, self->port, id | 1);
+		ASSERT_EQ(-1, response(self->fd, self->buf, 100, &got, NULL));
+		ASSERT_EQ(ETIMEDOUT, errno);
+		ASSERT_RPCS_IDLE(5);
+		/* One that is not wanted any more. */
+		id = send_request(_metadata, self, 10);
+		grant_alone(_metadata, self, SERVER, self->port, id | 1);
+		ASSERT_EQ(0, homa_abort(self->fd, id, 0));
+		ASSERT_RPCS_IDLE(5);
+		/* One whose server goes. */
+		got = id = send_request(_metadata, self, 10);
+		grant_alone(_metadata, self, SERVER, self->port, id | 1);
+		unreachable(_metadata, self, ICMP_PORT_UNREACH, id, 28);
+		ASSERT_EQ(-1, response(self->fd, self->buf, 100, &got, NULL));
+		ASSERT_EQ(ENOTCONN, errno);
+		ASSERT_RPCS_IDLE(5);
+	}
+}
+
 TEST_F(wire, freeze_is_ignored)
 {
 	uint64_t id, before = homa_counter("rx_freeze");
