@@ -17,6 +17,13 @@
 #include <bpf/bpf_tracing.h>
 #include <linux/etran.h>
 
+/*
+ * What a tunable (a `const volatile` global) means, its unit included: 'etranctl show' prints it.
+ *
+ *	const volatile __u32 rate ETRAN_MEANING("packets a second") = 1000;
+ */
+#define ETRAN_MEANING(text)	__attribute__((btf_decl_tag("meaning:" text)))
+
 /* Room for headers, on egress and gen in front of the payload, on ingress from the IP header on. */
 #define ETRAN_HDR_LEN	256
 

@@ -181,6 +181,8 @@ static void print_tunables(struct json_object *array)
 		struct json_object *t = json_object_array_get_idx(array, i);
 
 		printf("  %s %s = %s\n", get_str(t, "type"), get_str(t, "name"), get_str(t, "value"));
+		if (json_object_object_get_ex(t, "meaning", NULL))
+			printf("      %s\n", get_str(t, "meaning"));
 	}
 }
 

@@ -24,6 +24,7 @@
  * @type_name: as the source calls it
  * @off: where it lies in .rodata
  * @size: bytes
+ * @meaning: what it is for, NULL when the source does not say (ETRAN_MEANING())
  */
 struct tunable {
 	const struct btf *btf;
@@ -32,7 +33,28 @@ struct tunable {
 	const char *type_name;
 	uint32_t off;
 	uint32_t size;
+	const char *meaning;
 };
+
+#define MEANING	"meaning:"
+
+/* What the source says about variable @id. */
+static const char *meaning(const struct btf *btf, uint32_t id)
+{
+	uint32_t i, n = btf__type_cnt(btf);
+
+	for (i = 1; i < n; i++) {
+		const struct btf_type *t = btf__type_by_id(btf, i);
+		const char *text;
+
+		if (!btf_is_decl_tag(t) || t->type != id || btf_decl_tag(t)->component_idx != -1)
+			continue;
+		text = btf__name_by_offset(btf, t->name_off);
+		if (text && !strncmp(text, MEANING, strlen(MEANING)))
+			return text + strlen(MEANING);
+	}
+	return NULL;
+}
 
 /* Strips qualifiers and typedefs; says whether volatile was among them. */
 static const struct btf_type *strip(const struct btf *btf, uint32_t id, bool *is_volatile,
@@ -73,6 +95,7 @@ static int each(const struct btf *btf, const struct btf_type *sec,
 		if (!tun.type || !is_volatile || tun.size > 8 ||
 		    !(btf_is_int(tun.type) || btf_is_any_enum(tun.type)))
 			continue;
+		tun.meaning = meaning(btf, var->type);
 		ret = fn(&tun, arg);
 		if (ret)
 			return ret;
@@ -156,7 +179,7 @@ struct assign {
 	const char *value;
 	char *data;
 	size_t len;
-	char known[512];
+	char known[2048];
 	int status;
 };
 
@@ -284,6 +307,8 @@ static int dump_one(const struct tunable *tun, void *arg)
 	} else {
 		out_u64(obj, "value", value);
 	}
+	if (tun->meaning)
+		out_str(obj, "meaning", tun->meaning);
 	json_object_array_add(d->array, obj);
 	return 0;
 }

@@ -65,6 +65,8 @@ ctl -j show ctltest
 json "show: tunables have the values set" '[.tunables[] | {(.name): .value}] | add |
 	. == {ctl_ticks: 500, ctl_offset: -7, ctl_enabled: false, ctl_mode: "CTL_FAST",
 	      ctl_large: 18446744073709551615}'
+json "show: tunables have their meaning" '.tunables[] | select(.name == "ctl_ticks") |
+	.meaning == "how often, ticks"'
 json "show: maps" '[.maps[].name] | index("counters") and index("rodata")'
 json "show: devices" '.devices | length == 2 and all(.dispatcher and .queues > 0 and .mtu == 1500)'
 ctl show ctltest

@@ -39,6 +39,8 @@ ctl -j show "$OBJ/ok.bpf.o"
 json "show OBJ is JSON" '.name == "ctltest" and .loaded == false and .ip_proto == 253'
 json "show OBJ lists the tunables" '[.tunables[] | {(.name): .value}] | add |
 	. == {ctl_ticks: 100, ctl_offset: -5, ctl_enabled: true, ctl_mode: "CTL_SLOW", ctl_large: 1}'
+json "show OBJ says what they mean, where the source does" '[.tunables[] | select(.meaning)] |
+	length == 1 and .[0].name == "ctl_ticks" and .[0].meaning == "how often, ticks"'
 (cd "$OBJ" && ETRAN_BPF_PATH='' "$CTL" -j show ok) >"$WORK/out" 2>&1
 check "a name is not looked for in the working directory" grep -q "no file\|not loaded" "$WORK/out"
 export ETRAN_BPF_PATH=/nonexistent::$OBJ

@@ -41,7 +41,7 @@ enum ctl_mode {
 	CTL_FAST = 7,
 };
 
-const volatile __u32 ctl_ticks = 100;
+const volatile __u32 ctl_ticks ETRAN_MEANING("how often, ticks") = 100;
 const volatile __s16 ctl_offset = -5;
 const volatile bool ctl_enabled = true;
 const volatile enum ctl_mode ctl_mode = CTL_SLOW;
