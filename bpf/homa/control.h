@@ -27,6 +27,7 @@ static __noinline __u32 ingress_grant(struct etran_hdr *hdr, const struct receiv
 	__u32 offset = bpf_ntohl(get32(hdr, IP_LEN + 28));
 	__u8 priority = get8(hdr, IP_LEN + 32);
 	struct work w = {};
+	__u32 unsent = 0;
 	bool push = false;
 	struct rpc *rpc;
 
@@ -44,11 +45,12 @@ static __noinline __u32 ingress_grant(struct etran_hdr *hdr, const struct receiv
 		rpc->sched_priority = priority % PRIORITIES;
 		out_grant(rpc, offset);
 		if (out_ready(rpc))
-			push = work_add(rpc, PENDING_DATA);
+			push = pacer_add(rpc);
+		unsent = rpc->out_len - rpc->out_sent;
 	}
 	bpf_spin_unlock(&rpc->lock);
 	if (push)
-		work_push(&w);
+		pacer_push(&w, unsent);
 	return ETRAN_CONSUME;
 }
 
@@ -57,10 +59,10 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, const struct recei
 	__u32 offset = bpf_ntohl(get32(hdr, IP_LEN + 28));
 	__u32 length = bpf_ntohl(get32(hdr, IP_LEN + 32));
 	__u8 priority = get8(hdr, IP_LEN + 36), add = 0;
-	bool live, push = false;
+	bool live, push = false, send = false, ready = false;
+	__u32 end, unsent = 0;
 	struct work w = {};
 	struct rpc *rpc;
-	__u32 end;
 
 	/* Both terms may be anything; the end of the message is the end. */
 	if (offset > HOMA_MAX_MESSAGE_LENGTH)
@@ -92,14 +94,17 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, const struct recei
 			}
 			if (end > rpc->out_sent)
 				end = rpc->out_sent;
-			if (out_ready(rpc))
-				add |= PENDING_DATA;
+			if (out_ready(rpc)) {
+				ready = true;
+				send = pacer_add(rpc);
+			}
+			unsent = rpc->out_len - rpc->out_sent;
 			if (offset < end) {
 				rtx_add(rpc, offset, end);
 				rpc->rtx_priority = priority % PRIORITIES;
 				add |= PENDING_RETRANSMIT;
 			}
-			if (!add)
+			if (!add && !ready)
 				add = PENDING_BUSY;
 		} else if (!is_client(r->key.id) &&
 			   (rpc->state == RPC_IN_SERVICE || rpc->state == RPC_INCOMING)) {
@@ -109,6 +114,8 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, const struct recei
 		push = work_add(rpc, add);
 	}
 	bpf_spin_unlock(&rpc->lock);
+	if (send)
+		pacer_push(&w, unsent);
 	if (push)
 		work_push(&w);
 	return ETRAN_CONSUME;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Packets that no application sends now, one for each call: those without RPC first, then one of
- * the RPC that waits longest. What an RPC needs most urgently goes first: control packets, then
- * what the peer asked for again, then what it may have next.
+ * the RPC that waits longest: control packets, then what the peer asked for again; last what messages
+ * may send next, in the pacer's order.
  */
 #ifndef _HOMA_GEN_H
 #define _HOMA_GEN_H
@@ -95,8 +95,8 @@ static __noinline __u32 gen_unreachable(struct etran_pkt *pkt, struct etran_hdr 
  * @grant: place among those that get grants
  * @full: there is nothing more to grant: @grant is ours to free
  * @needy: the budget had not what was wanted
- * @rtx: DATA: the bytes that the peer asked for again; empty: the next unsent frame
- * @from: DATA: held frame behind which to look, 0 to begin with @first
+ * @rtx: DATA: the bytes that the peer asked for again
+ * @from: DATA: held frame from which to look on, 0 to begin with @first
  * @first: DATA: first held frame
  */
 struct gen_step {
@@ -259,14 +259,6 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 			rpc->pending &= ~PENDING_RETRANSMIT;
 			step->type = 0;
 		}
-	} else {
-		step->type = HOMA_DATA;
-		step->first = rpc->out_head;
-		step->from = rpc->out_last;
-		if (!out_ready(rpc)) {
-			rpc->pending &= ~PENDING_DATA;
-			step->type = 0;
-		}
 	}
 	return step->type;
 }
@@ -301,34 +293,28 @@ static __noinline __u64 rtx_search(const struct gen_step *step, __u64 *cursor)
 	return 0;
 }
 
-/* Send a held frame: again, or the next one for the first time. */
+/* Send a held frame again. */
 static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, struct rpc *rpc,
 				 const struct work *w, const struct gen_step *step)
 {
-	bool again = step->rtx.start < step->rtx.end, more = false, send = false;
-	bool stale = false;
-	__u64 handle, cursor = 0, cookie;
+	bool more = false, send = false, stale = false;
+	struct pacer *p = pacer_get();
+	__u64 handle, cursor = 0;
 	struct data data = {};
 	__u32 offset, end;
 	int err = 0;
 
-	if (again)
-		handle = rtx_search(step, &cursor);
-	else if (step->from)
-		handle = bpf_etran_next(step->from);
-	else
-		handle = step->first;
+	handle = rtx_search(step, &cursor);
 	if (handle)
 		err = bpf_etran_load(pkt, handle);
-	cookie = pkt->cookie;
-	offset = cookie_offset(cookie);
-	end = offset + cookie_len(cookie);
+	offset = cookie_offset(pkt->cookie);
+	end = offset + cookie_len(pkt->cookie);
 
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
 		if (rpc->state != RPC_OUTGOING) {
-			rpc->pending &= ~(PENDING_DATA | PENDING_RETRANSMIT);
-		} else if (again) {
+			rpc->pending &= ~PENDING_RETRANSMIT;
+		} else {
 			rpc->rtx_cursor = handle ? handle : cursor;
 			if (handle && !err) {
 				rtx_done(rpc, end);
@@ -343,17 +329,6 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 			}
 			if (rtx_first(rpc).end == 0)
 				rpc->pending &= ~PENDING_RETRANSMIT;
-		} else {
-			if (handle && !err && offset == rpc->out_sent) {
-				out_sent(rpc, handle, end);
-				data_of_rpc(&data, rpc, offset);
-				send = true;
-				if (!out_ready(rpc))
-					rpc->pending &= ~PENDING_DATA;
-			} else {
-				stale = true;
-				rpc->pending &= ~PENDING_DATA;
-			}
 		}
 		more = rpc->pending;
 	}
@@ -366,8 +341,88 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 	if (!send)
 		return ETRAN_CONSUME;
 	count(COUNTER_tx_data);
-	if (again)
-		count(COUNTER_tx_data_resent);
+	count(COUNTER_tx_data_resent);
+	if (p)
+		pacer_charge(p, w->key.link, end - offset, bpf_ktime_get_ns());
+	put_data(pkt, hdr, &data);
+	return ETRAN_TX;
+}
+
+/* Send the next frame of a message, @n of the pacer's, for the first time. */
+static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w,
+				 __u32 n, __u64 now)
+{
+	bool ready = false, send = false, more = false;
+	struct pacer *p = pacer_get();
+	__u64 handle = 0, from = 0;
+	struct data data = {};
+	struct rpc *rpc;
+	__u32 unsent = 0, len = 0, offset, end;
+	__be16 version = 0;
+	__u8 priority;
+	int err = -ENOENT;
+
+	if (!p)
+		return ETRAN_CONSUME;
+	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	if (!rpc) {
+		pacer_done(p, n);
+		return ETRAN_CONSUME;
+	}
+	bpf_spin_lock(&rpc->lock);
+	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
+		ready = rpc->state == RPC_OUTGOING && out_ready(rpc);
+		handle = rpc->out_head;
+		from = rpc->out_last;
+		len = rpc->out_len;
+		if (!ready)
+			rpc->sending = 0;
+	}
+	bpf_spin_unlock(&rpc->lock);
+	if (!ready) {
+		pacer_done(p, n);
+		return ETRAN_CONSUME;
+	}
+	/* It may have sent CUTOFFS since. */
+	priority = peer_priority(w->key.link, w->key.peer, len, &version);
+	if (from)
+		handle = bpf_etran_next(from);
+	if (handle)
+		err = bpf_etran_load(pkt, handle);
+	offset = cookie_offset(pkt->cookie);
+	end = offset + cookie_len(pkt->cookie);
+
+	bpf_spin_lock(&rpc->lock);
+	ready = rpc_is(rpc, &w->key) && rpc->generation == w->generation;
+	if (ready) {
+		ready = rpc->state == RPC_OUTGOING;
+		if (ready && !err && offset == rpc->out_sent) {
+			out_sent(rpc, handle, end);
+			rpc->priority = priority;
+			rpc->cutoff_version = version;
+			data_of_rpc(&data, rpc, offset);
+			send = true;
+			more = out_ready(rpc);
+		}
+		if (!more)
+			rpc->sending = 0;
+		unsent = rpc->out_len - rpc->out_sent;
+	}
+	bpf_spin_unlock(&rpc->lock);
+
+	if (more)
+		pacer_again(p, n, unsent);
+	else
+		pacer_done(p, n);
+	if (!send) {
+		/* Frames are kept until the state changes. */
+		if (ready)
+			count(COUNTER_frame_stale);
+		return ETRAN_CONSUME;
+	}
+	count(COUNTER_tx_data);
+	count(COUNTER_tx_deferred);
+	pkt->departure_ns = pacer_charge(p, w->key.link, end - offset, now);
 	put_data(pkt, hdr, &data);
 	return ETRAN_TX;
 }
@@ -446,6 +501,9 @@ __u32 BPF_PROG(gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		struct unreachable unreachable;
 		struct work work;
 	} item;
+	struct pacer *p;
+	__u64 now;
+	__u32 n;
 
 	if (!bpf_map_pop_elem(&controls, &item.control))
 		return gen_control(pkt, hdr, &item.control);
@@ -453,7 +511,12 @@ __u32 BPF_PROG(gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		return gen_rpc(pkt, hdr, &item.work);
 	if (!bpf_map_pop_elem(&unreachables, &item.unreachable))
 		return gen_unreachable(pkt, hdr, &item.unreachable);
-	return ETRAN_DROP;
+	p = pacer_get();
+	if (!p)
+		return ETRAN_DROP;
+	now = bpf_ktime_get_ns();
+	n = pacer_next(p, &item.work, now);
+	return n ? gen_send(pkt, hdr, &item.work, n, now) : ETRAN_DROP;
 }
 
 #endif /* _HOMA_GEN_H */

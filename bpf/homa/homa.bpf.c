@@ -23,6 +23,7 @@
 #include "work.h"	/* queues of what gen has to send */
 #include "wire.h"	/* building packets */
 #include "grant.h"	/* which messages may go on */
+#include "pacer.h"	/* which message sends next, and when */
 #include "budget.h"	/* what a link may have granted */
 #include "end.h"	/* how RPCs end */
 #include "peer.h"	/* what peers told about themselves */

@@ -50,8 +50,8 @@ static __always_inline __u8 peer_priority(__u32 link, __be32 addr, __u32 len, __
 }
 
 /*
- * May a peer be sent CUTOFFS now? Its packets go on to have the old version for a round trip, and all
- * of a long message that it began before: hence not for each.
+ * May a peer be sent CUTOFFS now? Its packets go on to have the old version for a
+ * round trip: hence not for each.
  */
 static __noinline bool peer_tell(__u32 link, __be32 addr, __u64 now)
 {

@@ -46,8 +46,7 @@ enum rpc_pending {
 	PENDING_GRANT		= 1 << 2,
 	PENDING_RESEND		= 1 << 3,
 	PENDING_RETRANSMIT		= 1 << 4,	/* DATA that the peer asked for again */
-	PENDING_DATA		= 1 << 5,	/* DATA that was not sent yet */
-	PENDING_GAPS		= 1 << 6,	/* RESEND for gaps that nobody asked for yet */
+	PENDING_GAPS		= 1 << 5,	/* RESEND for gaps that nobody asked for yet */
 };
 
 /**
@@ -87,6 +86,7 @@ struct range {
  * @sched_priority: the same, beyond @unscheduled, told by the last GRANT
  * @rtx_priority: the same, in answer to a RESEND
  * @grant_asked: the message needs grants, and who saw that first has asked for @grant
+ * @sending: it is in the pacer's queue, or gen took it from there
  * @report: RPC_FAILED: the application had no buffer for the error, the timer tries again
  * @resends: RESENDs or NEED_ACKs sent since something last moved
  * @unanswered: the same, since the peer last said anything about this RPC
@@ -142,7 +142,7 @@ struct rpc {
 	__u8 resend_next;
 	__u8 starved;
 	__u8 repeated;
-	__u8 zero;
+	__u8 sending;
 	__be16 cutoff_version;
 	__u32 error;
 	__u64 heard_ns;

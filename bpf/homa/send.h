@@ -138,6 +138,7 @@ static __always_inline void rtx_done(struct rpc *rpc, __u32 end)
  * @priority: for unscheduled DATA; set with @offset 0 only
  * @cutoff_version: as @priority
  * @begins: no frame of this RPC, a request, was seen before
+ * @bypass: it may be sent past those that wait for the link
  * @handle: of the held frame
  * @now: ns
  */
@@ -150,7 +151,8 @@ struct submit {
 	__be16 cutoff_version;
 	__u8 priority;
 	__u8 begins;
-	__u32 zero;
+	__u8 bypass;
+	__u8 zero[3];
 	__u64 handle;
 	__u64 now;
 };
@@ -177,7 +179,7 @@ static __always_inline void submit_first(struct rpc *rpc, const struct submit *s
 
 /*
  * Under the lock: take the next frame. True: it is sent now, and @data says how; else it waits,
- * and if *@push is set the RPC needs work_push().
+ * and if *@push is set the RPC needs pacer_push().
  */
 static __always_inline bool submit_append(struct rpc *rpc, const struct submit *s,
 					  struct data *data, bool *push)
@@ -189,7 +191,7 @@ static __always_inline bool submit_append(struct rpc *rpc, const struct submit *
 	rpc->out_tail = s->handle;
 	rpc->out_submitted = end;
 	rpc->out_frames++;
-	if (rpc->out_sent == s->offset && s->offset < rpc->out_granted) {
+	if (rpc->out_sent == s->offset && s->offset < rpc->out_granted && s->bypass) {
 		out_sent(rpc, s->handle, end);
 		/* Time counts from here: until now there was something to do at this end. */
 		rpc->heard_ns = s->now;
@@ -197,7 +199,7 @@ static __always_inline bool submit_append(struct rpc *rpc, const struct submit *
 		return true;
 	}
 	if (out_ready(rpc))
-		*push = work_add(rpc, PENDING_DATA);
+		*push = pacer_add(rpc);
 	return false;
 }
 
@@ -214,6 +216,14 @@ static __always_inline void submit_refuse(const struct submit *s, int error)
 		rpc_fail(&s->key, error);
 	else if (s->begins)
 		error_report(s->endpoint, &s->key, error);
+}
+
+static __always_inline __u32 egress_data(struct etran_pkt *pkt, struct etran_hdr *hdr,
+					 const struct data *data)
+{
+	count(COUNTER_tx_data);
+	put_data(pkt, hdr, data);
+	return ETRAN_TX | ETRAN_RETAIN;
 }
 
 static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct etran_hdr *hdr,
@@ -259,12 +269,10 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 		return ETRAN_DROP;
 	}
 	if (push)
-		work_push(&w);
+		pacer_push(&w, s->msg_len - s->offset);
 	if (!now)
 		return ETRAN_HOLD;
-	count(COUNTER_tx_data);
-	put_data(pkt, hdr, &data);
-	return ETRAN_TX | ETRAN_RETAIN;
+	return egress_data(pkt, hdr, &data);
 }
 
 /* The first frame of a response, or a later one of any message. */
@@ -330,12 +338,10 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 	if (first)
 		bpf_timer_start(&rpc->timer, delay, 0);
 	if (push)
-		work_push(&w);
+		pacer_push(&w, s->msg_len - s->offset);
 	if (!now)
 		return ETRAN_HOLD;
-	count(COUNTER_tx_data);
-	put_data(pkt, hdr, &data);
-	return ETRAN_TX | ETRAN_RETAIN;
+	return egress_data(pkt, hdr, &data);
 }
 
 /**
@@ -404,6 +410,8 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	const struct homa_req *req = (const void *)pkt->req.data;
 	struct endpoint *endpoint;
 	struct submit s = {};
+	struct pacer *p;
+	__u32 verdict;
 	bool request;
 	__u16 op = pkt->req.op;
 
@@ -444,12 +452,20 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		submit_refuse(&s, EINVAL);
 		return ETRAN_DROP;
 	}
+	p = pacer_get();
+	if (!p)
+		return ETRAN_DROP;
 	s.now = bpf_ktime_get_ns();
+	s.bypass = pacer_bypass(p, s.key.link, s.msg_len - s.offset, s.now);
 	if (!s.offset)
 		s.priority = peer_priority(s.key.link, s.key.peer, s.msg_len, &s.cutoff_version);
 	if (request && !s.offset)
-		return egress_first_of_request(pkt, hdr, &s);
-	return egress_continue(pkt, hdr, &s);
+		verdict = egress_first_of_request(pkt, hdr, &s);
+	else
+		verdict = egress_continue(pkt, hdr, &s);
+	if (verdict == (ETRAN_TX | ETRAN_RETAIN))
+		pacer_charge(p, s.key.link, s.len, s.now);
+	return verdict;
 }
 
 #endif /* _HOMA_SEND_H */

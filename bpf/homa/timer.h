@@ -43,6 +43,7 @@ static __always_inline __u64 ask_interval(const struct rpc *rpc, __u32 ticks)
  * @gone: an orphan's time is over
  * @report: the error of a failed RPC has still to be told
  * @ask: the peer is asked, so see whether it can be reached at all
+ * @send: there is something to send
  * @ask_grants: bytes for which the message has no place among those that get grants
  * @delay: ns
  */
@@ -53,6 +54,7 @@ struct due {
 	bool gone;
 	bool report;
 	bool ask;
+	bool send;
 	__u32 ask_grants;
 	__u64 delay;
 };
@@ -105,7 +107,7 @@ static __always_inline void due_outgoing(struct rpc *rpc, struct due *due, __u64
 	}
 	if (out_ready(rpc)) {
 		/* Not all is sent that may be. The queue has it, unless it was full. */
-		due->add |= PENDING_DATA;
+		due->send = true;
 		due_later(rpc, due, now);
 	} else if (rpc->out_submitted < rpc->out_len && rpc->out_sent == rpc->out_submitted &&
 		   rpc->out_sent < rpc->out_granted) {
@@ -149,6 +151,7 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 	struct due due = {};
 	bool push = false, client, orphan;
 	struct work w = {};
+	__u32 unsent = 0;
 	int err;
 
 	bpf_spin_lock(&rpc->lock);
@@ -182,6 +185,8 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 			break;
 		}
 		push = work_add(rpc, due.add);
+		due.send = due.send && pacer_add(rpc);
+		unsent = rpc->out_len - rpc->out_sent;
 		rpc->due_ns = now + due.delay;
 	}
 	bpf_spin_unlock(&rpc->lock);
@@ -209,6 +214,8 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 			return 0;
 		}
 	}
+	if (due.send)
+		pacer_push(&w, unsent);
 	if (due.ask_grants)
 		in_ask_grants(rpc, &w, due.ask_grants);
 	if (push)

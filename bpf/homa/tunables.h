@@ -53,6 +53,20 @@ const volatile __u32 homa_grant_fifo_fraction
 const volatile __u32 homa_fifo_grant_increment
 	ETRAN_MEANING("bytes that it is granted at a time") = 50000;
 
+/* Sending: see pacer.h */
+const volatile __u32 homa_link_mbps
+	ETRAN_MEANING("speed of the NIC, Mb/s; 0: packets are not paced") = 25000;
+const volatile __u32 homa_max_link_usage
+	ETRAN_MEANING("how much of that DATA may use, 1/100") = 99;
+const volatile __u32 homa_max_nic_est_backlog_usecs
+	ETRAN_MEANING("work that the NIC may have and still be given a packet by a sending application, us") = 5;
+const volatile __u32 homa_max_nic_queue_usecs
+	ETRAN_MEANING("work that the NIC may be given in all, us") = 40;
+const volatile __u32 homa_defer_min_bytes
+	ETRAN_MEANING("bytes at the end of a message that are sent whatever the NIC has to do") = 1000;
+const volatile __u32 homa_pacer_fifo_fraction
+	ETRAN_MEANING("share of packets that the oldest message sends, 1/1000") = 50;
+
 /*
  * Priorities. What is longer than all cutoffs has priority 0. The map is for switches whose queues are
  * ranked otherwise, or are fewer.

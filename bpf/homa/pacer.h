@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Which message sends next, and when. Each link has a queue of messages that may send something, the
+ * one with the fewest bytes left to send first. gen takes one packet of it at a time, so a shorter
+ * message that comes later overtakes at once. Of homa_pacer_fifo_fraction of the packets the oldest
+ * message has the choice, so that none starves.
+ *
+ * What is in the NIC's queue can be overtaken no more; so that is kept short. The link's speed
+ * (homa_link_mbps) tells when the NIC will have sent all that it was given. Packets get the time at
+ * which those in front of them are gone as their departure time, the module holds them until then,
+ * and when as much is given out as lasts for homa_max_nic_queue_usecs, gen stops until half of it
+ * has gone. Only DATA counts, which is nearly all.
+ *
+ * A frame is sent by egress itself, past this queue, when the rest of its message is not longer than
+ * homa_defer_min_bytes, or when nobody waits here and the NIC has less than
+ * homa_max_nic_est_backlog_usecs of work.
+ *
+ * The queue is made as that of grant.h: lists by class of length under a bitmap. An RPC is in it, or in
+ * the hands of the one gen that took it out, as long as rpc->sending is set; one that ends meanwhile
+ * leaves its entry there until its turn comes. A queue of its own, not "work": control packets and
+ * what peers ask for again do not wait for the link.
+ */
+#ifndef _HOMA_PACER_H
+#define _HOMA_PACER_H
+
+#define PACER_LINKS	32
+/* Headers that are not counted as payload, Ethernet's and the gap between packets included. */
+#define PACER_OVERHEAD	(IP_LEN + sizeof(struct homa_data_hdr) + 38)
+
+enum pacer_state {
+	PACER_FREE,
+	PACER_QUEUED,
+	PACER_TAKEN,		/* by gen */
+};
+
+/**
+ * struct pacer_node - a message that may send. Indices; 0 is none.
+ * @work: its RPC
+ * @next: in the list of its class, a ring; of a free one: the next free one
+ * @prev: the other way
+ * @younger: in the order of coming
+ * @older: the other way
+ * @link: index
+ * @class: of the bytes left to send
+ * @state: enum pacer_state
+ */
+struct pacer_node {
+	struct work work;
+	__u16 next;
+	__u16 prev;
+	__u16 younger;
+	__u16 older;
+	__u16 link;
+	__u8 class;
+	__u8 state;
+	__u32 zero;
+};
+
+/**
+ * struct pacer_link - a link
+ * @classes: a bit for each of @head that is not 0
+ * @idle_ns: when the NIC will have sent all that it has; changed atomically, without the lock
+ * @turns: of homa_pacer_fifo_fraction, 1/1000
+ * @oldest: message
+ * @youngest: message
+ * @head: by class
+ */
+struct pacer_link {
+	__u64 classes;
+	__u64 idle_ns;
+	__u32 turns;
+	__u16 oldest;
+	__u16 youngest;
+	__u16 head[GRANT_CLASSES];
+};
+
+/**
+ * struct pacer - everything above
+ * @lock: guards it
+ * @free: list of free nodes
+ * @fresh: nodes from here on were never used
+ * @ready: a bit for each link with something to send
+ * @last: link that sent last
+ */
+struct pacer {
+	struct bpf_spin_lock lock;
+	__u32 free;
+	__u32 fresh;
+	__u32 ready;
+	__u32 last;
+	__u32 zero;
+	struct pacer_link link[PACER_LINKS];
+	struct pacer_node node[HOMA_MAX_RPCS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pacer);
+} pacer SEC(".maps");
+
+/* Has gen called when the NIC has less to do. */
+struct pacer_wake {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pacer_wake);
+} pacer_wakes SEC(".maps");
+
+#define pacer_node(p, n)	(&(p)->node[bounded(n, HOMA_MAX_RPCS)])
+#define pacer_link(p, l)	(&(p)->link[bounded(l, PACER_LINKS)])
+
+static __always_inline struct pacer *pacer_get(void)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(&pacer, &key);
+}
+
+/*
+ * A packet with @len bytes of payload is given to the NIC, or will be as soon as that has nothing to
+ * do. Returns when that is; 0 for now.
+ */
+static __always_inline __u64 pacer_charge(struct pacer *p, __u32 l, __u32 len, __u64 now)
+{
+	struct pacer_link *link = pacer_link(p, l);
+	__u64 idle, ns;
+
+	if (!homa_link_mbps || !homa_max_link_usage)
+		return 0;
+	/* Bits times 1000 by Mb/s are ns, by the hundredth part that may be used. */
+	ns = (len + PACER_OVERHEAD) * 800000ULL / ((__u64)homa_link_mbps * homa_max_link_usage);
+	idle = link->idle_ns;
+	if (idle < now)
+		__sync_val_compare_and_swap(&link->idle_ns, idle, now);
+	idle = __sync_fetch_and_add(&link->idle_ns, ns);
+	return idle > now ? idle : 0;
+}
+
+/* May a frame be sent past the queue, of a message of which so many bytes are unsent? */
+static __always_inline bool pacer_bypass(struct pacer *p, __u32 l, __u32 unsent, __u64 now)
+{
+	struct pacer_link *link = pacer_link(p, l);
+
+	if (unsent <= homa_defer_min_bytes)
+		return true;
+	return !link->oldest && link->idle_ns <= now + homa_max_nic_est_backlog_usecs * 1000ULL;
+}
+
+/* Under the pacer's lock: into its list, before or behind others of the same class. */
+static __always_inline void pacer_queue(struct pacer *p, __u32 n, __u32 unsent, bool front)
+{
+	struct pacer_node *node = pacer_node(p, n), *first;
+	struct pacer_link *link = pacer_link(p, node->link);
+	__u32 class = grant_class(unsent), head = grant_head(link, class);
+
+	node->state = PACER_QUEUED;
+	node->class = class;
+	if (!head) {
+		node->next = n;
+		node->prev = n;
+		grant_head(link, class) = n;
+		link->classes |= 1ULL << class;
+		p->ready |= 1U << (node->link & (PACER_LINKS - 1));
+		return;
+	}
+	first = pacer_node(p, head);
+	node->next = head;
+	node->prev = first->prev;
+	pacer_node(p, first->prev)->next = n;
+	first->prev = n;
+	if (front)
+		grant_head(link, class) = n;
+}
+
+/* Under the pacer's lock: out of its list. */
+static __always_inline void pacer_take(struct pacer *p, __u32 n)
+{
+	struct pacer_node *node = pacer_node(p, n);
+	struct pacer_link *link = pacer_link(p, node->link);
+	__u32 class = node->class;
+
+	node->state = PACER_TAKEN;
+	if (node->next == n) {
+		grant_head(link, class) = 0;
+		link->classes &= ~(1ULL << (class & (GRANT_CLASSES - 1)));
+		if (!link->classes)
+			p->ready &= ~(1U << (node->link & (PACER_LINKS - 1)));
+		return;
+	}
+	pacer_node(p, node->prev)->next = node->next;
+	pacer_node(p, node->next)->prev = node->prev;
+	if (grant_head(link, class) == n)
+		grant_head(link, class) = node->next;
+}
+
+/* Under an RPC's lock: it has something to send. True: call pacer_push() after unlocking. */
+static __always_inline bool pacer_add(struct rpc *rpc)
+{
+	bool idle = !rpc->sending;
+
+	rpc->sending = 1;
+	return idle;
+}
+
+/* Queue an RPC of which so many bytes are unsent. */
+__noinline int pacer_push(const struct work *w, __u32 unsent)
+{
+	struct pacer *p = pacer_get();
+	struct pacer_node *node;
+	struct pacer_link *link;
+	struct rpc *rpc;
+	__u32 n;
+
+	if (!w || !p)
+		return 0;
+	bpf_spin_lock(&p->lock);
+	n = p->free;
+	if (n)
+		p->free = pacer_node(p, n)->next;
+	else if (p->fresh < HOMA_MAX_RPCS - 1)
+		n = ++p->fresh;
+	if (n) {
+		node = pacer_node(p, n);
+		node->work = *w;
+		node->link = w->key.link % PACER_LINKS;
+		link = pacer_link(p, node->link);
+		node->younger = 0;
+		node->older = link->youngest;
+		if (link->youngest)
+			pacer_node(p, link->youngest)->younger = n;
+		else
+			link->oldest = n;
+		link->youngest = n;
+		pacer_queue(p, n, unsent, false);
+	}
+	bpf_spin_unlock(&p->lock);
+	if (n) {
+		bpf_etran_gen_kick();
+		return 0;
+	}
+	count(COUNTER_queue_full);
+	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	if (!rpc)
+		return 0;
+	bpf_spin_lock(&rpc->lock);
+	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation)
+		rpc->sending = 0;
+	bpf_spin_unlock(&rpc->lock);
+	return 0;
+}
+
+/* What gen took has sent a packet and has more. It goes on unless there is a shorter one. */
+static __always_inline void pacer_again(struct pacer *p, __u32 n, __u32 unsent)
+{
+	bpf_spin_lock(&p->lock);
+	pacer_queue(p, n, unsent, true);
+	bpf_spin_unlock(&p->lock);
+}
+
+/* What gen took has no more, or is of an RPC that has ended. */
+static __always_inline void pacer_done(struct pacer *p, __u32 n)
+{
+	struct pacer_node *node = pacer_node(p, n);
+	struct pacer_link *link;
+
+	bpf_spin_lock(&p->lock);
+	link = pacer_link(p, node->link);
+	if (node->younger)
+		pacer_node(p, node->younger)->older = node->older;
+	else
+		link->youngest = node->older;
+	if (node->older)
+		pacer_node(p, node->older)->younger = node->younger;
+	else
+		link->oldest = node->younger;
+	node->state = PACER_FREE;
+	node->next = p->free;
+	p->free = n;
+	bpf_spin_unlock(&p->lock);
+}
+
+static int pacer_timer(void *map, __u32 *key, struct pacer_wake *wake)
+{
+	bpf_etran_gen_kick();
+	return 0;
+}
+
+/* Have gen called in so many ns. */
+static __always_inline void pacer_wake(__u64 delay)
+{
+	struct pacer_wake *wake;
+	__u32 key = 0;
+
+	wake = bpf_map_lookup_elem(&pacer_wakes, &key);
+	if (!wake)
+		return;
+	/* The first time only; then it says -EBUSY. */
+	bpf_timer_init(&wake->timer, &pacer_wakes, CLOCK_MONOTONIC);
+	bpf_timer_set_callback(&wake->timer, pacer_timer);
+	bpf_timer_start(&wake->timer, delay, 0);
+}
+
+/* The message that sends next: its node, and @w its RPC. 0: none now. */
+static __always_inline __u32 pacer_next(struct pacer *p, struct work *w, __u64 now)
+{
+	__u64 most = now + homa_max_nic_queue_usecs * 1000ULL, later = 0;
+	struct pacer_link *link;
+	__u32 l, n = 0;
+	int i;
+
+	if (!p->ready)
+		return 0;
+	bpf_spin_lock(&p->lock);
+	for (i = 1; i <= PACER_LINKS; i++) {
+		l = (p->last + i) & (PACER_LINKS - 1);
+		if (!(p->ready & 1U << l))
+			continue;
+		link = pacer_link(p, l);
+		if (link->idle_ns > most) {
+			if (!later || link->idle_ns < later)
+				later = link->idle_ns;
+			continue;
+		}
+		n = grant_head(link, lowest_bit(link->classes));
+		link->turns += homa_pacer_fifo_fraction;
+		if (link->turns >= 1000) {
+			link->turns -= 1000;
+			if (pacer_node(p, link->oldest)->state == PACER_QUEUED)
+				n = link->oldest;
+		}
+		*w = pacer_node(p, n)->work;
+		pacer_take(p, n);
+		p->last = l;
+		break;
+	}
+	bpf_spin_unlock(&p->lock);
+	/* Until half of what the NIC may have has gone. */
+	if (!n && later)
+		pacer_wake(later - now - homa_max_nic_queue_usecs * 500ULL);
+	return n;
+}
+
+#endif /* _HOMA_PACER_H */
