@@ -31,7 +31,6 @@
 #define _HOMA_GRANT_H
 
 #define GRANT_MAX_ACTIVE	8
-#define GRANT_CLASSES		64
 /* Links and peers whose hashes are equal are taken for one: costs balance, not correctness. */
 #define GRANT_LINKS		32
 #define GRANT_LINK_PEERS	256
@@ -88,7 +87,7 @@ struct grant_node {
  */
 struct grant_peer {
 	__u64 classes;
-	__u16 head[GRANT_CLASSES];
+	__u16 head[CLASSES];
 	__u16 next;
 	__u16 prev;
 	__u8 active;
@@ -104,7 +103,7 @@ struct grant_peer {
  */
 struct grant_level {
 	__u64 classes;
-	__u16 head[GRANT_CLASSES];
+	__u16 head[CLASSES];
 };
 
 /**
@@ -153,19 +152,10 @@ struct {
 	__type(value, struct grants);
 } grants SEC(".maps");
 
-/* An index below @size, a power of two, so that the verifier sees it whatever the compiler knows. */
-#define bounded(index, size)							\
-({										\
-	__u32 ___index = (index);						\
-	barrier_var(___index);							\
-	___index & ((size) - 1);						\
-})
-
 #define grant_node(g, n)	(&(g)->node[bounded(n, HOMA_MAX_RPCS)])
 #define grant_peer(g, p)	(&(g)->peer[bounded(p, GRANT_LINKS * GRANT_LINK_PEERS)])
 #define grant_link(g, l)	(&(g)->link[bounded(l, GRANT_LINKS)])
 #define grant_level(link, n)	(&(link)->level[bounded(n, GRANT_MAX_ACTIVE)])
-#define grant_head(p, class)	((p)->head[bounded(class, GRANT_CLASSES)])
 
 static __always_inline struct grants *grants_get(void)
 {
@@ -181,45 +171,6 @@ static __always_inline __u32 grant_overcommit(void)
 	return homa_max_overcommit < GRANT_MAX_ACTIVE ? homa_max_overcommit : GRANT_MAX_ACTIVE;
 }
 
-/* 1 KiB steps up to 8 KiB, then eighths of powers of two. */
-static __always_inline __u32 grant_class(__u32 remaining)
-{
-	__u32 v = remaining >> 10, shift;
-
-	if (v < 8)
-		return v;
-	shift = (v >= 16) + (v >= 32) + (v >= 64) + (v >= 128) + (v >= 256) + (v >= 512);
-	return (8 + 8 * shift + (v >> shift & 7));
-}
-
-/* Number of the lowest bit that is set, of a word that is not 0. */
-static __always_inline __u32 lowest_bit(__u64 word)
-{
-	__u32 n = 0;
-
-	if (!(word & 0xffffffff)) {
-		n += 32;
-		word >>= 32;
-	}
-	if (!(word & 0xffff)) {
-		n += 16;
-		word >>= 16;
-	}
-	if (!(word & 0xff)) {
-		n += 8;
-		word >>= 8;
-	}
-	if (!(word & 0xf)) {
-		n += 4;
-		word >>= 4;
-	}
-	if (!(word & 3)) {
-		n += 2;
-		word >>= 2;
-	}
-	return (n + !(word & 1));
-}
-
 /* All functions that are not global expect the lock to be held. */
 
 static __always_inline int grant_unqueue_peer(struct grants *g, __u32 l, __u32 p)
@@ -231,24 +182,16 @@ static __always_inline int grant_unqueue_peer(struct grants *g, __u32 l, __u32 p
 	if (!peer->queued)
 		return 0;
 	peer->queued = 0;
-	if (peer->next == p) {
-		grant_head(level, class) = 0;
-		level->classes &= ~(1ULL << class);
-		return 0;
-	}
-	grant_peer(g, peer->prev)->next = peer->next;
-	grant_peer(g, peer->next)->prev = peer->prev;
-	if (grant_head(level, class) == p)
-		grant_head(level, class) = peer->next;
+	class_del(level, class, p, grant_peer, g);
 	return 0;
 }
 
 /* Put a peer where it belongs. Peer 0 is none, see grant_peer_of(). */
 static __noinline int grant_place_peer(struct grants *g, __u32 l, __u32 p)
 {
-	struct grant_peer *peer = grant_peer(g, p), *first;
+	struct grant_peer *peer = grant_peer(g, p);
 	struct grant_level *level;
-	__u32 class, head;
+	__u32 class;
 
 	grant_unqueue_peer(g, l, p);
 	if (!peer->classes || peer->active >= GRANT_MAX_ACTIVE ||
@@ -259,43 +202,20 @@ static __noinline int grant_place_peer(struct grants *g, __u32 l, __u32 p)
 	peer->class = class;
 	peer->queued = 1;
 	level = grant_level(grant_link(g, l), peer->level);
-	head = grant_head(level, class);
-	if (!head) {
-		peer->next = p;
-		peer->prev = p;
-		grant_head(level, class) = p;
-		level->classes |= 1ULL << class;
-		return 0;
-	}
-	first = grant_peer(g, head);
-	peer->next = head;
-	peer->prev = first->prev;
-	grant_peer(g, first->prev)->next = p;
-	first->prev = p;
+	class_add(level, class, p, grant_peer, g);
 	return 0;
 }
 
 /* A message waits from here on. */
 static __always_inline int grant_wait(struct grants *g, __u32 n)
 {
-	struct grant_node *node = grant_node(g, n), *first;
+	struct grant_node *node = grant_node(g, n);
 	struct grant_peer *peer = grant_peer(g, node->peer);
-	__u32 class = grant_class(node->remaining), head = grant_head(peer, class);
+	__u32 class = class_of(node->remaining);
 
 	node->state = GRANT_WAITING;
 	node->class = class;
-	if (!head) {
-		node->next = n;
-		node->prev = n;
-		grant_head(peer, class) = n;
-		peer->classes |= 1ULL << class;
-	} else {
-		first = grant_node(g, head);
-		node->next = head;
-		node->prev = first->prev;
-		grant_node(g, first->prev)->next = n;
-		first->prev = n;
-	}
+	class_add(peer, class, n, grant_node, g);
 	return grant_place_peer(g, node->link, node->peer);
 }
 
@@ -306,15 +226,7 @@ static __always_inline int grant_unwait(struct grants *g, __u32 n)
 	struct grant_peer *peer = grant_peer(g, node->peer);
 	__u32 class = node->class;
 
-	if (node->next == n) {
-		grant_head(peer, class) = 0;
-		peer->classes &= ~(1ULL << class);
-	} else {
-		grant_node(g, node->prev)->next = node->next;
-		grant_node(g, node->next)->prev = node->prev;
-		if (grant_head(peer, class) == n)
-			grant_head(peer, class) = node->next;
-	}
+	class_del(peer, class, n, grant_node, g);
 	return grant_place_peer(g, node->link, node->peer);
 }
 
@@ -362,8 +274,8 @@ static __always_inline int grant_best(struct grants *g, __u32 l)
 	for (i = 0; i < GRANT_MAX_ACTIVE; i++) {
 		if (!link->level[i].classes)
 			continue;
-		peer = grant_peer(g, grant_head(&link->level[i], lowest_bit(link->level[i].classes)));
-		return peer->classes ? grant_head(peer, lowest_bit(peer->classes)) : 0;
+		peer = grant_peer(g, class_head(&link->level[i], lowest_bit(link->level[i].classes)));
+		return peer->classes ? class_head(peer, lowest_bit(peer->classes)) : 0;
 	}
 	return 0;
 }
@@ -438,12 +350,8 @@ __noinline int grant_alloc(const struct work *w, __u32 remaining)
 	if (!w || !g)
 		return 0;
 	bpf_spin_lock(&g->lock);
-	n = g->free;
-	if (n) {
-		g->free = grant_node(g, n)->next;
-	} else if (g->fresh < HOMA_MAX_RPCS - 1) {
-		n = ++g->fresh;
-	} else {
+	n = node_alloc(grant_node, g);
+	if (!n) {
 		bpf_spin_unlock(&g->lock);
 		count(COUNTER_queue_full);
 		return 0;
@@ -457,13 +365,7 @@ __noinline int grant_alloc(const struct work *w, __u32 remaining)
 	node->link = w->key.link % GRANT_LINKS;
 	node->peer = grant_peer_of(node->link, &w->key);
 	link = grant_link(g, node->link);
-	node->younger = 0;
-	node->older = link->youngest;
-	if (link->youngest)
-		grant_node(g, link->youngest)->younger = n;
-	else
-		link->oldest = n;
-	link->youngest = n;
+	age_add(link, n, grant_node, g);
 	grant_wait(g, n);
 	if (link->count < grant_overcommit()) {
 		if (grant_peer(g, node->peer)->active < homa_max_rpcs_per_peer)
@@ -499,16 +401,8 @@ __noinline int grant_free(__u32 n)
 	else
 		grant_unwait(g, n);
 	node->state = GRANT_FREE;
-	if (node->younger)
-		grant_node(g, node->younger)->older = node->older;
-	else
-		link->youngest = node->older;
-	if (node->older)
-		grant_node(g, node->older)->younger = node->younger;
-	else
-		link->oldest = node->younger;
-	node->next = g->free;
-	g->free = n;
+	age_del(link, n, grant_node, g);
+	node_free(n, grant_node, g);
 	if (link->count < grant_overcommit()) {
 		best = grant_best(g, node->link);
 		if (best) {

@@ -22,6 +22,7 @@
 #include "rpc.h"	/* the table of RPCs */
 #include "work.h"	/* queues of what gen has to send */
 #include "wire.h"	/* building packets */
+#include "lists.h"	/* by length and by age, for the two behind it */
 #include "grant.h"	/* which messages may go on */
 #include "pacer.h"	/* which message sends next, and when */
 #include "budget.h"	/* what a link may have granted */

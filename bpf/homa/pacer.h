@@ -15,7 +15,7 @@
  * homa_defer_min_bytes, or when nobody waits here and the NIC has less than
  * homa_max_nic_est_backlog_usecs of work.
  *
- * The queue is made as that of grant.h: lists by class of length under a bitmap. An RPC is in it, or in
+ * The queue is made of lists by class of length, as those of grant.h. An RPC is in it, or in
  * the hands of the one gen that took it out, as long as rpc->sending is set; one that ends meanwhile
  * leaves its entry there until its turn comes. A queue of its own, not "work": control packets and
  * what peers ask for again do not wait for the link.
@@ -71,7 +71,7 @@ struct pacer_link {
 	__u32 turns;
 	__u16 oldest;
 	__u16 youngest;
-	__u16 head[GRANT_CLASSES];
+	__u16 head[CLASSES];
 };
 
 /**
@@ -155,27 +155,17 @@ static __always_inline bool pacer_bypass(struct pacer *p, __u32 l, __u32 unsent,
 /* Under the pacer's lock: into its list, before or behind others of the same class. */
 static __always_inline void pacer_queue(struct pacer *p, __u32 n, __u32 unsent, bool front)
 {
-	struct pacer_node *node = pacer_node(p, n), *first;
+	struct pacer_node *node = pacer_node(p, n);
 	struct pacer_link *link = pacer_link(p, node->link);
-	__u32 class = grant_class(unsent), head = grant_head(link, class);
+	__u32 class = class_of(unsent);
 
 	node->state = PACER_QUEUED;
 	node->class = class;
-	if (!head) {
-		node->next = n;
-		node->prev = n;
-		grant_head(link, class) = n;
-		link->classes |= 1ULL << class;
-		p->ready |= 1U << (node->link & (PACER_LINKS - 1));
-		return;
-	}
-	first = pacer_node(p, head);
-	node->next = head;
-	node->prev = first->prev;
-	pacer_node(p, first->prev)->next = n;
-	first->prev = n;
+	class_add(link, class, n, pacer_node, p);
+	/* A ring: who is behind all others is in front of them when it is the head. */
 	if (front)
-		grant_head(link, class) = n;
+		class_head(link, class) = n;
+	p->ready |= 1U << (node->link & (PACER_LINKS - 1));
 }
 
 /* Under the pacer's lock: out of its list. */
@@ -186,17 +176,9 @@ static __always_inline void pacer_take(struct pacer *p, __u32 n)
 	__u32 class = node->class;
 
 	node->state = PACER_TAKEN;
-	if (node->next == n) {
-		grant_head(link, class) = 0;
-		link->classes &= ~(1ULL << (class & (GRANT_CLASSES - 1)));
-		if (!link->classes)
-			p->ready &= ~(1U << (node->link & (PACER_LINKS - 1)));
-		return;
-	}
-	pacer_node(p, node->prev)->next = node->next;
-	pacer_node(p, node->next)->prev = node->prev;
-	if (grant_head(link, class) == n)
-		grant_head(link, class) = node->next;
+	class_del(link, class, n, pacer_node, p);
+	if (!link->classes)
+		p->ready &= ~(1U << (node->link & (PACER_LINKS - 1)));
 }
 
 /* Under an RPC's lock: it has something to send. True: call pacer_push() after unlocking. */
@@ -214,44 +196,25 @@ __noinline int pacer_push(const struct work *w, __u32 unsent)
 	struct pacer *p = pacer_get();
 	struct pacer_node *node;
 	struct pacer_link *link;
-	struct rpc *rpc;
 	__u32 n;
 
 	if (!w || !p)
 		return 0;
 	bpf_spin_lock(&p->lock);
-	n = p->free;
-	if (n)
-		p->free = pacer_node(p, n)->next;
-	else if (p->fresh < HOMA_MAX_RPCS - 1)
-		n = ++p->fresh;
+	n = node_alloc(pacer_node, p);
 	if (n) {
 		node = pacer_node(p, n);
 		node->work = *w;
 		node->link = w->key.link % PACER_LINKS;
 		link = pacer_link(p, node->link);
-		node->younger = 0;
-		node->older = link->youngest;
-		if (link->youngest)
-			pacer_node(p, link->youngest)->younger = n;
-		else
-			link->oldest = n;
-		link->youngest = n;
+		age_add(link, n, pacer_node, p);
 		pacer_queue(p, n, unsent, false);
 	}
 	bpf_spin_unlock(&p->lock);
-	if (n) {
+	if (n)
 		bpf_etran_gen_kick();
-		return 0;
-	}
-	count(COUNTER_queue_full);
-	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
-	if (!rpc)
-		return 0;
-	bpf_spin_lock(&rpc->lock);
-	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation)
-		rpc->sending = 0;
-	bpf_spin_unlock(&rpc->lock);
+	else
+		work_lost(w, true);
 	return 0;
 }
 
@@ -271,17 +234,9 @@ static __always_inline void pacer_done(struct pacer *p, __u32 n)
 
 	bpf_spin_lock(&p->lock);
 	link = pacer_link(p, node->link);
-	if (node->younger)
-		pacer_node(p, node->younger)->older = node->older;
-	else
-		link->youngest = node->older;
-	if (node->older)
-		pacer_node(p, node->older)->younger = node->younger;
-	else
-		link->oldest = node->younger;
+	age_del(link, n, pacer_node, p);
 	node->state = PACER_FREE;
-	node->next = p->free;
-	p->free = n;
+	node_free(n, pacer_node, p);
 	bpf_spin_unlock(&p->lock);
 }
 
@@ -327,7 +282,7 @@ static __always_inline __u32 pacer_next(struct pacer *p, struct work *w, __u64 n
 				later = link->idle_ns;
 			continue;
 		}
-		n = grant_head(link, lowest_bit(link->classes));
+		n = class_head(link, lowest_bit(link->classes));
 		link->turns += homa_pacer_fifo_fraction;
 		if (link->turns >= 1000) {
 			link->turns -= 1000;

@@ -89,22 +89,31 @@ static __always_inline bool work_add(struct rpc *rpc, __u8 pending)
 	return idle && pending;
 }
 
-static __always_inline int work_push_inline(const struct work *w)
+/* A queue was full, @sending: the pacer's. So that the RPC can be queued again, by its timer or a packet. */
+static __always_inline void work_lost(const struct work *w, bool sending)
 {
 	struct rpc *rpc;
 
-	if (!bpf_map_push_elem(&work, w, BPF_ANY)) {
-		bpf_etran_gen_kick();
-		return 0;
-	}
 	count(COUNTER_queue_full);
 	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
 	if (!rpc)
-		return 0;
+		return;
 	bpf_spin_lock(&rpc->lock);
-	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation)
-		rpc->pending = 0;
+	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
+		if (sending)
+			rpc->sending = 0;
+		else
+			rpc->pending = 0;
+	}
 	bpf_spin_unlock(&rpc->lock);
+}
+
+static __always_inline int work_push_inline(const struct work *w)
+{
+	if (!bpf_map_push_elem(&work, w, BPF_ANY))
+		bpf_etran_gen_kick();
+	else
+		work_lost(w, false);
 	return 0;
 }
 

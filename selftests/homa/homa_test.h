@@ -55,6 +55,8 @@ void enter(enum host host);
 
 /* Homa socket on a host; port 0: a client. -1 with errno. Leaves the thread on that host. */
 int sock_on(enum host host, uint16_t port);
+/* The port of a socket, host byte order; 0 on failure */
+uint16_t sock_port(int fd);
 
 struct sockaddr_in addr_of(enum host host, uint16_t port);
 

@@ -80,6 +80,14 @@ int sock_on(enum host host, uint16_t port)
 	return -1;
 }
 
+uint16_t sock_port(int fd)
+{
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+
+	return homa_getsockname(fd, (struct sockaddr *)&sin, &len) ? 0 : ntohs(sin.sin_port);
+}
+
 struct sockaddr_in addr_of(enum host host, uint16_t port)
 {
 	return (struct sockaddr_in) {

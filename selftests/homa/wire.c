@@ -24,16 +24,13 @@ FIXTURE(wire)
 
 FIXTURE_SETUP(wire)
 {
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
-
 	ASSERT_EQ(0, wire_open(&self->w));
 	self->server = sock_on(HOST_A, HERE);
 	ASSERT_LE(0, self->server);
 	self->fd = sock_on(HOST_A, 0);
 	ASSERT_LE(0, self->fd);
-	ASSERT_EQ(0, homa_getsockname(self->fd, (struct sockaddr *)&sin, &len));
-	self->port = ntohs(sin.sin_port);
+	self->port = sock_port(self->fd);
+	ASSERT_NE(0, self->port);
 	self->buf = malloc(HOMA_MAX_MESSAGE_LENGTH);
 	ASSERT_NE(NULL, self->buf);
 }
