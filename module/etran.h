@@ -782,7 +782,7 @@ bool etran_frame_built(struct etran_pkt *pkt, void *page);
 int etran_frame_send(struct etran_transport *t, u64 handle, u64 departure_ns, bool keep);
 struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, bool keep,
 					bool egress, struct etran_channel **chp, int *err);
-void etran_frame_timed(struct etran_channel *ch, struct etran_frame *f);
+void etran_frame_timed(struct etran_frame *f);
 void etran_frame_due(struct etran_channel *ch, struct etran_frame *f, bool held);
 void etran_frame_left(struct etran_channel *ch, struct etran_frame *f, bool sent, u32 bits);
 bool etran_frame_undriven(struct etran_channel *ch, u32 chunk);

@@ -479,12 +479,11 @@ static __always_inline void set_state(struct etran_frame *f, u32 state)
 
 /**
  * etran_frame_timed - a LEAVING frame waits for its time
- * @ch: its channel
  * @f: the frame
  *
  * Context: wheel's lock held.
  */
-void etran_frame_timed(struct etran_channel *ch, struct etran_frame *f)
+void etran_frame_timed(struct etran_frame *f)
 {
 	/* Who releases it meanwhile changes other bits only, and is heard when it has left. */
 	set_state(f, ETRAN_FRAME_TIMED);

@@ -62,7 +62,7 @@ struct etran_link *etran_link_by_lower(const struct net_device *lower)
 DEFINE_PER_CPU(struct etran_link_seen, etran_link_seen);
 
 /**
- * etran_link_see - the same, and remember it
+ * etran_link_see - etran_link_by_lower(), and this CPU remembers it
  * @lower: the device
  *
  * Return: it or NULL. Context: RCU read side, bottom halves off.

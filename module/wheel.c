@@ -276,7 +276,7 @@ int etran_timed_add(struct etran_timed *t, u64 departure_ns, struct etran_channe
 	ret = insert(w, t, now_ns);
 	if (ret >= 0) {
 		if (f)
-			etran_frame_timed(ch, f);
+			etran_frame_timed(f);
 		if (!ret && departure_ns < w->armed)
 			arm(w);
 	}
