@@ -407,6 +407,17 @@ TEST_F(direct, records_that_wait_come_when_there_are_buffers)
 	EXPECT_TRUE(conserved(self));
 }
 
+/* x anew, at port 3, with room and no buffer. */
+static int without_buffers(FIXTURE_DATA(direct) *self, uint32_t flags)
+{
+	xsk_close(&self->x);
+	if (!et_wait_for(et_count("channels") == 1))
+		return et_fail("the socket before it is still there");
+	return open_x(&self->x, flags, &(struct xsk_config) {
+		.port = 3, .chunks = 1024, .no_fill = true,
+	});
+}
+
 /* From elsewhere: waits in the mailbox, in order, until there are buffers. */
 TEST_F(direct, without_buffers_the_mailbox_keeps)
 {
@@ -416,11 +427,7 @@ TEST_F(direct, without_buffers_the_mailbox_keeps)
 
 	if (variant->flags & XDP_COPY)
 		SKIP(return, "copy mode has no mailbox");
-	xsk_close(&self->x);
-	ASSERT_TRUE(et_wait_for(et_count("channels") == 1));
-	ASSERT_EQ(0, open_x(&self->x, variant->flags, &(struct xsk_config) {
-		.port = 3, .chunks = 1024, .no_fill = true,
-	}));
+	ASSERT_EQ(0, without_buffers(self, variant->flags));
 	r.seq = self->x.id;
 	for (i = 0; i < 5; i++)
 		ASSERT_EQ(0, xsk_send(&self->y, i, TT_NOTIFY, &r, NULL, 0));
@@ -446,11 +453,7 @@ TEST_F(direct, mail_of_a_closed_endpoint_is_counted_as_lost)
 
 	if (variant->flags & XDP_COPY)
 		SKIP(return, "copy mode has no mailbox");
-	xsk_close(&self->x);
-	ASSERT_TRUE(et_wait_for(et_count("channels") == 1));
-	ASSERT_EQ(0, open_x(&self->x, variant->flags, &(struct xsk_config) {
-		.port = 3, .chunks = 1024, .no_fill = true,
-	}));
+	ASSERT_EQ(0, without_buffers(self, variant->flags));
 	ASSERT_EQ(0, et_counters_read(&was, ETRAN_COUNTERS_MODULE, 0));
 	r.seq = self->x.id;
 	for (i = 0; i < 5; i++) {

@@ -232,7 +232,6 @@ TEST_F_TIMEOUT(many, a_thousand_processes_share_a_link_device, 300)
 		et_wait_for(et_count("channels") == 0);
 	EXPECT_EQ(0, et_count("channels"));
 	ASSERT_EQ(0, et_sh("ip link del etran0 && ip link add etran0 link veth0 numrxqueues 16 type etran && ip link set etran0 up"));
-	ASSERT_EQ(0, et_link_info(self->net.a));
 	munmap(crowd, 4096);
 }
 
