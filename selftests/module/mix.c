@@ -291,7 +291,7 @@ TEST_F_TIMEOUT(mix, every_frame_is_accounted_for, 390)
 			waitpid(pid[i], &status, 0);
 			ASSERT_EQ(0, status);
 		}
-		eng_rest();
+		EXPECT_EQ(0, eng_rest());
 		EXPECT_EQ(0, eng_conserved(&self->net, self->x, SOCKETS));
 		ASSERT_EQ(0, et_counters_read(&s, ETRAN_COUNTERS_TRANSPORT, self->net.transport));
 		printf("# after phase %u: %llu frames, %llu sent, %llu dropped, %llu held, %llu queued, %llu retained\n",
