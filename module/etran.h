@@ -434,9 +434,7 @@ static inline void etran_add_id(struct etran_link *link, struct etran_transport 
 /* Frames of a socket that are kept, whatever for. */
 static inline u32 etran_channel_kept(const struct etran_channel *ch)
 {
-	return atomic_read(&ch->kept[ETRAN_CLASS_HELD]) +
-	       atomic_read(&ch->kept[ETRAN_CLASS_QUEUED]) +
-	       atomic_read(&ch->kept[ETRAN_CLASS_RETAINED]);
+	return READ_ONCE(ch->status->held);
 }
 
 /* Its buffers are not to be touched any more. Context: RCU read side. */

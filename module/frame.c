@@ -97,6 +97,9 @@ static __always_inline void move_class(struct etran_channel *ch, struct etran_tr
 		if (link)
 			this_cpu_dec(link->counters->v[a]);
 		atomic_dec(&ch->kept[from]);
+	} else {
+		/* In place, as each application maps this read-only: two CPUs cannot swap two sums. */
+		atomic_inc((atomic_t *)&ch->status->held);
 	}
 	if (to != ETRAN_CLASS_NONE) {
 		this_cpu_inc(etran_module_counters.v[b]);
@@ -104,6 +107,8 @@ static __always_inline void move_class(struct etran_channel *ch, struct etran_tr
 		if (link)
 			this_cpu_inc(link->counters->v[b]);
 		atomic_inc(&ch->kept[to]);
+	} else {
+		atomic_dec((atomic_t *)&ch->status->held);
 	}
 }
 
@@ -222,7 +227,6 @@ static bool end_frame(struct etran_channel *ch, struct etran_frame *f, u32 tag,
 	if (page)
 		etran_page_put(page);
 	count_end(ch, f, ep->transport, tag & ETRAN_FRAME_SENT, why);
-	WRITE_ONCE(ch->status->held, etran_channel_kept(ch));
 	/* Otherwise the driver's completion does it. */
 	if (!(tag & ETRAN_FRAME_DRIVER))
 		give_back(ch, f);
@@ -279,7 +283,6 @@ static bool keep_frame(struct etran_pkt *pkt, u64 cookie, u32 state, u32 bits)
 	f->touched = (u32)jiffies;
 	WRITE_ONCE(ch->busy[pkt->chunk], 1);
 	move_class(ch, pkt->transport, ETRAN_CLASS_NONE, class_of(state));
-	WRITE_ONCE(ch->status->held, etran_channel_kept(ch));
 	/* Pairs with the acquire in look_up(). */
 	smp_store_release(&f->tag, tag | state | bits);
 	pkt->handle = make_handle(ch, pkt->chunk, tag);
@@ -543,7 +546,6 @@ void etran_frame_left(struct etran_channel *ch, struct etran_frame *f, bool sent
 	if (page)
 		etran_page_put(page);
 	count_end(ch, f, ep->transport, sent || (tag & ETRAN_FRAME_SENT), ETRAN_END_PACKET);
-	WRITE_ONCE(ch->status->held, etran_channel_kept(ch));
 	if (!(new & ETRAN_FRAME_DRIVER))
 		give_back(ch, f);
 	wake_waiters(ch);
