@@ -10,17 +10,26 @@ STRESS_FIXTURE
 
 /* ---- frames from the wire ---- */
 
-/* A packet of the transport from a to b, right in all respects. Return: its length. */
-static int build4(struct stress *s, uint8_t *b, uint32_t len)
+/* A packet from a to b but for its IP header: @ip bytes of zero. Return: its length. */
+static int build(struct stress *s, uint8_t *b, const char *type, int ip, uint32_t len)
 {
 	struct load_hdr lh = { LOAD_MAGIC, 99, 1, len, load_sum(99, 1, len) };
-	uint16_t tot = LOAD_HDRS + len;
+	int n = 14 + ip + sizeof(lh) + len;
 
-	memset(b, 0x5a, 14 + tot);
-	memset(b, 0, 34);
+	memset(b, 0x5a, n);
+	memset(b, 0, 14 + ip);
 	memcpy(b, s->hosts.b.mac, 6);
 	memcpy(b + 6, "\x02\0\0\0\0\x0f", 6);
-	b[12] = 8;
+	memcpy(b + 12, type, 2);
+	memcpy(b + 14 + ip, &lh, sizeof(lh));
+	return n;
+}
+
+/* The same, right in all respects. */
+static int build4(struct stress *s, uint8_t *b, uint32_t len)
+{
+	int n = build(s, b, "\x08\0", 20, len), tot = n - 14;
+
 	b[14] = 0x45;
 	b[16] = tot >> 8;
 	b[17] = tot;
@@ -28,22 +37,14 @@ static int build4(struct stress *s, uint8_t *b, uint32_t len)
 	b[23] = LOAD_PROTO;
 	memcpy(b + 26, &s->hosts.a.addr, 4);
 	memcpy(b + 30, &s->hosts.b.addr, 4);
-	memcpy(b + 34, &lh, sizeof(lh));
 	raw_sum(b);
-	return 14 + tot;
+	return n;
 }
 
 static int build6(struct stress *s, uint8_t *b, uint32_t len)
 {
-	struct load_hdr lh = { LOAD_MAGIC, 99, 1, len, load_sum(99, 1, len) };
-	uint16_t plen = sizeof(lh) + len;
+	int n = build(s, b, "\x86\xdd", 40, len), plen = n - 54;
 
-	memset(b, 0x5a, 54 + plen);
-	memset(b, 0, 54);
-	memcpy(b, s->hosts.b.mac, 6);
-	memcpy(b + 6, "\x02\0\0\0\0\x0f", 6);
-	b[12] = 0x86;
-	b[13] = 0xdd;
 	b[14] = 0x60;
 	b[18] = plen >> 8;
 	b[19] = plen;
@@ -51,8 +52,7 @@ static int build6(struct stress *s, uint8_t *b, uint32_t len)
 	b[21] = 64;
 	inet_pton(AF_INET6, ET_ADDR6_A, b + 22);
 	inet_pton(AF_INET6, ET_ADDR6_B, b + 38);
-	memcpy(b + 54, &lh, sizeof(lh));
-	return 54 + plen;
+	return n;
 }
 
 /* An ICMP or ICMPv6 error that quotes a packet which b has sent. */
