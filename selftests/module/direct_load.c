@@ -85,7 +85,7 @@ static int load(struct xsk *x, unsigned int socket, uint32_t *sent, uint32_t lim
 		if (k)
 			idle = now;
 		errno = 0;
-		if (now - idle > 10000 || (limit != UINT32_MAX && now - begin > 120000))
+		if (now - idle > 4 * ET_PATIENCE_MS || (limit != UINT32_MAX && now - begin > 120000))
 			return et_fail("%u of %u frames, %u and %u chunks did not come back", n,
 				       limit, LOAD_CHUNKS - n_free, LOAD_CONTROL - n_control);
 		for (i = 0; i < k; i++) {

@@ -13,8 +13,8 @@
 #define SOCKETS		4
 #define CHUNKS		1024	/* for sending, of each socket */
 #define PHASES		4
-#define PHASE_MS	15000
-#define FRAMES		700000	/* of a socket in a phase, at most */
+#define PHASE_MS	30000	/* at most */
+#define FRAMES		625000	/* of a socket in a phase: ten million in all */
 #define TIMERS		8	/* call slots that timers use */
 
 /* Shared with the processes. */
