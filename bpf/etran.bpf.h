@@ -24,6 +24,42 @@
  */
 #define ETRAN_MEANING(text)	__attribute__((btf_decl_tag("meaning:" text)))
 
+#define __ETRAN_UNIT(unit)	__attribute__((btf_decl_tag("unit:" unit)))
+#define __ETRAN_TAG(what, value)	__attribute__((btf_decl_tag(what ":" #value)))
+
+/*
+ * A tunable that 'etranctl set' can change while the transport is loaded, with all that 'etranctl
+ * show' prints: default, least and greatest value (numbers), unit, and meaning, as one sentence. Units
+ * that are known by name can be mixed: ns, us, ms, bytes, Mb/s, 1/100, 1/1000.
+ *
+ *	ETRAN_LIVE(__u32, rate, 1000, 1, 1000000, "packets/s", "how much each flow may send");
+ *
+ * It is a volatile global that may change between any two reads, so read it once into a variable where
+ * two must agree. etranctl keeps to the range; a program that would do harm with a value outside
+ * of it, or that is to satisfy the verifier, reads it with etran_bounded().
+ *
+ * The price beside a constant: the same load, but branches that depend on it stay.
+ */
+#define ETRAN_LIVE(type, name, value, least, most, unit, text)				\
+	enum name##_range { name##_min = least, name##_max = most };			\
+	volatile type name SEC(".data.tunables")						\
+	__ETRAN_TAG("default", value) __ETRAN_TAG("min", least)				\
+	__ETRAN_TAG("max", most) __ETRAN_UNIT(unit) ETRAN_MEANING(text) = value
+
+/* The same of one that is a constant once loaded: the verifier removes what it switches off. */
+#define ETRAN_AT_LOAD(type, name, value, least, most, unit, text)			\
+	enum name##_range { name##_min = least, name##_max = most };			\
+	const volatile type name								\
+	__ETRAN_TAG("default", value) __ETRAN_TAG("min", least)				\
+	__ETRAN_TAG("max", most) __ETRAN_UNIT(unit) ETRAN_MEANING(text) = value
+
+/* What a tunable says, read once and brought into its range. */
+#define etran_bounded(name)									\
+({												\
+	typeof((name) + 0) __v = (name);							\
+	__v < name##_min ? name##_min : __v > name##_max ? name##_max : __v;			\
+})
+
 /* Room for headers, on egress and gen in front of the payload, on ingress from the IP header on. */
 #define ETRAN_HDR_LEN	256
 

@@ -113,10 +113,21 @@ bool pin_exists(const char *transport)
 const char *pin_map_name(const struct bpf_map *map)
 {
 	const char *name = bpf_map__name(map), *dot;
+	static char buf[128];
+	char *p;
 
-	/* "homa_bpf.rodata": libbpf puts a piece of the object's name in front. */
+	/*
+	 * "homa_bpf.rodata": libbpf puts a piece of the object's name in front, but not of
+	 * ".data.tunables". A pin's name must not have a dot.
+	 */
 	dot = bpf_map__is_internal(map) ? strchr(name, '.') : NULL;
-	return dot ? dot + 1 : name;
+	if (!dot)
+		return name;
+	snprintf(buf, sizeof(buf), "%s", dot + 1);
+	for (p = buf; *p; p++)
+		if (*p == '.')
+			*p = '_';
+	return buf;
 }
 
 const char *pin_filter(const char *name)

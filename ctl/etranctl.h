@@ -56,6 +56,9 @@ struct ctl_args {
 	int nset;
 	const char *priority;
 	const char *watch;
+	const char *peer;
+	const char *port;
+	const char *state;
 	bool all;
 	bool force;
 };
@@ -65,6 +68,7 @@ int cmd_replace(const struct ctl_args *args);
 int cmd_unload(const struct ctl_args *args);
 int cmd_list(const struct ctl_args *args);
 int cmd_show(const struct ctl_args *args);
+int cmd_set(const struct ctl_args *args);
 int cmd_filter(const struct ctl_args *args);
 int cmd_stats(const struct ctl_args *args);
 int cmd_check(const struct ctl_args *args);
@@ -263,7 +267,7 @@ bool bpffs_present(void);
 int bpffs_lock(void);
 bool pin_exists(const char *transport);
 const char *pin_path(const char *transport, const char *name);	/* a static buffer */
-/* The name that a map is pinned under: that of the program, or rodata, data, bss. */
+/* The name that a map is pinned under: its own, or rodata, data, bss, ...; may be a static buffer. */
 const char *pin_map_name(const struct bpf_map *map);
 int pin_create(const char *transport, struct bpf_object *obj, int link_fd);
 int pin_link_fd(const char *transport);
@@ -344,12 +348,19 @@ void object_close(struct transport_object *o);
 /* Loads it; says why not. Returns an exit status. */
 int object_load(struct transport_object *o);
 
-/* ---- tunable.c ----------------------------------------------------------------------------- */
+/* ---- tunable.c: more of it in tunable.h ---------------------------------------------------- */
+
+/* Section of live ones, and what its map is pinned as. */
+#define TUNABLE_SECTION	".data.tunables"
+#define TUNABLE_PIN	"data_tunables"
 
 int tunable_set(struct transport_object *o, const char *assignment);	/* an exit status */
-/* An array of {name, type, value}: of an open object, or of a pinned .rodata map. */
+/*
+ * An array of {name, type, value, default, unit, min, max, live, meaning}, what the source does not
+ * say left out: of an open object, or of what is pinned as @pin.
+ */
 struct json_object *tunables_of_object(struct transport_object *o);
-struct json_object *tunables_of_map(int map_fd);
+struct json_object *tunables_of_pins(const char *pin);
 
 /* ---- target.c: devices that transports run on ---------------------------------------------- */
 

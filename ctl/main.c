@@ -40,7 +40,7 @@ static const struct command {
 	  ETRAN_BPF_DIR ".\n"
 	  "  --dev [NETNS/]IF   device that transports shall use, in network namespace NETNS;\n"
 	  "                     makes a link device etranN on it and attaches the dispatcher\n"
-	  "  --set VAR=VALUE    sets a tunable ('etranctl show OBJ' lists them)\n"
+	  "  --set VAR=VALUE    sets a tunable ('etranctl show OBJ' lists them), live or not\n"
 	  "All or nothing: when a step fails, what was done before is undone.\n" },
 	{ "replace", cmd_replace, OPT_SET,
 	  "replace OBJ [--set VAR=VALUE]...",
@@ -60,6 +60,13 @@ static const struct command {
 	  "Shows all about the transport NAME: tunables, devices, maps, and when and why earlier\n"
 	  "ones of that name were ejected or unloaded; or what the BPF object OBJ is and which\n"
 	  "tunables it has. Without argument: all transports in short, and the latest ends.\n" },
+	{ "set", cmd_set, 0, "set NAME.TUNABLE=VALUE...",
+	  "Changes live tunables of the loaded transport or filter NAME; 'etranctl show NAME' lists them\n"
+	  "with unit, range and meaning. The name in front of a tunable's own may be left out:\n"
+	  "homa.unsched_bytes is homa_unsched_bytes of homa.\n"
+	  "All or nothing: every VALUE is checked before the first one is set. They are set in the order\n"
+	  "given. Bytes may be given as 10K (10,000) or 10Ki (10,240), times as 5us, shares as 5%.\n"
+	  "Tunables that are not live are constants of the programs: see load and replace.\n" },
 	{ "filter", cmd_filter, OPT_SET | OPT_PRIORITY | OPT_FORCE,
 	  "filter add OBJ [--priority N] [--set VAR=VALUE]... | list | del NAME [--force]",
 	  "Filters see the packets of all transports in both directions and may drop them.\n"

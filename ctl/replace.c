@@ -7,7 +7,7 @@
  *
  * Whether the new programs understand what they find is the transport's word, by state_version.
  * What etranctl can see for itself it looks at too: kind and size of each map, and where each global
- * variable lies. Constants are part of the programs and always new; tunables among them keep their
+ * variable lies. Constants and tunables are part of the programs and always new; tunables keep their
  * values by name, so that a repaired program runs as the broken one was set.
  */
 #include <errno.h>
@@ -66,11 +66,8 @@ static int check_fits(struct replacement *r)
 
 static const struct btf_type *section(const struct btf *btf, const char *name)
 {
-	char sec[160];
-	int id;
+	int id = btf ? btf__find_by_name_kind(btf, name, BTF_KIND_DATASEC) : -ENOENT;
 
-	snprintf(sec, sizeof(sec), ".%s", name);
-	id = btf ? btf__find_by_name_kind(btf, sec, BTF_KIND_DATASEC) : -ENOENT;
 	return id < 0 ? NULL : btf__type_by_id(btf, id);
 }
 
@@ -99,12 +96,20 @@ static const char *moved_variable(const struct btf *now, const struct btf *was, 
 	return btf_vlen(a) == btf_vlen(b) ? NULL : name;
 }
 
+/* Constants and tunables: the new programs bring their own. */
+static bool is_of_programs(const struct bpf_map *map)
+{
+	const char *sec = bpf_map__is_internal(map) ? strchr(bpf_map__name(map), '.') : NULL;
+
+	return sec && (!strncmp(sec, ".rodata", strlen(".rodata")) || !strcmp(sec, TUNABLE_SECTION));
+}
+
 /* Gives @map the pinned one of its name instead of one of its own, if there is any. */
 static int reuse_map(struct replacement *r, struct bpf_map *map)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
-	const char *var = NULL;
+	const char *var = NULL, *sec;
 	struct btf *btf;
 	char name[128];
 	int fd, err;
@@ -112,7 +117,7 @@ static int reuse_map(struct replacement *r, struct bpf_map *map)
 	/* libbpf makes a new one when the map is reused. */
 	snprintf(name, sizeof(name), "%s", pin_map_name(map));
 	if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS ||
-	    (bpf_map__is_internal(map) && !strcmp(name, "rodata")) || !bpf_map__autocreate(map))
+	    is_of_programs(map) || !bpf_map__autocreate(map))
 		return CTL_OK;
 	if (!strcmp(name, "link"))
 		return fail(CTL_FAILURE, "a map of '%s' is called 'link', which is what its BPF link is"
@@ -142,10 +147,12 @@ static int reuse_map(struct replacement *r, struct bpf_map *map)
 	}
 	if (bpf_map__is_internal(map)) {
 		btf = info.btf_id ? btf__load_from_kernel_by_id(info.btf_id) : NULL;
-		var = moved_variable(bpf_object__btf(r->o.obj), btf, name);
+		/* ".bss" of "homa_bpf.bss". */
+		sec = strchr(bpf_map__name(map), '.');
+		var = moved_variable(bpf_object__btf(r->o.obj), btf, sec);
 		if (var)
-			fail(CTL_FAILURE, "the global variable '%s' of '%s' is not where it was in .%s;"
-			     " raise state_version, unload and load", var, r->o.name, name);
+			fail(CTL_FAILURE, "the global variable '%s' of '%s' is not where it was in %s;"
+			     " raise state_version, unload and load", var, r->o.name, sec);
 		btf__free(btf);
 	}
 	err = var ? -EINVAL : bpf_map__reuse_fd(map, fd);
@@ -162,14 +169,12 @@ static int reuse_map(struct replacement *r, struct bpf_map *map)
 /* Tunables that both have go on with the values that they have now. */
 static int keep_tunables(struct replacement *r)
 {
-	struct json_object *was, *is = tunables_of_object(&r->o), *a, *b, *value;
-	int fd = pin_map_fd(r->o.name, "rodata"), status = CTL_OK;
+	struct json_object *was = tunables_of_pins(r->o.name), *is = tunables_of_object(&r->o);
+	struct json_object *a, *b, *value;
 	char assignment[256];
+	int status = CTL_OK;
 	size_t i, k;
 
-	was = fd < 0 ? json_object_new_array() : tunables_of_map(fd);
-	if (fd >= 0)
-		close(fd);
 	for (i = 0; !status && i < json_object_array_length(was); i++) {
 		a = json_object_array_get_idx(was, i);
 		for (k = 0; k < json_object_array_length(is); k++) {

@@ -179,8 +179,16 @@ static void print_tunables(struct json_object *array)
 
 	for (i = 0; i < json_object_array_length(array); i++) {
 		struct json_object *t = json_object_array_get_idx(array, i);
+		bool live = json_object_get_boolean(json_object_object_get(t, "live"));
+		bool unit = json_object_object_get_ex(t, "unit", NULL);
 
-		printf("  %s %s = %s\n", get_str(t, "type"), get_str(t, "name"), get_str(t, "value"));
+		printf("  %s %s = %s%s%s (", get_str(t, "type"), get_str(t, "name"), get_str(t, "value"),
+		       unit ? " " : "", unit ? get_str(t, "unit") : "");
+		if (json_object_object_get_ex(t, "default", NULL))
+			printf("default %s, ", get_str(t, "default"));
+		if (json_object_object_get_ex(t, "min", NULL))
+			printf("from %s to %s, ", get_str(t, "min"), get_str(t, "max"));
+		puts(live ? "live)" : "at load)");
 		if (json_object_object_get_ex(t, "meaning", NULL))
 			printf("      %s\n", get_str(t, "meaning"));
 	}
@@ -279,7 +287,7 @@ static int show_object(const char *arg)
 		if (!o.filter)
 			print_numbers(o.queues, o.queue_depth, o.timeout_ms, o.state_version);
 		json_object_object_get_ex(obj, "tunables", &array);
-		puts(json_object_array_length(array) ? "tunables (--set NAME=VALUE)" :
+		puts(json_object_array_length(array) ? "tunables (--set TUNABLE=VALUE)" :
 		     "tunables     none");
 		print_tunables(array);
 	}
@@ -292,16 +300,11 @@ static int show_transport(int fd, const struct etran_transport_info *t)
 {
 	struct json_object *obj = json_transport(t);
 	struct maps m = { .transport = t->name, .array = json_object_new_array() };
-	int map_fd;
 
 	out_bool(obj, "loaded", true);
 	out_str(obj, "pin", pin_exists(t->name) ? pin_path(t->name, "") : NULL);
 	json_object_object_add(obj, "devices", json_links(fd, NULL, 0));
-	map_fd = pin_map_fd(t->name, "rodata");
-	json_object_object_add(obj, "tunables", map_fd < 0 ? json_object_new_array() :
-			       tunables_of_map(map_fd));
-	if (map_fd >= 0)
-		close(map_fd);
+	json_object_object_add(obj, "tunables", tunables_of_pins(t->name));
 	pin_each(t->name, add_map, &m);
 	json_object_object_add(obj, "maps", m.array);
 	if (!opt_json)

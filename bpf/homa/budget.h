@@ -31,9 +31,9 @@ static __always_inline __u32 budget_take(__u64 *budget, __u32 want)
 {
 	/* Below 0 for a moment when the transport is detached: see exit.h. */
 	__s64 used = __sync_fetch_and_add(budget, want);
-	__u32 room = homa_max_incoming;
+	__u32 room = etran_bounded(homa_max_incoming);
 
-	if (used >= homa_max_incoming)
+	if (used >= room)
 		room = 0;
 	else if (used > 0)
 		room -= used;

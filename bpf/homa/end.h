@@ -116,7 +116,7 @@ __noinline int rpc_report(const struct rpc_key *key)
 	if (rpc_is(rpc, key))
 		rpc->report = 1;
 	bpf_spin_unlock(&rpc->lock);
-	bpf_timer_start(&rpc->timer, homa_resend_ticks * homa_tick_ns, 0);
+	bpf_timer_start(&rpc->timer, ticks_ns(homa_resend_ticks), 0);
 	return 0;
 }
 

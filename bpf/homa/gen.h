@@ -10,6 +10,8 @@
 /* What peers shall know of this host. */
 static __always_inline void put_cutoffs(struct etran_hdr *hdr, __u32 at)
 {
+	/* Before the cutoffs, as it is set behind them: never new with one that is old. */
+	put16(hdr, at + 32, bpf_htons(homa_cutoff_version));
 	/* All that is longer than the others say. */
 	put32(hdr, at, bpf_htonl(HOMA_MAX_MESSAGE_LENGTH));
 	put32(hdr, at + 4, bpf_htonl(homa_unsched_cutoff_1));
@@ -19,7 +21,6 @@ static __always_inline void put_cutoffs(struct etran_hdr *hdr, __u32 at)
 	put32(hdr, at + 20, bpf_htonl(homa_unsched_cutoff_5));
 	put32(hdr, at + 24, bpf_htonl(homa_unsched_cutoff_6));
 	put32(hdr, at + 28, bpf_htonl(homa_unsched_cutoff_7));
-	put16(hdr, at + 32, bpf_htons(homa_cutoff_version));
 }
 
 static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr,
@@ -117,12 +118,14 @@ struct gen_step {
 /* Under the lock: to an application without buffers, send but little to see whether it has some. */
 static __always_inline void gen_resend_little(struct rpc *rpc, struct gen_step *step)
 {
+	__u32 most = etran_bounded(homa_starved_bytes);
+
 	if (!rpc->starved)
 		return;
 	rpc->pending &= ~PENDING_RESEND;
 	rpc->resend_next = 0;
-	if (step->length > homa_starved_bytes)
-		step->length = homa_starved_bytes;
+	if (step->length > most)
+		step->length = most;
 }
 
 /* Under the lock: what the next RESEND asks for. */

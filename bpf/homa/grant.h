@@ -143,6 +143,7 @@ struct grants {
 	struct grant_node node[HOMA_MAX_RPCS];
 };
 
+_Static_assert(homa_max_overcommit_max == GRANT_MAX_ACTIVE, "active messages");
 _Static_assert(!(HOMA_MAX_RPCS & (HOMA_MAX_RPCS - 1)) && HOMA_MAX_RPCS <= 0x10000, "indices");
 
 struct {
@@ -166,9 +167,12 @@ static __always_inline struct grants *grants_get(void)
 
 static __always_inline __u32 grant_overcommit(void)
 {
-	if (!homa_max_overcommit)
-		return 1;
-	return homa_max_overcommit < GRANT_MAX_ACTIVE ? homa_max_overcommit : GRANT_MAX_ACTIVE;
+	return etran_bounded(homa_max_overcommit);
+}
+
+static __always_inline __u32 grant_per_peer(void)
+{
+	return etran_bounded(homa_max_rpcs_per_peer);
 }
 
 /* All functions that are not global expect the lock to be held. */
@@ -195,7 +199,7 @@ static __noinline int grant_place_peer(struct grants *g, __u32 l, __u32 p)
 
 	grant_unqueue_peer(g, l, p);
 	if (!peer->classes || peer->active >= GRANT_MAX_ACTIVE ||
-	    peer->active >= homa_max_rpcs_per_peer)
+	    peer->active >= grant_per_peer())
 		return 0;
 	class = lowest_bit(peer->classes);
 	peer->level = peer->active;
@@ -286,7 +290,7 @@ static __always_inline int grant_victim(struct grants *g, __u32 n)
 	struct grant_node *node = grant_node(g, n), *other;
 	struct grant_link *link = grant_link(g, node->link);
 	__u32 mine = grant_peer(g, node->peer)->active, turn, my_turn;
-	__u32 worst = 0, worst_turn = 0, worst_remaining = 0;
+	__u32 worst = 0, worst_turn = 0, worst_remaining = 0, per_peer = grant_per_peer();
 	int i;
 
 	for (i = 0; i < GRANT_MAX_ACTIVE; i++) {
@@ -296,7 +300,7 @@ static __always_inline int grant_victim(struct grants *g, __u32 n)
 		/* How many of its peer's are active before it; the same of ours, in its place. */
 		turn = grant_peer(g, other->peer)->active - 1;
 		my_turn = other->peer == node->peer ? turn : mine;
-		if (my_turn >= homa_max_rpcs_per_peer || turn < my_turn ||
+		if (my_turn >= per_peer || turn < my_turn ||
 		    (turn == my_turn && other->remaining <= node->remaining))
 			continue;
 		if (!worst || turn > worst_turn ||
@@ -368,7 +372,7 @@ __noinline int grant_alloc(const struct work *w, __u32 remaining)
 	age_add(link, n, grant_node, g);
 	grant_wait(g, n);
 	if (link->count < grant_overcommit()) {
-		if (grant_peer(g, node->peer)->active < homa_max_rpcs_per_peer)
+		if (grant_peer(g, node->peer)->active < grant_per_peer())
 			grant_activate(g, n);
 	} else {
 		victim = grant_victim(g, n);
@@ -433,7 +437,9 @@ struct grant_terms {
 /* What each of so many active messages may have granted and not received. */
 static __always_inline __u32 grant_window(__u32 active)
 {
-	return homa_window ? homa_window : homa_max_incoming / (active + 1);
+	__u32 window = etran_bounded(homa_window);
+
+	return window ? window : etran_bounded(homa_max_incoming) / (active + 1);
 }
 
 /* The terms of message @t->node. Takes its bonus. */
@@ -441,7 +447,7 @@ static __always_inline void grant_look(struct grants *g, struct grant_terms *t)
 {
 	struct grant_node *node, *other;
 	struct grant_link *link;
-	__u32 rank = 0, spare;
+	__u32 rank = 0, spare, most = etran_bounded(homa_max_sched_prio);
 	int i;
 
 	bpf_spin_lock(&g->lock);
@@ -460,10 +466,8 @@ static __always_inline void grant_look(struct grants *g, struct grant_terms *t)
 				rank++;
 		}
 		/* Levels that nobody needs now stay free for who comes and is shorter. */
-		spare = homa_max_sched_prio + 1 > link->count ?
-			homa_max_sched_prio + 1 - link->count : 0;
-		t->priority = homa_max_sched_prio > rank + spare ?
-			      homa_max_sched_prio - rank - spare : 0;
+		spare = most + 1 > link->count ? most + 1 - link->count : 0;
+		t->priority = most > rank + spare ? most - rank - spare : 0;
 		t->window = grant_window(link->count);
 	}
 	bpf_spin_unlock(&g->lock);
@@ -482,6 +486,8 @@ __noinline int grant_note(__u32 n, __u32 bytes, __u32 needy)
 	struct grants *g = grants_get();
 	struct grant_node *node, *oldest;
 	struct grant_link *link;
+	__u32 increment = etran_bounded(homa_fifo_grant_increment);
+	__u32 fraction = etran_bounded(homa_grant_fifo_fraction);
 	struct work next = {};
 
 	if (!g || !n)
@@ -503,13 +509,12 @@ __noinline int grant_note(__u32 n, __u32 bytes, __u32 needy)
 	}
 	/* A message that is alone need not fear others. */
 	if (link->oldest != link->youngest) {
-		if (link->credit < 1000 * homa_fifo_grant_increment)
-			link->credit += bytes * homa_grant_fifo_fraction;
+		if (link->credit < 1000 * increment)
+			link->credit += bytes * fraction;
 		oldest = grant_node(g, link->oldest);
-		if (link->credit >= 1000 * homa_fifo_grant_increment && !oldest->bonus &&
-		    homa_grant_fifo_fraction) {
-			link->credit -= 1000 * homa_fifo_grant_increment;
-			oldest->bonus = homa_fifo_grant_increment;
+		if (link->credit >= 1000 * increment && !oldest->bonus && fraction) {
+			link->credit -= 1000 * increment;
+			oldest->bonus = increment;
 			next = oldest->work;
 		}
 	}

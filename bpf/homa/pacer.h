@@ -128,13 +128,13 @@ static __always_inline struct pacer *pacer_get(void)
  */
 static __always_inline __u64 pacer_charge(struct pacer *p, __u32 l, __u32 len, __u64 now)
 {
+	__u64 mbps = etran_bounded(homa_link_mbps), idle, ns;
 	struct pacer_link *link = pacer_link(p, l);
-	__u64 idle, ns;
 
-	if (!homa_link_mbps || !homa_max_link_usage)
+	if (!mbps)
 		return 0;
 	/* Bits times 1000 by Mb/s are ns, by the hundredth part that may be used. */
-	ns = (len + PACER_OVERHEAD) * 800000ULL / ((__u64)homa_link_mbps * homa_max_link_usage);
+	ns = (len + PACER_OVERHEAD) * 800000ULL / (mbps * etran_bounded(homa_max_link_usage));
 	idle = link->idle_ns;
 	if (idle < now)
 		__sync_val_compare_and_swap(&link->idle_ns, idle, now);
@@ -264,7 +264,8 @@ static __always_inline void pacer_wake(__u64 delay)
 /* The message that sends next: its node, and @w its RPC. 0: none now. */
 static __always_inline __u32 pacer_next(struct pacer *p, struct work *w, __u64 now)
 {
-	__u64 most = now + homa_max_nic_queue_usecs * 1000ULL, later = 0;
+	__u64 queue_ns = etran_bounded(homa_max_nic_queue_usecs) * 1000ULL;
+	__u64 most = now + queue_ns, later = 0;
 	struct pacer_link *link;
 	__u32 l, n = 0;
 	int i;
@@ -297,7 +298,7 @@ static __always_inline __u32 pacer_next(struct pacer *p, struct work *w, __u64 n
 	bpf_spin_unlock(&p->lock);
 	/* Until half of what the NIC may have has gone. */
 	if (!n && later)
-		pacer_wake(later - now - homa_max_nic_queue_usecs * 500ULL);
+		pacer_wake(later - now - queue_ns / 2);
 	return n;
 }
 

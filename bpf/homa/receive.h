@@ -158,17 +158,20 @@ static __always_inline __u32 in_window(const struct rpc *rpc, __u32 window)
 /* Under the lock: may it be granted something, enough for a packet? */
 static __always_inline bool in_wants_grant(const struct rpc *rpc, struct grants *g)
 {
+	__u32 end, window, step = homa_grant_step;
 	const struct grant_node *node;
-	__u32 end;
 
 	if (!rpc->grant)
 		return false;
 	node = grant_node(g, rpc->grant);
 	if (node->state != GRANT_ACTIVE || node->needy)
 		return false;
-	end = in_window(rpc, grant_window(grant_link(g, node->link)->count));
-	return end > rpc->in_granted &&
-	       (end == rpc->in_len || end - rpc->in_granted >= homa_grant_step);
+	window = grant_window(grant_link(g, node->link)->count);
+	/* Else it would stand still. */
+	if (step > window)
+		step = window;
+	end = in_window(rpc, window);
+	return end > rpc->in_granted && (end == rpc->in_len || end - rpc->in_granted >= step);
 }
 
 /* A message needs grants, and this is the only one that asks for its place. */

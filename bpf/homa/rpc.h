@@ -227,7 +227,7 @@ static __always_inline void rpc_heard(struct rpc *rpc, __u64 now)
 /* Under the lock: the timer will be set for @ticks from now. Returns that in ns. */
 static __always_inline __u64 rpc_due(struct rpc *rpc, __u64 now, __u32 ticks)
 {
-	__u64 delay = ticks * homa_tick_ns;
+	__u64 delay = ticks_ns(ticks);
 
 	rpc->due_ns = now + delay;
 	return delay;

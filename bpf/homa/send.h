@@ -168,8 +168,10 @@ static __always_inline bool submit_is_next(const struct rpc *rpc, const struct s
 /* Under the lock: the first frame of a message. */
 static __always_inline void submit_first(struct rpc *rpc, const struct submit *s)
 {
+	__u32 most = etran_bounded(homa_unsched_bytes);
+
 	rpc->out_len = s->msg_len;
-	rpc->unscheduled = s->msg_len < homa_unsched_bytes ? s->msg_len : homa_unsched_bytes;
+	rpc->unscheduled = s->msg_len < most ? s->msg_len : most;
 	rpc->out_granted = rpc->unscheduled;
 	rpc->priority = s->priority;
 	rpc->cutoff_version = s->cutoff_version;

@@ -32,7 +32,7 @@ static __always_inline __u64 ask_interval(const struct rpc *rpc, __u32 ticks)
 	if (most < homa_resend_ticks)
 		most = homa_resend_ticks;
 	ticks <<= shift;
-	return (ticks < most ? ticks : most) * homa_tick_ns;
+	return ticks_ns(ticks < most ? ticks : most);
 }
 
 /**
@@ -63,7 +63,7 @@ struct due {
 static __always_inline void due_from_peer(struct rpc *rpc, struct due *due, __u64 now, __u8 ask,
 					  __u32 ticks, __u32 timeout_ticks)
 {
-	__u64 since, interval, timeout = timeout_ticks * homa_tick_ns;
+	__u64 since, interval, timeout = ticks_ns(timeout_ticks);
 
 	if (now - rpc->heard_ns >= timeout) {
 		due->silent = true;
@@ -93,7 +93,7 @@ static __always_inline void due_later(struct rpc *rpc, struct due *due, __u64 no
 {
 	rpc->heard_ns = now;
 	due->rearm = true;
-	due->delay = homa_resend_ticks * homa_tick_ns;
+	due->delay = ticks_ns(homa_resend_ticks);
 }
 
 static __always_inline void due_outgoing(struct rpc *rpc, struct due *due, __u64 now)

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Parameters. They lie in .rodata, so a loader may change them before the object is loaded and
- * the verifier then removes what they switch off. Each says what it means; 'etranctl show' prints that.
+ * Parameters: default, least and greatest value, unit, meaning, as 'etranctl show' prints them. All can be
+ * changed while Homa runs, and count from the next time that they are looked at: messages keep what they
+ * were begun with, timers that are armed go off once more as they were.
+ *
+ * Rejected: keeping those constants that hardly change. The verifier could then drop the test whether
+ * packets are paced at all, and little else: BPF programs load a constant of .rodata from memory just as
+ * they load these. What had to be a constant is a macro below.
+ *
+ * A value may change between two reads. Where two must agree, or where a value that etranctl would refuse
+ * does harm (a timer that never rests, a queue that stands still, a length beyond a message), the
+ * programs read it once, with etran_bounded(); everywhere else any value is as good as another.
  *
  * Names, units and defaults are HomaModule's where it has the same, so that peers of both kinds treat
  * each other alike. Software emulated machines are 20 to 50 times slower than the protocol's clock
@@ -18,90 +27,97 @@
 #define HOMA_MAX_FRAMES		1024
 
 /* Time and loss */
-const volatile __u64 homa_tick_ns
-	ETRAN_MEANING("one tick of the protocol's clock, ns") = 1000000;
-const volatile __u32 homa_resend_ticks
-	ETRAN_MEANING("silence after which a receiver asks for what is missing, ticks") = 5;
-const volatile __u32 homa_timeout_ticks
-	ETRAN_MEANING("silence after which a client gives an RPC up, or a server an incomplete request, ticks") = 100;
-const volatile __u32 homa_response_timeout_ticks
-	ETRAN_MEANING("silence after which a server gives up a response, ticks; HomaModule never does") = 500;
-const volatile __u32 homa_request_ack_ticks
-	ETRAN_MEANING("time after the last byte of a response until its ACK is asked for, ticks") = 2;
-const volatile __u32 homa_reorder_bytes
-	ETRAN_MEANING("bytes that must have arrived behind a gap before it counts as lost, not as late") = 10000;
-const volatile __u32 homa_starved_bytes
-	ETRAN_MEANING("bytes that are asked for again while the application has no buffers") = 10000;
+ETRAN_LIVE(__u64, homa_tick_ns, 1000000, 10000, 1000000000, "ns",
+	   "one tick of the protocol's clock");
+ETRAN_LIVE(__u32, homa_resend_ticks, 5, 1, 100000, "ticks",
+	   "silence after which a receiver asks for what is missing");
+ETRAN_LIVE(__u32, homa_timeout_ticks, 100, 1, 1000000, "ticks",
+	   "silence after which a client gives an RPC up, or a server an incomplete request");
+ETRAN_LIVE(__u32, homa_response_timeout_ticks, 500, 1, 1000000, "ticks",
+	   "silence after which a server gives up a response; HomaModule never does");
+ETRAN_LIVE(__u32, homa_request_ack_ticks, 2, 1, 100000, "ticks",
+	   "time after the last byte of a response until its ACK is asked for");
+ETRAN_LIVE(__u32, homa_reorder_bytes, 10000, 0, 1000000, "bytes",
+	   "what must have arrived behind a gap before it counts as lost, not as late");
+ETRAN_LIVE(__u32, homa_starved_bytes, 10000, 1, 1000000, "bytes",
+	   "what is asked for again while the application has no buffers");
 
 /* Grants: see grant.h */
-const volatile __u32 homa_unsched_bytes
-	ETRAN_MEANING("bytes of a message that are sent without waiting for a grant") = 40000;
-const volatile __u32 homa_max_incoming
-	ETRAN_MEANING("bytes that one link may have granted and not received") = 400000;
-const volatile __u32 homa_window
-	ETRAN_MEANING("the same for one message; 0: homa_max_incoming divided by the number of active messages + 1") = 0;
-const volatile __u32 homa_grant_step
-	ETRAN_MEANING("bytes from which on a GRANT is worth a packet, but for the rest of a message") = 10000;
-const volatile __u32 homa_max_overcommit
-	ETRAN_MEANING("messages of a link that have grants at a time, 1 to 8") = 8;
-const volatile __u32 homa_max_rpcs_per_peer
-	ETRAN_MEANING("those of one peer among them, at least 1") = 8;
-const volatile __u32 homa_max_sched_prio
-	ETRAN_MEANING("highest priority of DATA that was granted, 0 to 7") = 3;
-const volatile __u32 homa_grant_fifo_fraction
-	ETRAN_MEANING("share of all that is granted that goes to the oldest message, 1/1000") = 50;
-const volatile __u32 homa_fifo_grant_increment
-	ETRAN_MEANING("bytes that it is granted at a time") = 50000;
+ETRAN_LIVE(__u32, homa_unsched_bytes, 40000, 1, 1000000, "bytes",
+	   "how much of a message is sent without waiting for a grant");
+ETRAN_LIVE(__u32, homa_max_incoming, 400000, 10000, 1000000000, "bytes",
+	   "what one link may have granted and not received");
+ETRAN_LIVE(__u32, homa_window, 0, 0, 1000000, "bytes",
+	   "the same for one message; 0: homa_max_incoming divided by the number of active messages + 1");
+ETRAN_LIVE(__u32, homa_grant_step, 10000, 1, 1000000, "bytes",
+	   "from how much on a GRANT is worth a packet, but for the rest of a message or a smaller window");
+ETRAN_LIVE(__u32, homa_max_overcommit, 8, 1, 8, "messages",
+	   "how many of a link have grants at a time");
+ETRAN_LIVE(__u32, homa_max_rpcs_per_peer, 8, 1, 8, "messages",
+	   "those of one peer among them");
+ETRAN_LIVE(__u32, homa_max_sched_prio, 3, 0, 7, "",
+	   "highest priority of DATA that was granted");
+ETRAN_LIVE(__u32, homa_grant_fifo_fraction, 50, 0, 1000, "1/1000",
+	   "share of all that is granted that goes to the oldest message");
+ETRAN_LIVE(__u32, homa_fifo_grant_increment, 50000, 1, 1000000, "bytes",
+	   "what it is granted at a time");
 
 /* Sending: see pacer.h */
-const volatile __u32 homa_link_mbps
-	ETRAN_MEANING("speed of the NIC, Mb/s; 0: packets are not paced") = 25000;
-const volatile __u32 homa_max_link_usage
-	ETRAN_MEANING("how much of that DATA may use, 1/100") = 99;
-const volatile __u32 homa_max_nic_est_backlog_usecs
-	ETRAN_MEANING("work that the NIC may have and still be given a packet by a sending application, us") = 5;
-const volatile __u32 homa_max_nic_queue_usecs
-	ETRAN_MEANING("work that the NIC may be given in all, us") = 40;
-const volatile __u32 homa_defer_min_bytes
-	ETRAN_MEANING("bytes at the end of a message that are sent whatever the NIC has to do") = 1000;
-const volatile __u32 homa_pacer_fifo_fraction
-	ETRAN_MEANING("share of packets that the oldest message sends, 1/1000") = 50;
+ETRAN_LIVE(__u32, homa_link_mbps, 25000, 0, 4000000, "Mb/s",
+	   "speed of the NIC; 0: packets are not paced");
+ETRAN_LIVE(__u32, homa_max_link_usage, 99, 1, 100, "1/100",
+	   "how much of that DATA may use");
+ETRAN_LIVE(__u32, homa_max_nic_est_backlog_usecs, 5, 0, 100000, "us",
+	   "work that the NIC may have and still be given a packet by a sending application");
+ETRAN_LIVE(__u32, homa_max_nic_queue_usecs, 40, 1, 100000, "us",
+	   "work that the NIC may be given in all");
+ETRAN_LIVE(__u32, homa_defer_min_bytes, 1000, 0, 1000000, "bytes",
+	   "end of a message that is sent whatever the NIC has to do");
+ETRAN_LIVE(__u32, homa_pacer_fifo_fraction, 50, 0, 1000, "1/1000",
+	   "share of packets that the oldest message sends");
 
 /*
- * Priorities. What is longer than all cutoffs has priority 0. The map is for switches whose queues are
+ * Priorities. What is longer than all cutoffs has priority 0. Peers are told the cutoffs once for each
+ * version, so who changes them changes the version too, last. The map is for switches whose queues are
  * ranked otherwise, or are fewer.
  */
-const volatile __u16 homa_cutoff_version
-	ETRAN_MEANING("number of the set of cutoffs below, told in CUTOFFS; 0: peers are told none") = 1;
-const volatile __u32 homa_unsched_cutoff_7
-	ETRAN_MEANING("longest message to this host whose unscheduled DATA has priority 7, bytes") = 200;
-const volatile __u32 homa_unsched_cutoff_6
-	ETRAN_MEANING("the same for priority 6") = 2800;
-const volatile __u32 homa_unsched_cutoff_5
-	ETRAN_MEANING("the same for priority 5") = 15000;
-const volatile __u32 homa_unsched_cutoff_4
-	ETRAN_MEANING("the same for priority 4") = 1000000;
-const volatile __u32 homa_unsched_cutoff_3
-	ETRAN_MEANING("the same for priority 3") = 0;
-const volatile __u32 homa_unsched_cutoff_2
-	ETRAN_MEANING("the same for priority 2") = 0;
-const volatile __u32 homa_unsched_cutoff_1
-	ETRAN_MEANING("the same for priority 1") = 0;
-const volatile __u8 homa_priority_map_0
-	ETRAN_MEANING("upper three bits of TOS or traffic class in packets of priority 0, 0 to 7") = 0;
-const volatile __u8 homa_priority_map_1
-	ETRAN_MEANING("the same for priority 1") = 1;
-const volatile __u8 homa_priority_map_2
-	ETRAN_MEANING("the same for priority 2") = 2;
-const volatile __u8 homa_priority_map_3
-	ETRAN_MEANING("the same for priority 3") = 3;
-const volatile __u8 homa_priority_map_4
-	ETRAN_MEANING("the same for priority 4") = 4;
-const volatile __u8 homa_priority_map_5
-	ETRAN_MEANING("the same for priority 5") = 5;
-const volatile __u8 homa_priority_map_6
-	ETRAN_MEANING("the same for priority 6") = 6;
-const volatile __u8 homa_priority_map_7
-	ETRAN_MEANING("the same for priority 7") = 7;
+ETRAN_LIVE(__u32, homa_unsched_cutoff_7, 200, 0, 1000000, "bytes",
+	   "longest message to this host whose unscheduled DATA has priority 7");
+ETRAN_LIVE(__u32, homa_unsched_cutoff_6, 2800, 0, 1000000, "bytes",
+	   "the same for priority 6");
+ETRAN_LIVE(__u32, homa_unsched_cutoff_5, 15000, 0, 1000000, "bytes",
+	   "the same for priority 5");
+ETRAN_LIVE(__u32, homa_unsched_cutoff_4, 1000000, 0, 1000000, "bytes",
+	   "the same for priority 4");
+ETRAN_LIVE(__u32, homa_unsched_cutoff_3, 0, 0, 1000000, "bytes",
+	   "the same for priority 3");
+ETRAN_LIVE(__u32, homa_unsched_cutoff_2, 0, 0, 1000000, "bytes",
+	   "the same for priority 2");
+ETRAN_LIVE(__u32, homa_unsched_cutoff_1, 0, 0, 1000000, "bytes",
+	   "the same for priority 1");
+ETRAN_LIVE(__u16, homa_cutoff_version, 1, 0, 65535, "",
+	   "number of the set of cutoffs above, told in CUTOFFS; 0: peers are told none");
+ETRAN_LIVE(__u8, homa_priority_map_0, 0, 0, 7, "",
+	   "upper three bits of TOS or traffic class in packets of priority 0");
+ETRAN_LIVE(__u8, homa_priority_map_1, 1, 0, 7, "",
+	   "the same for priority 1");
+ETRAN_LIVE(__u8, homa_priority_map_2, 2, 0, 7, "",
+	   "the same for priority 2");
+ETRAN_LIVE(__u8, homa_priority_map_3, 3, 0, 7, "",
+	   "the same for priority 3");
+ETRAN_LIVE(__u8, homa_priority_map_4, 4, 0, 7, "",
+	   "the same for priority 4");
+ETRAN_LIVE(__u8, homa_priority_map_5, 5, 0, 7, "",
+	   "the same for priority 5");
+ETRAN_LIVE(__u8, homa_priority_map_6, 6, 0, 7, "",
+	   "the same for priority 6");
+ETRAN_LIVE(__u8, homa_priority_map_7, 7, 0, 7, "",
+	   "the same for priority 7");
+
+/* So many ticks, at least one: a timer must rest between two rounds. */
+static __always_inline __u64 ticks_ns(__u32 ticks)
+{
+	return (ticks ? ticks : 1) * etran_bounded(homa_tick_ns);
+}
 
 #endif /* _HOMA_TUNABLES_H */

@@ -3,6 +3,7 @@
  * The smallest filter, with a tunable. Compiled several times, with the macros below, into the objects
  * that must be refused.
  */
+#include <stdbool.h>
 #include "etran.bpf.h"
 
 #ifndef FILTER_NAME
@@ -13,6 +14,7 @@
 #endif
 
 const volatile __u32 ctl_verdict = ETRAN_PASS;
+ETRAN_LIVE(bool, ctl_counts, true, 0, 1, "", "are packets counted?");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -27,7 +29,7 @@ __u32 BPF_PROG(ctl_in, struct etran_filter_pkt *pkt, struct etran_hdr *hdr)
 	__u32 key = 0;
 	__u64 *n = bpf_map_lookup_elem(&seen, &key);
 
-	if (n)
+	if (n && ctl_counts)
 		__sync_fetch_and_add(n, 1);
 	return ctl_verdict;
 }

@@ -9,7 +9,9 @@ need_files "$OBJ/ok.bpf.o" "$OBJ/filter.bpf.o"
 ctl -j show "$OBJ/filter.bpf.o"
 expect "show of a filter's object" 0
 json "show: what it is" '.filter and .name == "ctlfilter" and .priority == 7 and (has("ip_proto") | not)'
-json "show: its tunables" '.tunables == [{name: "ctl_verdict", type: "__u32", value: 3}]'
+json "show: its tunables" '.tunables == [{name: "ctl_verdict", type: "__u32", value: 3, live: false},
+	{name: "ctl_counts", type: "bool", value: true, default: true, min: false, max: true, live: true,
+	 meaning: "are packets counted?"}]'
 ctl show "$OBJ/filter.bpf.o"
 expect "show of a filter's object as text" 0 "^priority +7"
 
@@ -51,6 +53,14 @@ expect "add" 0
 json "add is JSON" '.name == "ctlfilter" and .priority == 7 and .link_id > 0 and
 	.pin == "/sys/fs/bpf/etran/filter/ctlfilter"'
 check "the link and the maps are pinned" test -e $PIN/filter/ctlfilter/link -a -e $PIN/filter/ctlfilter/seen
+ctl set ctlfilter.ctl_counts=false
+expect "set of a filter's live tunable" 0 "^ctlfilter: ctl_counts = false \\(was true\\)"
+ctl set ctlfilter.counts=true
+expect "set: what is in front is the filter's name, not ctl" 2 "no tunable 'counts'; it has ctl_verdict, ctl_counts"
+ctl set ctlfilter.ctl_counts=true
+expect "set again" 0 "was false"
+ctl set ctlfilter.ctl_verdict=0
+expect "set of a filter's constant" 2 "ctl_verdict of 'ctlfilter' is a constant"
 ctl filter add "$OBJ/filter.bpf.o"
 expect "the same filter again" 1 "'ctlfilter' is attached already \(priority 7, .*; .*filter del ctlfilter"
 ctl filter add "$OBJ/filter2.bpf.o" --priority -5 --set ctl_verdict=0

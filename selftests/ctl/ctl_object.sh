@@ -68,6 +68,40 @@ bad_set ctl_enabled=maybe "true or false"
 bad_set ctl_mode=CTL_NONE "no value"
 bad_set ctl_large=18446744073709551616 "out of range"
 
+# With what the source says of them.
+ctl -j show "$OBJ/live.bpf.o"
+json "show OBJ: kinds, units, ranges, defaults" '[.tunables[] | select(.name | startswith("ctltest_"))] |
+	[.[] | select(.live) | .name] == ["ctltest_first", "ctltest_room", "ctltest_pause", "ctltest_share",
+		"ctltest_shift", "ctltest_on", "ctltest_mode"] and
+	any(. == {name: "ctltest_room", type: "__u32", value: 10, default: 10, unit: "bytes", min: 1,
+		max: 1000000, live: true, meaning: "how much fits"}) and
+	any(. == {name: "ctltest_shift", type: "__s16", value: -3, default: -3, min: -10, max: 10, live: true,
+		meaning: "which way"}) and
+	any(.name == "ctltest_on" and .default == true) and
+	any(.name == "ctltest_mode" and .default == "CTL_SLOW" and .max == "CTL_FAST") and
+	any(.name == "ctltest_fixed" and .default == 7 and .live == false)'
+ctl show "$OBJ/live.bpf.o"
+expect "show OBJ as text" 0 "__u32 ctltest_room = 10 bytes \(default 10, from 1 to 1000000, live\)"
+expect "show OBJ: a constant" 0 "__u32 ctltest_fixed = 7 packets \(default 7, from 1 to 8, at load\)"
+bad_live()
+{
+	ctl load "$OBJ/live.bpf.o" --set "$1"
+	expect "--set $1" 2 "$2"
+}
+bad_live room=0 "ctltest_room=0 is out of range; ctltest_room is from 1 to 1000000 bytes"
+bad_live ctltest_room=1000001 "from 1 to 1000000 bytes"
+bad_live room=1001K "from 1 to 1000000 bytes"
+bad_live room=10ms "'10ms' is no value for ctltest_room; it is a __u32, give a number of bytes, or one with a unit like 10K"
+bad_live room=99999999999999G "out of range"
+bad_live pause=1500ns "ctltest_pause=1500ns is no whole number of us; ctltest_pause is counted in those"
+bad_live pause=1 "from 1000 to 2000000000 us"
+bad_live share=101% "from 0 to 100 1/100"
+bad_live shift=11 "from -10 to 10"
+bad_live shift=1K "'1K' is no value for ctltest_shift"
+bad_live fixed=9 "from 1 to 8 packets"
+bad_live mode=CTL_NONE "no value"
+bad_live other_room=1 "no tunable 'other_room'"
+
 if [ "$(id -u)" = 0 ]; then
 	# Files of root's home may be out of reach for others.
 	cp "$CTL" "$OBJ/ok.bpf.o" "$WORK" && chmod -R a+rX "$WORK"
@@ -88,7 +122,7 @@ fi
 if [ -d /sys/module/etran ]; then
 	echo "# the module is loaded: what happens without it is not tested"
 else
-	for c in "load $OBJ/ok.bpf.o" "unload ctltest" list "show ctltest" stats; do
+	for c in "load $OBJ/ok.bpf.o" "unload ctltest" list "show ctltest" "set ctltest.x=1" stats; do
 		[ "$(id -u)" = 0 ] || [ "${c%% *}" = list ] || [ "${c%% *}" = stats ] || continue
 		# shellcheck disable=SC2086
 		ctl $c

@@ -49,6 +49,19 @@ const volatile __u64 ctl_large = 1;
 #ifdef CTL_NEXT
 const volatile __u32 ctl_added = 11;
 #endif
+#ifdef CTL_LIVE
+/* Among the live ones, so that others lie elsewhere than in the object without. */
+ETRAN_LIVE(__u64, ctltest_first, 1, 0, 9, "", "there is none before it");
+#endif
+#if defined(CTL_LIVE) || defined(CTL_NEXT_LIVE)
+ETRAN_LIVE(__u32, ctltest_room, 10, 1, 1000000, "bytes", "how much fits");
+ETRAN_LIVE(__u64, ctltest_pause, 1000, 1000, 2000000000, "us", "how long nothing is done");
+ETRAN_LIVE(__u8, ctltest_share, 5, 0, 100, "1/100", "how much of all");
+ETRAN_LIVE(__s16, ctltest_shift, -3, -10, 10, "", "which way");
+ETRAN_LIVE(bool, ctltest_on, true, 0, 1, "", "is it on?");
+ETRAN_LIVE(enum ctl_mode, ctltest_mode, CTL_SLOW, 3, 7, "", "in which way");
+ETRAN_AT_LOAD(__u32, ctltest_fixed, 7, 1, 8, "packets", "how many");
+#endif
 
 /* State in a global variable: packets seen, whoever saw them. */
 #ifdef CTL_MOVED
@@ -115,6 +128,9 @@ SEC("struct_ops/ctl_ingress")
 __u32 BPF_PROG(ctl_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
 	__u32 key = 0;
+#if defined(CTL_LIVE) || defined(CTL_NEXT_LIVE)
+	int share, shift;
+#endif
 
 	count(COUNTER_INGRESS);
 	__sync_fetch_and_add(&ctl_seen, 1);
@@ -125,6 +141,18 @@ __u32 BPF_PROG(ctl_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 #else
 	if (bpf_map_lookup_elem(&dropped, &key))
 		return ETRAN_DROP;
+#endif
+#if defined(CTL_LIVE) || defined(CTL_NEXT_LIVE)
+	/* Packets that come while it has this value show that programs see it. */
+	if (ctltest_room == 777 && ctltest_on && ctltest_fixed)
+		count(COUNTER_NEVER);
+	/* Where harm is to be kept off, what is out of range is not seen. */
+	share = etran_bounded(ctltest_share);
+	barrier_var(share);
+	shift = etran_bounded(ctltest_shift);
+	barrier_var(shift);
+	if (share > 100 || shift < -10 || shift > 10)
+		etran_error(-43, "ctl: a tunable is out of range");
 #endif
 #ifdef CTL_LINK_MAP
 	if (!bpf_map_lookup_elem(&link, &key))

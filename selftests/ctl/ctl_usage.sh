@@ -5,7 +5,7 @@
 . "$(dirname -- "$0")/lib.sh"
 need_files
 
-for c in load replace unload list show filter stats check version; do
+for c in load replace unload list show set filter stats check version; do
 	ctl help $c
 	expect "help $c" 0 "^usage: etranctl $c"
 done
@@ -45,6 +45,7 @@ ctl
 expect "no command" 2 "no command given"
 usage "unknown command" frobnicate
 usage "command that fits two" l
+usage "command that fits three" s
 usage "unknown option" --frobnicate list
 usage "unknown letter" -x list
 usage "option without its value" load x --dev
@@ -56,6 +57,8 @@ usage "unload NAME --all" unload x --all
 usage "list with an argument" list x
 usage "show of two" show a b
 usage "replace without object" replace
+usage "set without an assignment" set
+usage "set with a device" set a.b=1 --dev eth0
 usage "replace with a device" replace x --dev eth0
 usage "stats with two names" stats a b
 usage "stats -w without seconds" stats -w
@@ -94,7 +97,7 @@ if command -v man >/dev/null; then
 else
 	skip_case "the man page has no warnings" "man is not installed"
 fi
-for c in load replace unload list show filter stats check version; do
+for c in load replace unload list show set filter stats check version; do
 	check "the man page has $c" grep -q "$c" "$TOP/ctl/man/etranctl.8"
 done
 done_testing
