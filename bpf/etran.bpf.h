@@ -93,6 +93,17 @@ struct etran_hdr {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+/* Contexts of iterators: see bpf/README.md on 'etranctl rpc'. */
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
+};
+
 /**
  * struct etran_pkt - context of egress, ingress and gen
  * @len: ingress: length of the IP packet, bytes, checked against the frame. Otherwise 0.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Pins: what keeps a transport alive after etranctl has exited. /sys/fs/bpf/etran/NAME/ holds its
- * BPF link as "link" and each of its maps by name, the program's data sections as rodata, data and
- * bss. Pinning the maps is not a convenience: BPF timers in a map are cancelled when the last user
- * reference to it goes. Filters are pinned in the same way, in /sys/fs/bpf/etran/filter/NAME/.
+ * BPF link as "link" and each of its maps by name, the program's data sections as rodata, data, bss and
+ * data_tunables; and as "show_rpcs" what 'etranctl rpc' reads. Pinning the maps is not a convenience: BPF
+ * timers in a map are cancelled when the last user reference to it goes. Filters are pinned in the same way, in /sys/fs/bpf/etran/filter/NAME/.
  *
  * Nothing else is recorded anywhere: which transports and link devices exist is asked of the
  * kernel, and a link device that etranctl made carries an alias. So no file can be out of date.
@@ -152,7 +152,7 @@ int pin_create(const char *transport, struct bpf_object *obj, int link_fd)
 
 		if (bpf_map__fd(map) < 0)	/* not created: autocreate was off */
 			continue;
-		if (!strcmp(name, "link")) {
+		if (!strcmp(name, PIN_LINK)) {
 			pin_remove(transport);
 			return -EINVAL;
 		}
@@ -162,8 +162,10 @@ int pin_create(const char *transport, struct bpf_object *obj, int link_fd)
 			return err;
 		}
 	}
-	if (bpf_obj_pin(link_fd, pin_path(transport, "link"))) {
-		err = -errno;
+	err = rpc_iter_pin(obj, pin_path(transport, PIN_RPCS));
+	if (!err || err == -ENOENT)
+		err = bpf_obj_pin(link_fd, pin_path(transport, PIN_LINK)) ? -errno : 0;
+	if (err) {
 		pin_remove(transport);
 		return err;
 	}
@@ -172,7 +174,7 @@ int pin_create(const char *transport, struct bpf_object *obj, int link_fd)
 
 int pin_link_fd(const char *transport)
 {
-	return pin_map_fd(transport, "link");
+	return pin_map_fd(transport, PIN_LINK);
 }
 
 int pin_map_fd(const char *transport, const char *map)
@@ -268,7 +270,7 @@ int pin_remove(const char *transport)
 
 	snprintf(name, sizeof(name), "%s", transport);
 	/* The link first: maps that go while programs use them stop timers only. */
-	unlink(pin_path(name, "link"));
+	unlink(pin_path(name, PIN_LINK));
 	err = pin_each(name, unlink_pin, name);
 	if (!err && rmdir(pin_path(name, "")))
 		err = -errno;

@@ -32,6 +32,9 @@ enum ctl_status {
 #define PIN_DIR		BPFFS_DIR "/etran"
 /* Below it: filters are pinned as transports are, under names that begin with this and a slash. */
 #define FILTER_DIR	"filter"
+/* Pins that are no maps: the BPF link of the transport, and that of its iterator, see rpc.c. */
+#define PIN_LINK	"link"
+#define PIN_RPCS	"show_rpcs"
 /* Marks a link device as made by etranctl: what it may remove again. Kept by the kernel. */
 #define LINK_ALIAS	"created by etranctl"
 
@@ -44,6 +47,9 @@ enum ctl_status {
  * @set: values of --set, @nset of them
  * @priority: value of --priority, NULL if it was not given
  * @watch: value of --watch, likewise
+ * @peer: value of --peer, likewise
+ * @port: value of --port, likewise
+ * @state: value of --state, likewise
  * @all: --all was given
  * @force: --force was given
  */
@@ -69,6 +75,7 @@ int cmd_unload(const struct ctl_args *args);
 int cmd_list(const struct ctl_args *args);
 int cmd_show(const struct ctl_args *args);
 int cmd_set(const struct ctl_args *args);
+int cmd_rpc(const struct ctl_args *args);
 int cmd_filter(const struct ctl_args *args);
 int cmd_stats(const struct ctl_args *args);
 int cmd_check(const struct ctl_args *args);
@@ -282,6 +289,11 @@ int pin_each_transport(int (*fn)(const char *name, void *arg), void *arg);
 int pin_each_filter(int (*fn)(const char *name, void *arg), void *arg);
 /* What the functions above want to be told for a filter: "filter/NAME". A static buffer. */
 const char *pin_filter(const char *name);
+
+/* ---- rpc.c --------------------------------------------------------------------------------- */
+
+/* Pins the iterator that tells of a loaded object's RPCs; -ENOENT when it has none. */
+int rpc_iter_pin(struct bpf_object *obj, const char *path);
 
 /* ---- filter.c ------------------------------------------------------------------------------ */
 

@@ -20,10 +20,11 @@ enum {
 	OPT_FORCE = 1 << 3,
 	OPT_PRIORITY = 1 << 4,
 	OPT_WATCH = 1 << 5,
+	OPT_RPC = 1 << 6,	/* --peer, --port, --state */
 };
 
 /* Long options without a letter. */
-enum { LONG_DEV = 256, LONG_SET, LONG_ALL, LONG_FORCE, LONG_PRIORITY };
+enum { LONG_DEV = 256, LONG_SET, LONG_ALL, LONG_FORCE, LONG_PRIORITY, LONG_PEER, LONG_PORT, LONG_STATE };
 
 static const struct command {
 	const char *name;
@@ -84,6 +85,13 @@ static const struct command {
 	  "  --all                those that are zero too\n"
 	  "  -w, --watch SECONDS  again and again, with rates per second, until Ctrl-C or\n"
 	  "                       SIGTERM ends it; with -j one line of JSON each time\n" },
+	{ "rpc", cmd_rpc, OPT_RPC, "rpc [NAME] [--peer ADDR] [--port PORT] [--state STATE]",
+	  "Lists what is under way now, of the transport NAME or of all that tell: id, who began it, state,\n"
+	  "the peer, the port here, bytes sent and received of how many, how old it is, and for how long\n"
+	  "the peer has said nothing about it. The oldest first.\n"
+	  "  --peer ADDR    only those with this host\n"
+	  "  --port PORT    only those with this port at either end\n"
+	  "  --state STATE  only those in this state; homa: outgoing, incoming, in-service, failed\n" },
 	{ "check", cmd_check, OPT_DEV, "check [[NETNS/]IF]...",
 	  "Is this machine ready? Each line says ok, warn or fail, and what to do about it.\n"
 	  "Looks at the devices named, or at all of this network namespace.\n" },
@@ -180,6 +188,12 @@ static int check_options(const struct command *cmd, const struct ctl_args *args)
 		wrong = "--priority";
 	if (args->watch && !(cmd->opts & OPT_WATCH))
 		wrong = "--watch";
+	if (args->peer && !(cmd->opts & OPT_RPC))
+		wrong = "--peer";
+	if (args->port && !(cmd->opts & OPT_RPC))
+		wrong = "--port";
+	if (args->state && !(cmd->opts & OPT_RPC))
+		wrong = "--state";
 	return wrong ? fail(CTL_USAGE, "%s takes no %s; 'etranctl help %s' shows what it takes",
 			    cmd->name, wrong, cmd->name) : CTL_OK;
 }
@@ -230,6 +244,9 @@ int main(int argc, char **argv)
 		{ "force", no_argument, NULL, LONG_FORCE },
 		{ "priority", required_argument, NULL, LONG_PRIORITY },
 		{ "watch", required_argument, NULL, 'w' },
+		{ "peer", required_argument, NULL, LONG_PEER },
+		{ "port", required_argument, NULL, LONG_PORT },
+		{ "state", required_argument, NULL, LONG_STATE },
 		{}
 	};
 	struct ctl_args args = {};
@@ -277,6 +294,15 @@ int main(int argc, char **argv)
 			break;
 		case LONG_PRIORITY:
 			args.priority = optarg;
+			break;
+		case LONG_PEER:
+			args.peer = optarg;
+			break;
+		case LONG_PORT:
+			args.port = optarg;
+			break;
+		case LONG_STATE:
+			args.state = optarg;
 			break;
 		default:
 			/* Reported below, once it is known whether in JSON too. */

@@ -31,6 +31,7 @@ struct replacement {
 	struct transport_object o;
 	struct etran_transport_info old;
 	struct json_object *kept, *made, *gone;
+	bool shows_rpcs;
 };
 
 /* What the module would refuse, with both sides named. */
@@ -119,7 +120,7 @@ static int reuse_map(struct replacement *r, struct bpf_map *map)
 	if (bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS ||
 	    is_of_programs(map) || !bpf_map__autocreate(map))
 		return CTL_OK;
-	if (!strcmp(name, "link"))
+	if (!strcmp(name, PIN_LINK))
 		return fail(CTL_FAILURE, "a map of '%s' is called 'link', which is what its BPF link is"
 			    " pinned as; rename it", r->o.name);
 	fd = pin_map_fd(r->o.name, name);
@@ -232,6 +233,7 @@ static int remove_new(const char *name, void *arg)
 static int pin_new_maps(struct replacement *r)
 {
 	struct bpf_map *map;
+	int err;
 
 	/* Of a replace that was killed. */
 	pin_each(r->o.name, remove_new, r->o.name);
@@ -244,6 +246,11 @@ static int pin_new_maps(struct replacement *r)
 			return fail(CTL_FAILURE, "cannot pin the map '%s' at %s: %s; is the BPF file system"
 				    " read-only?", name, pin_path(r->o.name, ""), strerror(errno));
 	}
+	err = rpc_iter_pin(r->o.obj, pin_path(r->o.name, new_name(PIN_RPCS)));
+	if (err && err != -ENOENT)
+		return fail(CTL_FAILURE, "cannot pin the iterator " PIN_RPCS " of '%s': %s; is the BPF file"
+			    " system read-only?", r->o.name, strerror(-err));
+	r->shows_rpcs = !err;
 	return CTL_OK;
 }
 
@@ -256,7 +263,11 @@ static int settle_pin(const char *name, void *arg)
 		snprintf(from, sizeof(from), "%s", pin_path(r->o.name, name));
 		if (rename(from, pin_path(r->o.name, name + strlen(PIN_NEW))))
 			warning("cannot rename %s: %s; rename it by hand", from, strerror(errno));
-	} else if (strcmp(name, "link") && !is_of_object(r, name)) {
+	} else if (!strcmp(name, PIN_RPCS)) {
+		/* The new one is there already, or has none. */
+		if (!r->shows_rpcs)
+			unlink(pin_path(r->o.name, name));
+	} else if (strcmp(name, PIN_LINK) && !is_of_object(r, name)) {
 		unlink(pin_path(r->o.name, name));
 		json_object_array_add(r->gone, json_object_new_string(name));
 	}
@@ -291,7 +302,7 @@ static int update(struct replacement *r)
 	if (link_fd < 0)
 		return fail(CTL_FAILURE, "'%s' is loaded, but %s cannot be opened: %s; it was loaded from"
 			    " another mount namespace or by another program: replace it there", r->o.name,
-			    pin_path(r->o.name, "link"), strerror(-link_fd));
+			    pin_path(r->o.name, PIN_LINK), strerror(-link_fd));
 	status = prepare_ops(r);
 	if (!status)
 		status = pin_new_maps(r);

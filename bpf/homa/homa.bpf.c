@@ -36,6 +36,7 @@
 #include "gen.h"	/* program gen */
 #include "timer.h"	/* silence: asking again, giving up */
 #include "exit.h"	/* after it was detached; program detached */
+#include "show.h"	/* what is under way, for people; program show_rpcs */
 
 char LICENSE[] SEC("license") = "GPL";
 

@@ -96,6 +96,7 @@ struct range {
  * @starved: the application had no buffer for the last piece that came
  * @resend_next: number of the gap that the next RESEND is for
  * @error: RPC_FAILED: positive errno for the application
+ * @begun_ns: when it began at this host
  * @heard_ns: when a packet showed last that the peer works on it, or when there last was
  *	something to do here first
  * @asked_ns: when RESEND or NEED_ACK was sent last
@@ -145,6 +146,7 @@ struct rpc {
 	__u8 sending;
 	__be16 cutoff_version;
 	__u32 error;
+	__u64 begun_ns;
 	__u64 heard_ns;
 	__u64 asked_ns;
 	__u64 due_ns;
@@ -240,6 +242,7 @@ static __always_inline void rpc_begin(struct rpc *rpc, const struct rpc_key *key
 	rpc->generation = generation;
 	rpc->key = *key;
 	rpc->endpoint = endpoint;
+	rpc->begun_ns = now;
 	rpc->heard_ns = now;
 	rpc->asked_ns = now;
 	rpc->state = state;

@@ -4,6 +4,8 @@
  * its own. Compiled several times, with the macros below, into the objects that must be refused.
  */
 #include <stdbool.h>
+#include <bpf/bpf_endian.h>
+#include <etran/rpc.h>
 #include "etran.bpf.h"
 
 #ifndef CTL_NAME
@@ -109,6 +111,46 @@ struct {
 } link SEC(".maps");
 #endif
 
+#ifdef CTL_RPCS
+/* One entry for each packet that came. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64);
+} rpcs SEC(".maps");
+
+SEC("iter/bpf_map_elem")
+int show_rpcs(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct etran_rpc_record r = { .size = sizeof(r), .state = "odd" };
+	const __u64 *key = ctx->key, *value = ctx->value;
+
+	if (!key || !value)
+		return 0;
+	r.id = *key;
+	r.flags = *key & 1 ? ETRAN_RPC_SERVER : 0;
+	if (!(*key & 1))
+		__builtin_memcpy(r.state, "even", sizeof("even"));
+	/* 10.9.0.2, or 2001:db8::<id> for every fourth. */
+	r.peer[2] = bpf_htonl(0xffff);
+	r.peer[3] = bpf_htonl(0x0a090002);
+	if (!(*key & 3)) {
+		r.peer[0] = bpf_htonl(0x20010db8);
+		r.peer[2] = 0;
+		r.peer[3] = bpf_htonl(*key);
+	}
+	r.peer_port = 1000 + *key;
+	r.port = 500;
+	r.age_ns = bpf_ktime_get_ns() - *value;
+	r.quiet_ns = 1500000;
+	r.send_len = 100000;
+	r.sent = *key;
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0;
+}
+#endif
+
 static void count(enum transport_counter which)
 {
 	__u32 key = which;
@@ -133,7 +175,13 @@ __u32 BPF_PROG(ctl_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 #endif
 
 	count(COUNTER_INGRESS);
+#ifdef CTL_RPCS
+	__u64 id = __sync_fetch_and_add(&ctl_seen, 1) + 1, now = bpf_ktime_get_ns();
+
+	bpf_map_update_elem(&rpcs, &id, &now, BPF_ANY);
+#else
 	__sync_fetch_and_add(&ctl_seen, 1);
+#endif
 #ifdef CTL_NEXT
 	count(COUNTER_NEVER);
 	if (bpf_map_lookup_elem(&added, &key) && ctl_added)
