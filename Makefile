@@ -35,7 +35,7 @@ RUNNING	:= /lib/modules/$(shell uname -r)/build
 KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
 
 .DEFAULT_GOAL := all
-.PHONY: all build module bpf userlib ctl selftests setup setup-build demo check lab kernel \
+.PHONY: all build module bpf userlib ctl tools selftests setup setup-build demo check lab kernel \
 	bench bench-list bench-profile \
 	clean help checkpatch sparse install modules_install uninstall
 
@@ -43,7 +43,7 @@ KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
 all: setup-build
 	@$(MAKE) -j$(JOBS) build KDIR=$(KDIR)
 
-build: module bpf userlib ctl selftests
+build: module bpf userlib ctl tools selftests
 
 setup:
 	@$(LAB_DIR)/setup lab
@@ -54,7 +54,7 @@ setup-build:
 
 # A goal named alone does its own set-up; inside `make build` it is done already.
 ifeq ($(filter build,$(MAKECMDGOALS)),)
-module bpf userlib ctl selftests: | setup-build
+module bpf userlib ctl tools selftests: | setup-build
 endif
 
 ## module: etran.ko -> build/module/<release>/etran.ko
@@ -72,6 +72,10 @@ userlib:
 ## ctl: etranctl -> build/bin/etranctl
 ctl: bpf
 	@$(MAKE) -C ctl O=$(O) LIBBPF=$(LIBBPF)
+
+## tools: homa_bench -> build/bin
+tools: userlib
+	@$(MAKE) -C tools O=$(O)
 
 ## selftests: test programs, the demo's, testnic.ko -> build/selftests
 selftests: userlib
@@ -138,9 +142,10 @@ sparse:
 
 ## install: tools, library, headers, man pages, transports [PREFIX=/usr/local] [DESTDIR=]
 install: setup-build
-	@$(MAKE) -j$(JOBS) bpf userlib ctl
+	@$(MAKE) -j$(JOBS) bpf userlib ctl tools
 	@$(MAKE) -C userlib install O=$(O) LIBBPF=$(LIBBPF) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
 	@$(MAKE) -C ctl install O=$(O) LIBBPF=$(LIBBPF) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
+	@$(MAKE) -C tools install O=$(O) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
 	@install -d $(DESTDIR)$(PREFIX)/lib/etran
 	@install -m 644 $(O)/bpf/*.bpf.o $(DESTDIR)$(PREFIX)/lib/etran/
 

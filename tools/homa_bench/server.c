@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * homa_bench server: a socket for each port, some threads on each, every request answered with its
+ * own bytes or the first few of them.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+/**
+ * struct server - what was asked for
+ * @port: first one
+ * @ports: how many
+ * @threads: on each
+ * @answer: most bytes of a response, 0 for any
+ */
+struct server {
+	unsigned int port;
+	unsigned int ports;
+	unsigned int threads;
+	unsigned int answer;
+};
+
+/**
+ * struct worker - a thread
+ * @server: all that they share
+ * @thread: it
+ * @fd: its socket
+ * @requests: received
+ * @responses: sent
+ * @failed: requests that could not be answered
+ * @dead: it ended before it should
+ */
+struct worker {
+	const struct server *server;
+	pthread_t thread;
+	int fd;
+	uint64_t requests;
+	uint64_t responses;
+	uint64_t failed;
+	bool dead;
+};
+
+static int fds[MAX_PORTS];
+
+static void *serve(void *arg)
+{
+	struct worker *w = arg;
+	struct sockaddr_in peer;
+	size_t peer_len;
+	uint64_t id;
+	ssize_t n;
+	char *buf;
+
+	buf = malloc(HOMA_MAX_MESSAGE_LENGTH);
+	while (buf) {
+		id = 0;
+		peer_len = sizeof(peer);
+		n = homa_recv(w->fd, buf, HOMA_MAX_MESSAGE_LENGTH, HOMA_RECV_REQUEST,
+			      (struct sockaddr *)&peer, &peer_len, &id, NULL, NULL);
+		if (n < 0) {
+			/* Closed by main(). */
+			if (errno == EBADF)
+				break;
+			/* An RPC that failed, not the socket. */
+			if (errno == EINTR || id)
+				continue;
+			fprintf(stderr, "homa_bench: homa_recv: %s: %s\n", strerror(errno),
+				etran_strerror_detail());
+			w->dead = true;
+			break;
+		}
+		w->requests++;
+		if (w->server->answer && n > w->server->answer)
+			n = w->server->answer;
+		if (!homa_reply(w->fd, buf, n, (struct sockaddr *)&peer, peer_len, id))
+			w->responses++;
+		else if (errno != EBADF)
+			w->failed++;
+	}
+	if (!buf) {
+		fprintf(stderr, "homa_bench: out of memory; free some\n");
+		w->dead = true;
+	}
+	free(buf);
+	/* Nobody would answer here any more. */
+	if (w->dead)
+		kill(getpid(), SIGTERM);
+	return NULL;
+}
+
+static int open_port(uint16_t port)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
+	int fd = homa_socket(AF_INET, 0);
+
+	if (fd < 0) {
+		fprintf(stderr, "homa_bench: homa_socket: %s\n", etran_strerror_detail());
+		return -1;
+	}
+	if (homa_bind(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		fprintf(stderr, "homa_bench: port %u: %s\n", port, etran_strerror_detail());
+		homa_close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int run(const struct server *s)
+{
+	unsigned int n = s->ports * s->threads, started = 0, opened, i;
+	struct worker *workers = calloc(n, sizeof(*workers)), sum = {};
+	int sig, status = BENCH_FAILED;
+	sigset_t set;
+
+	/* Before there are threads, which inherit it: the signal is main()'s. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (!workers)
+		return BENCH_FAILED;
+	for (opened = 0; opened < s->ports; opened++) {
+		fds[opened] = open_port(s->port + opened);
+		if (fds[opened] < 0)
+			goto close;
+	}
+	for (; started < n; started++) {
+		workers[started].server = s;
+		workers[started].fd = fds[started % s->ports];
+		errno = pthread_create(&workers[started].thread, NULL, serve, &workers[started]);
+		if (errno) {
+			perror("homa_bench: a thread cannot be started");
+			goto close;
+		}
+	}
+	puts("ready");
+	fflush(stdout);
+	sigwait(&set, &sig);
+	status = BENCH_OK;
+close:
+	for (i = 0; i < opened; i++)
+		homa_close(fds[i]);
+	for (i = 0; i < started; i++) {
+		pthread_join(workers[i].thread, NULL);
+		sum.requests += workers[i].requests;
+		sum.responses += workers[i].responses;
+		sum.failed += workers[i].failed;
+		if (workers[i].dead)
+			status = BENCH_FAILED;
+	}
+	if (started == n)
+		printf("requests %llu responses %llu failed %llu\n", (unsigned long long)sum.requests,
+		       (unsigned long long)sum.responses, (unsigned long long)sum.failed);
+	free(workers);
+	return status;
+}
+
+static const struct argp_option options[] = {
+	{ "port", 'p', "PORT", 0, "First port (default 4000)", 0 },
+	{ "ports", 'n', "N", 0, "Serve so many ports from there on, a socket each (default 1)", 0 },
+	{ "threads", 't', "N", 0, "Threads on each port (default 1)", 0 },
+	{ "answer", 'a', "BYTES", 0,
+	  "Answer with at most the first BYTES of a request (default: all of it)", 0 },
+	{}
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct server *s = state->input;
+
+	switch (key) {
+	case 'p':
+		s->port = arg_number(state, "--port", arg, 1, HOMA_MIN_DEFAULT_PORT - 1);
+		return 0;
+	case 'n':
+		s->ports = arg_number(state, "--ports", arg, 1, MAX_PORTS);
+		return 0;
+	case 't':
+		s->threads = arg_number(state, "--threads", arg, 1, MAX_THREADS);
+		return 0;
+	case 'a':
+		s->answer = arg_number(state, "--answer", arg, 1, HOMA_MAX_MESSAGE_LENGTH);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "too many arguments: '%s'", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (s->port + s->ports > HOMA_MIN_DEFAULT_PORT)
+			argp_error(state, "--ports: the last would be %u; ports of servers end at %u",
+				   s->port + s->ports - 1, HOMA_MIN_DEFAULT_PORT - 1);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+int server_main(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options, parse, "",
+		"Answers requests with their own bytes until SIGTERM or SIGINT, then tells how many. Prints \"ready\" when requests can come.",
+	};
+	struct server s = { .port = DEFAULT_PORT, .ports = 1, .threads = 1 };
+
+	argp_parse(&argp, argc, argv, 0, NULL, &s);
+	return run(&s);
+}
