@@ -35,7 +35,7 @@ RUNNING	:= /lib/modules/$(shell uname -r)/build
 KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
 
 .DEFAULT_GOAL := all
-.PHONY: all build module bpf userlib ctl tools selftests setup setup-build demo check lab kernel \
+.PHONY: all build module bpf userlib ctl tools examples selftests setup setup-build demo check lab kernel \
 	bench bench-list bench-profile \
 	clean help checkpatch sparse install modules_install uninstall
 
@@ -43,7 +43,7 @@ KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
 all: setup-build
 	@$(MAKE) -j$(JOBS) build KDIR=$(KDIR)
 
-build: module bpf userlib ctl tools selftests
+build: module bpf userlib ctl tools examples selftests
 
 setup:
 	@$(LAB_DIR)/setup lab
@@ -54,7 +54,7 @@ setup-build:
 
 # A goal named alone does its own set-up; inside `make build` it is done already.
 ifeq ($(filter build,$(MAKECMDGOALS)),)
-module bpf userlib ctl tools selftests: | setup-build
+module bpf userlib ctl tools examples selftests: | setup-build
 endif
 
 ## module: etran.ko -> build/module/<release>/etran.ko
@@ -76,6 +76,10 @@ ctl: bpf
 ## tools: homa_bench -> build/bin
 tools: userlib
 	@$(MAKE) -C tools O=$(O)
+
+## examples: applications to begin from -> build/examples
+examples: userlib
+	@$(MAKE) -C examples O=$(O)
 
 ## selftests: test programs, the demo's, testnic.ko -> build/selftests
 selftests: userlib
