@@ -14,10 +14,14 @@
  * in the TX rings and gen is not called, and both go on when it is short. (Rejected: dropping them: a
  * burst of a transport that does nothing wrong would cost it a timeout.)
  *
- * Pages come from one page_pool a CPU, used with bottom halves off only: its cache has one consumer.
+ * Pages come from one page_pool a CPU, used with bottom halves off only: its cache has one consumer. Each
+ * packet that waits for its time, or is held with its headers, has one, and what comes back at once after a
+ * burst stays with the pool up to a number (parameter pages=): a page from the kernel's allocator and back
+ * costs as much as all else of a timed release.
  */
 #include <linux/etherdevice.h>
 #include <linux/ip.h>
+#include <linux/moduleparam.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/neighbour.h>
@@ -31,6 +35,13 @@
 #define RETRY_NS	(50 * NSEC_PER_USEC)
 #define RETRY_MAX_NS	(1 * NSEC_PER_MSEC)
 #define RETRIES		1000
+
+/* page_pool allows 32768. 8192: 32 MiB a CPU, after as many packets waited there at a time. */
+#define PAGES_MIN	256U
+#define PAGES_MAX	32768U
+static unsigned int pages = 8192;
+module_param(pages, uint, 0444);
+MODULE_PARM_DESC(pages, "free pages that each CPU keeps at most, 256 to 32768 (default 8192)");
 
 /**
  * struct packet_pool - pages for packets, one a CPU
@@ -816,7 +827,7 @@ int etran_xmit_init(void)
 	BUILD_BUG_ON(ETRAN_PACKET_OFF + sizeof(struct etran_packet) > XDP_PACKET_HEADROOM);
 	for_each_possible_cpu(cpu) {
 		struct page_pool_params params = {
-			.pool_size = 1024,
+			.pool_size = clamp(pages, PAGES_MIN, PAGES_MAX),
 			.nid = cpu_to_node(cpu),
 		};
 		struct packet_pool *p = per_cpu_ptr(&packet_pools, cpu);
