@@ -191,7 +191,8 @@ struct etran_ops {
 	 * @hdr: its first 256 bytes from the IP header on; behind @pkt->len they are undefined.
 	 *	 Look at the version first. No IP options, no extension headers, no fragments (the
 	 *	 module drops those). Also ICMP destination unreachable, and ICMPv6 destination
-	 *	 unreachable and packet too big, that quote a packet of this protocol.
+	 *	 unreachable, packet too big and unrecognized next header, that quote a packet of this
+	 *	 protocol.
 	 *
 	 * Return: ETRAN_DELIVER, ETRAN_CONSUME, ETRAN_DROP or ETRAN_PASS.
 	 * Context: softirq (NAPI), any CPU, several at once.

@@ -8,9 +8,9 @@
  * nothing of the protocol would answer with ICMP. For the same reason packets of its protocol that a
  * program is not shown (IPv4 options, IPv6 extension headers, fragments) are dropped and counted.
  *
- * A transport also sees ICMP "destination unreachable" and ICMPv6 "destination unreachable" and
- * "packet too big" about its own packets, else it could not tell its applications; everything else
- * of ICMP is the kernel's.
+ * A transport also sees ICMP "destination unreachable" and ICMPv6 "destination unreachable", "packet too
+ * big" and "unrecognized next header" about its own packets, else it could not tell its applications;
+ * everything else of ICMP is the kernel's.
  *
  * Of a bond, frames arrive on a device below it; they are the bond's.
  */
@@ -59,10 +59,20 @@ static struct etran_transport *quoted6(const struct ipv6hdr *ip, u32 len)
 	const struct icmp6hdr *icmp = (const void *)(ip + 1);
 	const struct ipv6hdr *inner = (const void *)(icmp + 1);
 
-	if (len < sizeof(*ip) + sizeof(*icmp) + sizeof(*inner) + 8 ||
-	    (icmp->icmp6_type != ICMPV6_DEST_UNREACH && icmp->icmp6_type != ICMPV6_PKT_TOOBIG) ||
-	    inner->version != 6)
+	if (len < sizeof(*ip) + sizeof(*icmp) + sizeof(*inner) + 8 || inner->version != 6)
 		return NULL;
+	switch (icmp->icmp6_type) {
+	case ICMPV6_DEST_UNREACH:
+	case ICMPV6_PKT_TOOBIG:
+		break;
+	case ICMPV6_PARAMPROB:
+		/* What IPv4 calls "protocol unreachable". */
+		if (icmp->icmp6_code == ICMPV6_UNK_NEXTHDR)
+			break;
+		return NULL;
+	default:
+		return NULL;
+	}
 	return etran_transport_by_proto(inner->nexthdr);
 }
 
