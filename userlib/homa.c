@@ -164,16 +164,6 @@ static int rx_limit(size_t *limit)
 	return 0;
 }
 
-/* How the kernel wants an IPv4 address: all zero for any, else ::ffff:a.b.c.d. */
-static void map_addr(__be32 to[4], __be32 addr)
-{
-	memset(to, 0, 4 * sizeof(to[0]));
-	if (addr) {
-		to[2] = htonl(0xffff);
-		to[3] = addr;
-	}
-}
-
 static int open_endpoint(struct homa_sock *s, int flags)
 {
 	struct etran_endpoint_open arg = {
@@ -181,12 +171,15 @@ static int open_endpoint(struct homa_sock *s, int flags)
 		.flags = flags & SOCK_NONBLOCK ? O_NONBLOCK : 0,
 	};
 
+	/* Any address, of IPv4 alone or of both. */
+	if (s->domain == AF_INET)
+		arg.addr[2] = htonl(0xffff);
 	s->fd = etran_endpoint_attach(s->ch, &arg);
 	if (s->fd < 0)
 		return -1;
 	s->endpoint = arg.id;
-	s->addr = arg.addr[3];
-	s->port = arg.port;
+	memcpy(s->local.addr, arg.addr, sizeof(arg.addr));
+	s->local.port = arg.port;
 	s->next_id = arg.arg[0];
 	if (!s->next_id || s->next_id & 1)
 		return etran_fail(EPROTO, "transport 'homa' gave %llu as first id; load the one of this release",
@@ -199,8 +192,8 @@ int homa_socket(int domain, int flags)
 	struct homa_sock *s, *old;
 	int err;
 
-	if (domain != AF_INET)
-		return etran_fail(EAFNOSUPPORT, "homa_socket() knows AF_INET only");
+	if (domain != AF_INET && domain != AF_INET6)
+		return etran_fail(EAFNOSUPPORT, "homa_socket() knows AF_INET and AF_INET6 only");
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return etran_fail(EINVAL, "homa_socket() knows the flags SOCK_NONBLOCK and SOCK_CLOEXEC only");
 	s = calloc(1, sizeof(*s));
@@ -214,6 +207,7 @@ int homa_socket(int domain, int flags)
 	list_init(&s->tx_waiters[1]);
 	list_init(&s->waiters);
 	s->refs = 1;
+	s->domain = domain;
 	s->forks = etran_forks();
 	if (homa_rpc_table(s)) {
 		etran_fail(ENOMEM, "no memory for a socket");
@@ -247,40 +241,20 @@ fail:
 	return -1;
 }
 
-static const struct sockaddr_in *check_addr(const struct sockaddr *addr, size_t len)
-{
-	if (!addr || len < sizeof(sa_family_t)) {
-		etran_fail(EINVAL, "no address given");
-		return NULL;
-	}
-	if (addr->sa_family != AF_INET) {
-		etran_fail(EAFNOSUPPORT, "address family %u: Homa sockets know AF_INET only",
-			   addr->sa_family);
-		return NULL;
-	}
-	if (len < sizeof(struct sockaddr_in)) {
-		etran_fail(EINVAL, "address has %zu bytes, struct sockaddr_in has %zu", len,
-			   sizeof(struct sockaddr_in));
-		return NULL;
-	}
-	return (const struct sockaddr_in *)addr;
-}
-
 int homa_bind(int fd, const struct sockaddr *addr, socklen_t addrlen)
 {
 	struct etran_endpoint_bind arg = {};
-	const struct sockaddr_in *sin;
 	struct homa_sock *s = lock_sock(fd);
+	struct homa_peer local;
 	int ret = -1;
 
 	if (!s)
 		return -1;
-	sin = check_addr(addr, addrlen);
-	if (!sin || homa_tx_dead(s))
+	if (homa_addr_get(s, addr, addrlen, &local) || homa_tx_dead(s))
 		goto out;
 	ret = 0;
-	map_addr(arg.addr, sin->sin_addr.s_addr);
-	arg.port = ntohs(sin->sin_port);
+	memcpy(arg.addr, local.addr, sizeof(arg.addr));
+	arg.port = local.port;
 	if (!arg.port)
 		goto out;
 	if (arg.port >= HOMA_MIN_DEFAULT_PORT) {
@@ -290,8 +264,8 @@ int homa_bind(int fd, const struct sockaddr *addr, socklen_t addrlen)
 	}
 	ret = etran_endpoint_bind_port(s->ch, &arg);
 	if (!ret) {
-		s->addr = arg.addr[3];
-		s->port = arg.port;
+		memcpy(s->local.addr, arg.addr, sizeof(arg.addr));
+		s->local.port = arg.port;
 	}
 out:
 	unlock_sock(s);
@@ -300,23 +274,21 @@ out:
 
 int homa_getsockname(int fd, struct sockaddr *addr, socklen_t *addrlen)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET };
 	struct homa_sock *s;
+	int ret = 0;
 
 	if (!addr || !addrlen)
 		return etran_fail(EFAULT, "addr or addrlen is NULL");
-	if (*addrlen < sizeof(sin))
-		return etran_fail(EINVAL, "room for %u bytes, struct sockaddr_in has %zu", *addrlen,
-				  sizeof(sin));
 	s = lock_sock(fd);
 	if (!s)
 		return -1;
-	sin.sin_addr.s_addr = s->addr;
-	sin.sin_port = htons(s->port);
-	memcpy(addr, &sin, sizeof(sin));
-	*addrlen = sizeof(sin);
+	if (*addrlen < homa_addr_size(s))
+		ret = etran_fail(EINVAL, "room for %u bytes, this socket's addresses have %u", *addrlen,
+				 homa_addr_size(s));
+	else
+		*addrlen = homa_addr_put(s, &s->local, addr);
 	unlock_sock(s);
-	return 0;
+	return ret;
 }
 
 /* Return: bytes of the message, -1. */
@@ -345,9 +317,9 @@ static ssize_t check_message(const struct iovec *iov, int iovcnt)
 int homa_sendv(int fd, const struct iovec *iov, int iovcnt, const struct sockaddr *dest,
 	       uint32_t addrlen, uint64_t *id, uint64_t completion_cookie, int flags)
 {
-	const struct sockaddr_in *sin;
-	struct homa_rpc *rpc;
 	struct homa_sock *s = lock_sock(fd);
+	struct homa_peer peer;
+	struct homa_rpc *rpc;
 	ssize_t len;
 	int seg, ret = -1;
 
@@ -364,17 +336,16 @@ int homa_sendv(int fd, const struct iovec *iov, int iovcnt, const struct sockadd
 	len = check_message(iov, iovcnt);
 	if (len < 0)
 		goto out;
-	sin = check_addr(dest, addrlen);
-	if (!sin)
+	if (homa_addr_get(s, dest, addrlen, &peer))
 		goto out;
-	if (sin->sin_addr.s_addr == htonl(INADDR_ANY) || !sin->sin_port) {
+	if (homa_peer_is_any(&peer) || !peer.port) {
 		etran_fail(EINVAL, "the destination needs an address and a port");
 		goto out;
 	}
-	seg = homa_tx_frames(s, len, false, flags & MSG_DONTWAIT);
+	seg = homa_tx_frames(s, &peer, len, false, flags & MSG_DONTWAIT);
 	if (seg < 0)
 		goto out;
-	rpc = homa_rpc_new(s, s->next_id, sin->sin_addr.s_addr, ntohs(sin->sin_port));
+	rpc = homa_rpc_new(s, s->next_id, &peer);
 	if (!rpc) {
 		etran_fail(ENOMEM, "no memory for an RPC");
 		goto out;
@@ -402,9 +373,9 @@ int homa_send(int fd, const void *buf, size_t len, const struct sockaddr *dest, 
 ssize_t homa_replyv(int fd, const struct iovec *iov, int iovcnt, const struct sockaddr *dest,
 		    uint32_t addrlen, uint64_t id)
 {
-	const struct sockaddr_in *sin;
-	struct homa_rpc *rpc = NULL;
 	struct homa_sock *s = lock_sock(fd);
+	struct homa_rpc *rpc = NULL;
+	struct homa_peer peer;
 	ssize_t len, ret = -1;
 	int seg;
 
@@ -413,11 +384,10 @@ ssize_t homa_replyv(int fd, const struct iovec *iov, int iovcnt, const struct so
 	len = check_message(iov, iovcnt);
 	if (len < 0)
 		goto out;
-	sin = check_addr(dest, addrlen);
-	if (!sin)
+	if (homa_addr_get(s, dest, addrlen, &peer))
 		goto out;
 	if (id & 1)
-		rpc = homa_rpc_find(s, id, sin->sin_addr.s_addr, ntohs(sin->sin_port));
+		rpc = homa_rpc_find(s, id, &peer);
 	if (!rpc || rpc->state != RPC_SERVICE) {
 		etran_fail(EINVAL, "RPC %llu is no request of that peer that waits for its answer",
 			   (unsigned long long)id);
@@ -425,7 +395,7 @@ ssize_t homa_replyv(int fd, const struct iovec *iov, int iovcnt, const struct so
 	}
 	/* While this thread waits for frames, no other must answer the same request. */
 	rpc->state = RPC_REPLYING;
-	seg = homa_tx_frames(s, len, true, false);
+	seg = homa_tx_frames(s, &peer, len, true, false);
 	if (seg < 0) {
 		rpc->state = RPC_SERVICE;
 		goto out;
@@ -451,18 +421,11 @@ static ssize_t deliver(struct homa_sock *s, struct homa_rpc *rpc, struct homa_ta
 		       struct sockaddr *src, size_t *addrlen, uint64_t *id, size_t *msglen,
 		       uint64_t *cookie)
 {
-	struct sockaddr_in sin = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = rpc->addr,
-		.sin_port = htons(rpc->port),
-	};
 	size_t len = t->direct ? t->direct : rpc->in.len;
 	int error = rpc->error;
 
-	if (src) {
-		memcpy(src, &sin, sizeof(sin));
-		*addrlen = sizeof(sin);
-	}
+	if (src)
+		*addrlen = homa_addr_put(s, &rpc->peer, src);
 	if (cookie)
 		*cookie = rpc->cookie;
 	if (msglen)
@@ -494,7 +457,7 @@ static ssize_t deliver(struct homa_sock *s, struct homa_rpc *rpc, struct homa_ta
 
 static struct homa_rpc *claim(struct homa_sock *s, uint64_t id)
 {
-	struct homa_rpc *rpc = id & 1 ? NULL : homa_rpc_find(s, id, 0, 0);
+	struct homa_rpc *rpc = id & 1 ? NULL : homa_rpc_find(s, id, NULL);
 
 	if (!rpc) {
 		etran_fail(EINVAL, "RPC %llu was not started on this socket or is over",
@@ -531,7 +494,7 @@ ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src
 		etran_fail(EINVAL, "homa_recv() needs HOMA_RECV_REQUEST, HOMA_RECV_RESPONSE or an id, and knows HOMA_RECV_NONBLOCKING and MSG_DONTWAIT besides");
 		goto out;
 	}
-	if (src && (!addrlen || *addrlen < sizeof(struct sockaddr_in))) {
+	if (src && (!addrlen || *addrlen < homa_addr_size(s))) {
 		etran_fail(EINVAL, "no room for the peer's address");
 		goto out;
 	}
@@ -569,7 +532,7 @@ ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src
 		err = homa_rx_sleep(s, &t.want);
 		if (mine) {
 			/* homa_abort() may have ended it. */
-			mine = homa_rpc_find(s, t.want.id, 0, 0);
+			mine = homa_rpc_find(s, t.want.id, NULL);
 			if (!mine) {
 				etran_fail(EINVAL, "RPC %llu was aborted meanwhile",
 					   (unsigned long long)t.want.id);
@@ -600,10 +563,11 @@ static void abort_rpc(struct homa_sock *s, struct homa_rpc *rpc, int error)
 
 static int abort_all(struct homa_sock *s, int error)
 {
+	const struct homa_peer none = {};
 	struct homa_rpc *rpc, *next;
 	uint32_t i;
 
-	if (homa_tx_abort(s, 0, 0, 0))
+	if (homa_tx_abort(s, 0, &none))
 		return -1;
 	for (i = 0; i <= s->mask; i++) {
 		for (rpc = s->buckets[i]; rpc; rpc = next) {
@@ -634,13 +598,13 @@ int homa_abort(int fd, uint64_t id, int error)
 		goto out;
 	}
 	if (!(id & 1))
-		rpc = homa_rpc_find(s, id, 0, 0);
+		rpc = homa_rpc_find(s, id, NULL);
 	if (!rpc) {
 		etran_fail(EINVAL, "RPC %llu was not started on this socket or is over",
 			   (unsigned long long)id);
 		goto out;
 	}
-	if (rpc->state == RPC_INCOMING && homa_tx_abort(s, id, rpc->addr, rpc->port))
+	if (rpc->state == RPC_INCOMING && homa_tx_abort(s, id, &rpc->peer))
 		goto out;
 	abort_rpc(s, rpc, error);
 	ret = 0;

@@ -23,12 +23,12 @@ int homa_rpc_table(struct homa_sock *s)
 	return 0;
 }
 
-struct homa_rpc *homa_rpc_find(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port)
+struct homa_rpc *homa_rpc_find(struct homa_sock *s, uint64_t id, const struct homa_peer *peer)
 {
 	struct homa_rpc *rpc;
 
 	for (rpc = s->buckets[bucket_of(s, id)]; rpc; rpc = rpc->hash)
-		if (rpc->id == id && (!(id & 1) || (rpc->addr == addr && rpc->port == port)))
+		if (rpc->id == id && (!(id & 1) || homa_peer_same(&rpc->peer, peer)))
 			return rpc;
 	return NULL;
 }
@@ -57,7 +57,7 @@ static void grow(struct homa_sock *s)
 	free(old);
 }
 
-struct homa_rpc *homa_rpc_new(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port)
+struct homa_rpc *homa_rpc_new(struct homa_sock *s, uint64_t id, const struct homa_peer *peer)
 {
 	struct homa_rpc *rpc = calloc(1, sizeof(*rpc));
 	uint32_t b;
@@ -69,8 +69,7 @@ struct homa_rpc *homa_rpc_new(struct homa_sock *s, uint64_t id, __be32 addr, uin
 	list_init(&rpc->tx);
 	list_init(&rpc->lru);
 	rpc->id = id;
-	rpc->addr = addr;
-	rpc->port = port;
+	rpc->peer = *peer;
 	rpc->chain = (struct etran_chain)ETRAN_CHAIN_INIT;
 	b = bucket_of(s, id);
 	rpc->hash = s->buckets[b];

@@ -106,10 +106,19 @@ static struct homa_rpc *finish(struct homa_sock *s, struct homa_rpc *rpc,
 	return rpc;
 }
 
+static struct homa_peer peer_of(const struct homa_rec *rec)
+{
+	struct homa_peer peer = { .port = rec->port };
+
+	memcpy(peer.addr, rec->addr, sizeof(peer.addr));
+	return peer;
+}
+
 static struct homa_rpc *rx_error(struct homa_sock *s, const struct homa_rec *rec,
 				 const struct homa_target *t)
 {
-	struct homa_rpc *rpc = homa_rpc_find(s, rec->id, rec->addr, rec->port);
+	struct homa_peer peer = peer_of(rec);
+	struct homa_rpc *rpc = homa_rpc_find(s, rec->id, &peer);
 
 	if (!rpc || rpc->state != RPC_INCOMING)
 		return NULL;
@@ -128,7 +137,7 @@ static struct homa_rpc *fail_response(struct homa_sock *s, struct homa_rpc *rpc,
 {
 	homa_rpc_drop_message(s, rpc);
 	rpc->error = error;
-	homa_tx_abort(s, rpc->id, rpc->addr, rpc->port);
+	homa_tx_abort(s, rpc->id, &rpc->peer);
 	return finish(s, rpc, t);
 }
 
@@ -136,24 +145,25 @@ static struct homa_rpc *fail_response(struct homa_sock *s, struct homa_rpc *rpc,
 static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
 				const uint8_t *data, struct homa_target *t)
 {
+	struct homa_peer peer = peer_of(rec);
 	struct homa_rpc *rpc;
 	int n;
 
 	if (!rec->msg_len || rec->msg_len > HOMA_MAX_MESSAGE_LENGTH || !rec->id ||
 	    rec->offset > rec->msg_len || rec->len > rec->msg_len - rec->offset || !rec->len)
 		return NULL;
-	rpc = homa_rpc_find(s, rec->id, rec->addr, rec->port);
+	rpc = homa_rpc_find(s, rec->id, &peer);
 	if (!rpc) {
 		/* A response to nothing: its RPC was aborted or has failed. */
 		if (!(rec->id & 1))
 			return NULL;
 		if (!make_room(s, NULL, rec->len))
 			return NULL;
-		rpc = homa_rpc_new(s, rec->id, rec->addr, rec->port);
+		rpc = homa_rpc_new(s, rec->id, &peer);
 		if (!rpc)
 			return NULL;
 	}
-	if (rpc->state != RPC_INCOMING || rpc->addr != rec->addr || rpc->port != rec->port ||
+	if (rpc->state != RPC_INCOMING || !homa_peer_same(&rpc->peer, &peer) ||
 	    (rpc->in.len && rpc->in.len != rec->msg_len))
 		return NULL;
 
@@ -213,7 +223,7 @@ static struct homa_rpc *find_complete(struct homa_sock *s, const struct homa_wai
 	struct list *l;
 
 	if (w->id) {
-		rpc = homa_rpc_find(s, w->id, 0, 0);
+		rpc = homa_rpc_find(s, w->id, NULL);
 		return rpc && rpc->state == RPC_COMPLETE ? rpc : NULL;
 	}
 	for (l = s->ready.next; l != &s->ready; l = l->next) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
-/* What a Homa socket is inside the library. Shared by homa.c, homa_rx.c, homa_tx.c. */
+/* What a Homa socket is inside the library. Shared by homa*.c. */
 #ifndef ETRAN_HOMA_SOCK_H
 #define ETRAN_HOMA_SOCK_H
 
@@ -32,6 +32,16 @@ enum rpc_state {
 };
 
 /**
+ * struct homa_peer - another host's socket
+ * @addr: network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d
+ * @port: host byte order
+ */
+struct homa_peer {
+	__be32 addr[4];
+	uint16_t port;
+};
+
+/**
  * struct homa_rpc - an RPC; all under struct homa_sock.lock
  * @hash: next in its bucket
  * @hashed: it is in the table; false while only @chain keeps it
@@ -39,8 +49,7 @@ enum rpc_state {
  * @tx: place in homa_sock.tx while @chain is not empty
  * @lru: server, RPC_INCOMING: place in homa_sock.lru
  * @id: at this host; even: we are the client
- * @addr: peer
- * @port: peer's port, host byte order
+ * @peer: the other side
  * @state: see there
  * @private: only homa_recv() with its id may return it
  * @claimed: a thread waits for this id
@@ -56,8 +65,7 @@ struct homa_rpc {
 	struct list tx;
 	struct list lru;
 	uint64_t id;
-	__be32 addr;
-	uint16_t port;
+	struct homa_peer peer;
 	enum rpc_state state;
 	bool private;
 	bool claimed;
@@ -93,11 +101,11 @@ struct homa_waiter {
  * @lock: protects everything below, and @ch but for etran_tx_wait()
  * @refs: table entry and calls in progress; under the table's lock
  * @fd: the endpoint
+ * @domain: AF_INET or AF_INET6
  * @forks: etran_forks() when it was made
  * @ch: the channel
  * @endpoint: id of the endpoint
- * @addr: local address, 0 for any
- * @port: local port, host byte order
+ * @local: own address, zero for any, and port
  * @closing: homa_close() was called
  * @next_id: id of the next request
  * @buckets: hash table of RPCs by id
@@ -122,11 +130,11 @@ struct homa_sock {
 	pthread_mutex_t lock;
 	unsigned int refs;
 	int fd;
+	int domain;
 	unsigned int forks;
 	struct etran_channel *ch;
 	uint32_t endpoint;
-	__be32 addr;
-	uint16_t port;
+	struct homa_peer local;
 	bool closing;
 	uint64_t next_id;
 	struct homa_rpc **buckets;
@@ -173,6 +181,41 @@ struct homa_target {
  */
 bool homa_nonblocking(const struct homa_sock *s);
 
+/* homa_addr.c: socket addresses */
+
+/** homa_peer_is_ipv4() - is it reached over IPv4? */
+bool homa_peer_is_ipv4(const struct homa_peer *peer);
+
+/** homa_peer_is_any() - is it no address: 0.0.0.0 or ::? */
+bool homa_peer_is_any(const struct homa_peer *peer);
+
+/** homa_peer_same() - are both the same address and port? */
+bool homa_peer_same(const struct homa_peer *x, const struct homa_peer *y);
+
+/** homa_addr_size() - bytes of a socket address of this socket's domain */
+socklen_t homa_addr_size(const struct homa_sock *s);
+
+/**
+ * homa_addr_get() - take an address from the caller
+ * @s: the socket
+ * @addr: the address
+ * @len: bytes at @addr
+ * @peer: out
+ * Return: 0, or -1 with errno EINVAL, EAFNOSUPPORT (not of the socket's domain).
+ */
+int homa_addr_get(const struct homa_sock *s, const struct sockaddr *addr, size_t len,
+		  struct homa_peer *peer);
+
+/**
+ * homa_addr_put() - give an address to the caller
+ * @s: the socket
+ * @peer: the address
+ * @addr: out: room for homa_addr_size()
+ * Return: bytes of it.
+ */
+socklen_t homa_addr_put(const struct homa_sock *s, const struct homa_peer *peer,
+			struct sockaddr *addr);
+
 /* homa_rpc.c: the table of RPCs and their lives. Callers hold homa_sock.lock. */
 
 /**
@@ -186,21 +229,19 @@ int homa_rpc_table(struct homa_sock *s);
  * homa_rpc_find() - look an RPC up
  * @s: the socket
  * @id: its id at this host
- * @addr: peer; looked at for odd ids only, which several clients may have in common
- * @port: peer's port
+ * @peer: looked at for odd ids only, which several clients may have in common; otherwise may be NULL
  * Return: the RPC, NULL.
  */
-struct homa_rpc *homa_rpc_find(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port);
+struct homa_rpc *homa_rpc_find(struct homa_sock *s, uint64_t id, const struct homa_peer *peer);
 
 /**
  * homa_rpc_new() - make an RPC, in state RPC_INCOMING
  * @s: the socket
  * @id: id at this host
- * @addr: peer
- * @port: peer's port
+ * @peer: the other side
  * Return: the RPC, NULL without memory.
  */
-struct homa_rpc *homa_rpc_new(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port);
+struct homa_rpc *homa_rpc_new(struct homa_sock *s, uint64_t id, const struct homa_peer *peer);
 
 /**
  * homa_rpc_end() - take an RPC out of the table
@@ -293,6 +334,7 @@ int homa_tx_dead(struct homa_sock *s);
 /**
  * homa_tx_frames() - have enough free frames for a message; may give up the lock meanwhile
  * @s: the socket
+ * @peer: where it goes
  * @len: bytes of the message
  * @reply: it is a response
  * @dontwait: rather fail than sleep, as with O_NONBLOCK
@@ -300,7 +342,8 @@ int homa_tx_dead(struct homa_sock *s);
  * Return: bytes of payload a frame, or -1 with errno EMSGSIZE, EAGAIN, EINTR, or as
  * homa_tx_dead().
  */
-int homa_tx_frames(struct homa_sock *s, size_t len, bool reply, bool dontwait);
+int homa_tx_frames(struct homa_sock *s, const struct homa_peer *peer, size_t len, bool reply,
+		   bool dontwait);
 
 /**
  * homa_tx_message() - give a message to the kernel
@@ -318,10 +361,9 @@ void homa_tx_message(struct homa_sock *s, struct homa_rpc *rpc, enum homa_op op,
  * homa_tx_abort() - tell the kernel to forget client RPCs
  * @s: the socket
  * @id: the RPC, 0 for all
- * @addr: its peer
- * @port: its peer's port
+ * @peer: its peer
  * Return: 0, or -1 with errno EAGAIN (no frame is free now).
  */
-int homa_tx_abort(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port);
+int homa_tx_abort(struct homa_sock *s, uint64_t id, const struct homa_peer *peer);
 
 #endif /* ETRAN_HOMA_SOCK_H */

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 
 #include "error.h"
 #include "homa_sock.h"
@@ -110,11 +111,12 @@ static int wait_frames(struct homa_sock *s, uint32_t frames, bool reply)
 	return err;
 }
 
-/* Bytes of payload a frame, by the device's present MTU. */
-static int segment_size(struct homa_sock *s)
+/* Bytes of payload a frame to that peer, by the device's present MTU. */
+static int segment_size(struct homa_sock *s, const struct homa_peer *peer)
 {
 	const struct etran_status *st = etran_endpoint_status(s->ch);
-	const uint32_t headers = sizeof(struct iphdr) + sizeof(struct homa_data_hdr);
+	const uint32_t ip = homa_peer_is_ipv4(peer) ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	const uint32_t headers = ip + sizeof(struct homa_data_hdr);
 	const struct etran_link_info *link = etran_channel_link(s->ch);
 	uint32_t mtu = __atomic_load_n(&st->mtu, __ATOMIC_RELAXED);
 
@@ -125,7 +127,8 @@ static int segment_size(struct homa_sock *s)
 	return mtu - headers < ETRAN_MAX_PAYLOAD ? mtu - headers : ETRAN_MAX_PAYLOAD;
 }
 
-int homa_tx_frames(struct homa_sock *s, size_t len, bool reply, bool dontwait)
+int homa_tx_frames(struct homa_sock *s, const struct homa_peer *peer, size_t len, bool reply,
+		   bool dontwait)
 {
 	uint32_t frames, limit;
 	int seg;
@@ -133,7 +136,7 @@ int homa_tx_frames(struct homa_sock *s, size_t len, bool reply, bool dontwait)
 again:
 	if (homa_tx_dead(s))
 		return -1;
-	seg = segment_size(s);
+	seg = segment_size(s, peer);
 	if (seg < 0)
 		return -1;
 	frames = (len + seg - 1) / seg;
@@ -153,7 +156,7 @@ again:
 	if (wait_frames(s, frames, reply))
 		return -1;
 	/* The MTU may have changed meanwhile; then so has the number of frames. */
-	if (segment_size(s) != seg)
+	if (segment_size(s, peer) != seg)
 		goto again;
 	return seg;
 }
@@ -174,13 +177,13 @@ void homa_tx_message(struct homa_sock *s, struct homa_rpc *rpc, enum homa_op op,
 	struct homa_req req = {
 		.id = rpc->id,
 		.msg_len = len,
-		.addr = rpc->addr,
-		.port = rpc->port,
+		.port = rpc->peer.port,
 	};
 	size_t skip = 0, piece;
 	uint32_t n, left;
 	uint8_t *frame, *to;
 
+	memcpy(req.addr, rpc->peer.addr, sizeof(req.addr));
 	for (req.offset = 0; req.offset < len; req.offset += n) {
 		n = len - req.offset < segment ? len - req.offset : segment;
 		frame = etran_tx_frame(s->ch, &rpc->chain);
@@ -214,14 +217,15 @@ void homa_tx_message(struct homa_sock *s, struct homa_rpc *rpc, enum homa_op op,
 	etran_tx_kick(s->ch);
 }
 
-int homa_tx_abort(struct homa_sock *s, uint64_t id, __be32 addr, uint16_t port)
+int homa_tx_abort(struct homa_sock *s, uint64_t id, const struct homa_peer *peer)
 {
-	const struct homa_req req = { .id = id, .addr = addr, .port = port };
+	struct homa_req req = { .id = id, .port = peer->port };
 	struct homa_rpc *rpc;
 	void *frame;
 
 	/* No RPC: keeps the frame until the kernel has read it. */
-	rpc = homa_rpc_new(s, 0, addr, port);
+	memcpy(req.addr, peer->addr, sizeof(req.addr));
+	rpc = homa_rpc_new(s, 0, peer);
 	if (!rpc)
 		return etran_fail(ENOMEM, "no memory for an abort");
 	reclaim(s, 1, true);

@@ -6,40 +6,45 @@
 #ifndef _HOMA_CONTROL_H
 #define _HOMA_CONTROL_H
 
-#define ICMP_PROTOCOL		1
-#define ICMP_UNREACHABLE	3
-#define ICMP_NET		0
-#define ICMP_HOST		1
-#define ICMP_PROTO		2
-#define ICMP_PORT		3
+#define ICMP4_PROTOCOL		1
+#define ICMP4_UNREACHABLE	3
+#define ICMP4_NET		0
+#define ICMP4_HOST		1
+#define ICMP4_PROTO		2
+#define ICMP4_PORT		3
 
-/* Where the parts of an ICMP error lie, from the IP header on. */
-#define ICMP_TYPE		20
-#define ICMP_CODE		21
-#define ICMP_QUOTE		28
-#define ICMP_QUOTE_HOMA		48
+#define ICMP6_PROTOCOL		58
+#define ICMP6_UNREACHABLE	1
+#define ICMP6_NO_ROUTE		0
+#define ICMP6_ADDRESS		3
+#define ICMP6_PORT		4
+#define ICMP6_PARAMETER		4
+#define ICMP6_NEXT_HEADER	1
+
+/* In front of what is quoted. */
+#define ICMP_LEN		8
 
 /* Between two searches through all RPCs on behalf of an ICMP error, ns. */
 #define ICMP_SCAN_NS		1000000
 
-static __noinline __u32 ingress_grant(struct etran_hdr *hdr, const struct received *r)
+static __noinline __u32 ingress_grant(struct etran_hdr *homa, const struct received *r)
 {
-	__u32 offset = bpf_ntohl(get32(hdr, IP_LEN + 28));
-	__u8 priority = get8(hdr, IP_LEN + 32);
+	__u32 offset = bpf_ntohl(get32(homa, 28));
+	__u8 priority = get8(homa, 32);
 	struct work w = {};
 	__u32 unsent = 0;
 	bool push = false;
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->key);
+	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
 	if (!rpc) {
 		/* Of an RPC that ended meanwhile, most likely. */
 		count(COUNTER_rx_unknown_rpc);
 		return ETRAN_CONSUME;
 	}
-	w.key = r->key;
+	w.key = r->work.key;
 	bpf_spin_lock(&rpc->lock);
-	if (rpc_is(rpc, &r->key) && rpc->state == RPC_OUTGOING) {
+	if (rpc_is(rpc, &r->work.key) && rpc->state == RPC_OUTGOING) {
 		w.generation = rpc->generation;
 		rpc_heard(rpc, r->now);
 		rpc->sched_priority = priority % PRIORITIES;
@@ -54,11 +59,12 @@ static __noinline __u32 ingress_grant(struct etran_hdr *hdr, const struct receiv
 	return ETRAN_CONSUME;
 }
 
-static __noinline __u32 ingress_resend(struct etran_hdr *hdr, const struct received *r)
+static __noinline __u32 ingress_resend(struct etran_hdr *hdr, struct etran_hdr *homa,
+				       const struct received *r)
 {
-	__u32 offset = bpf_ntohl(get32(hdr, IP_LEN + 28));
-	__u32 length = bpf_ntohl(get32(hdr, IP_LEN + 32));
-	__u8 priority = get8(hdr, IP_LEN + 36), add = 0;
+	__u32 offset = bpf_ntohl(get32(homa, 28));
+	__u32 length = bpf_ntohl(get32(homa, 32));
+	__u8 priority = get8(homa, 36), add = 0;
 	bool live, push = false, send = false, ready = false;
 	__u32 end, unsent = 0;
 	struct work w = {};
@@ -70,18 +76,18 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, const struct recei
 	if (length > HOMA_MAX_MESSAGE_LENGTH && length != HOMA_RESEND_ALL)
 		length = HOMA_MAX_MESSAGE_LENGTH;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->key);
+	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
 	if (!rpc) {
 		count(COUNTER_rx_unknown_rpc);
-		if (is_client(r->key.id) || server_at(r->key.link, r->key.port))
+		if (is_client(r->work.key.id) || server_of(&r->work.key))
 			control_push_reply(r, HOMA_RPC_UNKNOWN);
 		else
 			unreachable_push(hdr, r);
 		return ETRAN_CONSUME;
 	}
-	w.key = r->key;
+	w.key = r->work.key;
 	bpf_spin_lock(&rpc->lock);
-	live = rpc_is(rpc, &r->key);
+	live = rpc_is(rpc, &r->work.key);
 	if (live) {
 		w.generation = rpc->generation;
 		if (rpc->state == RPC_OUTGOING) {
@@ -106,7 +112,7 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, const struct recei
 			}
 			if (!add && !ready)
 				add = PENDING_BUSY;
-		} else if (!is_client(r->key.id) &&
+		} else if (!is_client(r->work.key.id) &&
 			   (rpc->state == RPC_IN_SERVICE || rpc->state == RPC_INCOMING)) {
 			/* There is no response yet. */
 			add = PENDING_BUSY;
@@ -127,16 +133,16 @@ static __noinline __u32 ingress_rpc_unknown(const struct received *r)
 	struct work w = {};
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->key);
+	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
 	if (!rpc) {
 		count(COUNTER_rx_unknown_rpc);
 		return ETRAN_CONSUME;
 	}
-	w.key = r->key;
+	w.key = r->work.key;
 	bpf_spin_lock(&rpc->lock);
-	if (rpc_is(rpc, &r->key)) {
+	if (rpc_is(rpc, &r->work.key)) {
 		w.generation = rpc->generation;
-		if (!is_client(r->key.id)) {
+		if (!is_client(r->work.key.id)) {
 			/* The client gave it up. */
 			lost = true;
 		} else if (rpc->state == RPC_OUTGOING && rpc->out_sent) {
@@ -156,7 +162,7 @@ static __noinline __u32 ingress_rpc_unknown(const struct received *r)
 	if (push)
 		work_push(&w);
 	if (lost)
-		rpc_fail(&r->key, ECONNRESET);
+		rpc_fail(&r->work.key, ECONNRESET);
 	return ETRAN_CONSUME;
 }
 
@@ -164,14 +170,14 @@ static __noinline __u32 ingress_busy(const struct received *r)
 {
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->key);
+	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
 	if (!rpc) {
 		count(COUNTER_rx_unknown_rpc);
 		return ETRAN_CONSUME;
 	}
 	bpf_spin_lock(&rpc->lock);
 	/* An orphan may not stay as long as a server likes to work. */
-	if (rpc_is(rpc, &r->key) && !rpc->orphan) {
+	if (rpc_is(rpc, &r->work.key) && !rpc->orphan) {
 		rpc->heard_ns = r->now;
 		rpc->unanswered = 0;
 	}
@@ -179,16 +185,16 @@ static __noinline __u32 ingress_busy(const struct received *r)
 	return ETRAN_CONSUME;
 }
 
-static __noinline __u32 ingress_cutoffs(struct etran_hdr *hdr, const struct received *r)
+static __noinline __u32 ingress_cutoffs(struct etran_hdr *homa, const struct received *r)
 {
 	struct peer peer = {};
 	int i;
 
 #pragma unroll
 	for (i = 0; i < PRIORITIES; i++)
-		peer.cutoffs[i] = bpf_ntohl(get32(hdr, IP_LEN + 28 + 4 * i));
-	peer.version = get16(hdr, IP_LEN + 60);
-	peer_told(r->key.link, r->key.peer, &peer);
+		peer.cutoffs[i] = bpf_ntohl(get32(homa, 28 + 4 * i));
+	peer.version = get16(homa, 60);
+	peer_told(r->work.key.link, &r->work.key.peer, &peer);
 	return ETRAN_CONSUME;
 }
 
@@ -198,15 +204,15 @@ static __noinline __u32 ingress_need_ack(const struct received *r)
 	struct work w = {};
 	struct rpc *rpc;
 
-	if (!is_client(r->key.id)) {
+	if (!is_client(r->work.key.id)) {
 		count(COUNTER_rx_bad_id);
 		return ETRAN_DROP;
 	}
-	rpc = bpf_map_lookup_elem(&rpcs, &r->key);
+	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
 	if (rpc) {
-		w.key = r->key;
+		w.key = r->work.key;
 		bpf_spin_lock(&rpc->lock);
-		if (rpc_is(rpc, &r->key) && rpc->state != RPC_FAILED) {
+		if (rpc_is(rpc, &r->work.key) && rpc->state != RPC_FAILED) {
 			/* Some of the response is missing: ask for it, now. */
 			unfinished = true;
 			w.generation = rpc->generation;
@@ -217,27 +223,27 @@ static __noinline __u32 ingress_need_ack(const struct received *r)
 	if (push)
 		work_push(&w);
 	if (!unfinished)
-		control_push_ack(&r->key, r->local);
+		control_push_ack(&r->work.key, &r->local);
 	return ETRAN_CONSUME;
 }
 
-static __noinline __u32 ingress_ack(struct etran_hdr *hdr, const struct received *r)
+static __noinline __u32 ingress_ack(struct etran_hdr *homa, const struct received *r)
 {
-	__u16 port, n = bpf_ntohs(get16(hdr, IP_LEN + 28));
+	__u16 port, n = bpf_ntohs(get16(homa, 28));
 	__u64 id;
 	int i;
 
-	acknowledged_entry(r, r->key.id, r->key.port);
+	acknowledged_entry(r, r->work.key.id, r->work.key.port);
 #pragma unroll
 	for (i = 0; i < HOMA_MAX_ACKS; i++) {
 		if (i >= n)
 			break;
 		/* 10 bytes each, from 30 on */
-		id = (__u64)bpf_ntohs(get16(hdr, IP_LEN + 30 + 10 * i)) << 48 |
-		     (__u64)bpf_ntohs(get16(hdr, IP_LEN + 32 + 10 * i)) << 32 |
-		     (__u64)bpf_ntohs(get16(hdr, IP_LEN + 34 + 10 * i)) << 16 |
-		     bpf_ntohs(get16(hdr, IP_LEN + 36 + 10 * i));
-		port = bpf_ntohs(get16(hdr, IP_LEN + 38 + 10 * i));
+		id = (__u64)bpf_ntohs(get16(homa, 30 + 10 * i)) << 48 |
+		     (__u64)bpf_ntohs(get16(homa, 32 + 10 * i)) << 32 |
+		     (__u64)bpf_ntohs(get16(homa, 34 + 10 * i)) << 16 |
+		     bpf_ntohs(get16(homa, 36 + 10 * i));
+		port = bpf_ntohs(get16(homa, 38 + 10 * i));
 		if (id)
 			acknowledged_entry(r, id, port);
 	}
@@ -261,7 +267,7 @@ static long fail_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
 {
 	struct rpc_key key = *map_key;
 
-	if (key.link == f->key.link && key.peer == f->key.peer &&
+	if (key.link == f->key.link && address_same(&key.peer, &f->key.peer) &&
 	    (f->any_port || (key.port == f->key.port && key.peer_port == f->key.peer_port)))
 		rpc_fail(&key, f->error);
 	return 0;
@@ -270,53 +276,72 @@ static long fail_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
 /* When all RPCs were searched last, ns. */
 __u64 icmp_scan_ns;
 
-/*
- * "Destination unreachable", about a packet that was sent. If it quotes all of the common header
- * it means one RPC. If only 8 bytes, which are the ports, then all RPCs between them are meant; a
- * peer without Homa means all RPCs with it, and kernels limit how often they say so. Finding those
- * takes a search through the table, which is therefore limited, too.
+/* What an ICMP error about packets of ours means: a negative errno, 0 for what is the kernel's business. */
+static __always_inline int icmp4_error(struct etran_hdr *icmp)
+{
+	switch (get8(icmp, 1)) {
+	case ICMP4_NET:
+		return -ENETUNREACH;
+	case ICMP4_HOST:
+		return -EHOSTUNREACH;
+	case ICMP4_PROTO:
+		return -EPROTONOSUPPORT;
+	case ICMP4_PORT:
+		return -ENOTCONN;
+	}
+	/* "Fragmentation needed" and others. */
+	return 0;
+}
+
+static __always_inline int icmp6_error(struct etran_hdr *icmp)
+{
+	if (get8(icmp, 0) == ICMP6_PARAMETER)
+		return get8(icmp, 1) == ICMP6_NEXT_HEADER ? -EPROTONOSUPPORT : 0;
+	if (get8(icmp, 0) != ICMP6_UNREACHABLE)
+		return 0;
+	switch (get8(icmp, 1)) {
+	case ICMP6_NO_ROUTE:
+		return -ENETUNREACH;
+	case ICMP6_ADDRESS:
+		return -EHOSTUNREACH;
+	case ICMP6_PORT:
+		return -ENOTCONN;
+	}
+	return 0;
+}
+
+/**
+ * struct quoted - what an ICMP error is about
+ * @error: negative errno
+ * @len: bytes that are quoted of the Homa header
+ * @peer: destination of the packet
  */
-static __noinline __u32 ingress_icmp(struct etran_pkt *pkt, struct etran_hdr *hdr)
+struct quoted {
+	int error;
+	__u32 len;
+	struct address peer;
+};
+
+/*
+ * If the error quotes all of the common header it means one RPC. If only 8 bytes, which are the ports,
+ * then all RPCs between them are meant; a peer without Homa means all RPCs with it, and kernels
+ * limit how often they say so. Finding those takes a search through the table, which is therefore
+ * limited, too. Inline because calls may be 8 deep.
+ */
+static __always_inline __u32 icmp_fail(struct etran_pkt *pkt, struct etran_hdr *homa,
+				       const struct quoted *q)
 {
 	struct failing f = {};
-	struct rpc *rpc;
 	__u64 now, last;
-	__u32 len = pkt->len;
 
-	if (len < ICMP_QUOTE_HOMA + 8 || get8(hdr, ICMP_TYPE) != ICMP_UNREACHABLE ||
-	    get8(hdr, ICMP_QUOTE) != 0x45 || get8(hdr, ICMP_QUOTE + 9) != HOMA_IPPROTO) {
-		count(COUNTER_rx_bad_icmp);
-		return ETRAN_PASS;
-	}
-	count(COUNTER_rx_unreachable);
-	switch (get8(hdr, ICMP_CODE)) {
-	case ICMP_NET:
-		f.error = ENETUNREACH;
-		break;
-	case ICMP_HOST:
-		f.error = EHOSTUNREACH;
-		break;
-	case ICMP_PROTO:
-		f.error = EPROTONOSUPPORT;
-		f.any_port = 1;
-		break;
-	case ICMP_PORT:
-		f.error = ENOTCONN;
-		break;
-	default:
-		/* "Fragmentation needed" and others are the kernel's business. */
-		return ETRAN_PASS;
-	}
+	f.error = -q->error;
+	f.any_port = q->error == -EPROTONOSUPPORT;
 	f.key.link = pkt->link;
-	f.key.peer = get32(hdr, ICMP_QUOTE + 16);
-	f.key.port = bpf_ntohs(get16(hdr, ICMP_QUOTE_HOMA));
-	f.key.peer_port = bpf_ntohs(get16(hdr, ICMP_QUOTE_HOMA + 2));
-	if (!f.any_port && len >= ICMP_QUOTE_HOMA + sizeof(struct homa_common_hdr)) {
-		f.key.id = (__u64)bpf_ntohl(get32(hdr, ICMP_QUOTE_HOMA + 20)) << 32 |
-			   bpf_ntohl(get32(hdr, ICMP_QUOTE_HOMA + 24));
-		rpc = bpf_map_lookup_elem(&rpcs, &f.key);
-		if (!rpc)
-			return ETRAN_CONSUME;
+	f.key.peer = q->peer;
+	f.key.port = bpf_ntohs(get16(homa, 0));
+	f.key.peer_port = bpf_ntohs(get16(homa, 2));
+	if (!f.any_port && q->len >= sizeof(struct homa_common_hdr)) {
+		f.key.id = (__u64)bpf_ntohl(get32(homa, 20)) << 32 | bpf_ntohl(get32(homa, 24));
 		rpc_fail(&f.key, f.error);
 		return ETRAN_CONSUME;
 	}
@@ -326,6 +351,51 @@ static __noinline __u32 ingress_icmp(struct etran_pkt *pkt, struct etran_hdr *hd
 		return ETRAN_CONSUME;
 	bpf_for_each_map_elem(&rpcs, fail_rpc, &f, 0);
 	return ETRAN_CONSUME;
+}
+
+static __noinline __u32 ingress_icmp4(struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	struct etran_hdr *icmp = header_at(hdr, IP4_LEN), *ip = header_at(icmp, ICMP_LEN);
+	const __u32 before = IP4_LEN + ICMP_LEN + IP4_LEN;
+	struct quoted q = {};
+	__u32 len = pkt->len;
+
+	if (len < before + 8 || get8(icmp, 0) != ICMP4_UNREACHABLE || get8(ip, 0) != 0x45 ||
+	    get8(ip, 9) != HOMA_IPPROTO) {
+		count(COUNTER_rx_bad_icmp);
+		return ETRAN_PASS;
+	}
+	count(COUNTER_rx_unreachable);
+	q.error = icmp4_error(icmp);
+	if (!q.error)
+		return ETRAN_PASS;
+	q.len = len - before;
+	q.peer = address_of_ipv4(get32(ip, 16));
+	return icmp_fail(pkt, header_at(ip, IP4_LEN), &q);
+}
+
+static __noinline __u32 ingress_icmp6(struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	struct etran_hdr *icmp = header_at(hdr, IP6_LEN), *ip = header_at(icmp, ICMP_LEN);
+	const __u32 before = IP6_LEN + ICMP_LEN + IP6_LEN;
+	struct quoted q = {};
+	__u32 len = pkt->len;
+	int i;
+
+	if (len < before + 8 || get8(ip, 0) >> 4 != 6 || get8(ip, 6) != HOMA_IPPROTO) {
+		count(COUNTER_rx_bad_icmp);
+		return ETRAN_PASS;
+	}
+#pragma unroll
+	for (i = 0; i < 4; i++)
+		q.peer.a[i] = get32(ip, 24 + 4 * i);
+	count(COUNTER_rx_unreachable);
+	q.error = icmp6_error(icmp);
+	/* Who sent IPv4 in disguise? Not this host. */
+	if (!q.error || !is_host_ipv6(&q.peer))
+		return ETRAN_PASS;
+	q.len = len - before;
+	return icmp_fail(pkt, header_at(ip, IP6_LEN), &q);
 }
 
 #endif /* _HOMA_CONTROL_H */

@@ -105,7 +105,7 @@ __noinline int rpc_report(const struct rpc_key *key)
 
 	rec.type = HOMA_REC_ERROR;
 	homa->id = key->id;
-	homa->addr = key->peer;
+	*(struct address *)homa->addr = key->peer;
 	homa->port = key->peer_port;
 	if (bpf_etran_notify(&rec, sizeof(rec)) != -ENOBUFS) {
 		rpc_end_inline(key);
@@ -170,7 +170,7 @@ __noinline int error_report(__u32 endpoint, const struct rpc_key *key, int error
 	rec.endpoint = endpoint;
 	rec.type = HOMA_REC_ERROR;
 	homa->id = key->id;
-	homa->addr = key->peer;
+	*(struct address *)homa->addr = key->peer;
 	homa->port = key->peer_port;
 	homa->error = error;
 	if (bpf_etran_notify(&rec, sizeof(rec)))

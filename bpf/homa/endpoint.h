@@ -11,13 +11,14 @@
  * struct endpoint - an endpoint
  * @link: link device
  * @port: host byte order
+ * @ipv4: its application knows IPv4 only
  * @last_id: of the newest request; the library counts upwards. Written by egress only, which does
  *	not run twice at once for one AF_XDP socket.
  */
 struct endpoint {
 	__u32 link;
 	__u16 port;
-	__u16 zero;
+	__u16 ipv4;
 	__u64 last_id;
 };
 
@@ -35,13 +36,22 @@ struct port_key {
 	__u16 zero;
 };
 
-/* Who has a port: the endpoint's id. */
+/**
+ * struct port - who has a port
+ * @endpoint: its id
+ * @ipv4: as in struct endpoint
+ */
+struct port {
+	__u32 endpoint;
+	__u32 ipv4;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, HOMA_MAX_ENDPOINTS);
 	__type(key, struct port_key);
-	__type(value, __u32);
+	__type(value, struct port);
 } ports SEC(".maps");
 
 /* Where the search for a free client port begins. */
@@ -52,39 +62,44 @@ static __always_inline bool is_server_port(__u16 port)
 	return port && port < HOMA_MIN_DEFAULT_PORT;
 }
 
-/* Endpoint of the server at a port, 0 for none. Endpoint ids are never 0. */
-static __always_inline __u32 server_at(__u32 link, __u16 port)
+/*
+ * Endpoint of the server that these RPCs are for, 0 for none. Endpoint ids are never 0. A server that knows
+ * IPv4 only could not answer over IPv6.
+ */
+static __always_inline __u32 server_of(const struct rpc_key *rpc)
 {
-	struct port_key key = { .link = link, .port = port };
-	__u32 *endpoint;
+	struct port_key key = { .link = rpc->link, .port = rpc->port };
+	struct port *port;
 
-	if (!is_server_port(port))
+	if (!is_server_port(rpc->port))
 		return 0;
-	endpoint = bpf_map_lookup_elem(&ports, &key);
-	return endpoint ? *endpoint : 0;
+	port = bpf_map_lookup_elem(&ports, &key);
+	if (!port || (port->ipv4 && !address_is_ipv4(&rpc->peer)))
+		return 0;
+	return port->endpoint;
 }
 
-static __always_inline int port_take(__u32 link, __u16 port, __u32 endpoint)
+static __always_inline int port_take(__u32 link, __u16 port, const struct port *owner)
 {
 	struct port_key key = { .link = link, .port = port };
 
-	return bpf_map_update_elem(&ports, &key, &endpoint, BPF_NOEXIST);
+	return bpf_map_update_elem(&ports, &key, owner, BPF_NOEXIST);
 }
 
-static __always_inline int port_take_server(__u32 link, __u16 port, __u32 endpoint)
+static __always_inline int port_take_server(__u32 link, __u16 port, const struct port *owner)
 {
 	int err;
 
 	if (!is_server_port(port))
 		return -EINVAL;
-	err = port_take(link, port, endpoint);
+	err = port_take(link, port, owner);
 	if (err == -EEXIST)
 		return -EADDRINUSE;
 	return err ? -ENOMEM : 0;
 }
 
 /* Any free client port, 0 for none. */
-static __noinline __u32 port_take_client(__u32 link, __u32 endpoint)
+static __noinline __u32 port_take_client(__u32 link, const struct port *owner)
 {
 	__u32 port;
 	int i, err;
@@ -92,7 +107,7 @@ static __noinline __u32 port_take_client(__u32 link, __u32 endpoint)
 	bpf_for(i, 0, 0x10000 - HOMA_MIN_DEFAULT_PORT) {
 		port = __sync_fetch_and_add(&next_port, 1);
 		port = HOMA_MIN_DEFAULT_PORT + port % (0x10000 - HOMA_MIN_DEFAULT_PORT);
-		err = port_take(link, port, endpoint);
+		err = port_take(link, port, owner);
 		if (!err)
 			return port;
 		if (err != -EEXIST)
@@ -108,28 +123,29 @@ static __always_inline void port_give(__u32 link, __u16 port)
 	bpf_map_delete_elem(&ports, &key);
 }
 
-/* Any, or an IPv4 address: Homa's packets are IPv4. */
+/*
+ * Is this an IPv4 address? An application that knows IPv4 only says so by opening its endpoint with one,
+ * ::ffff:0.0.0.0 for any; all zero is any of both.
+ */
 static __always_inline bool is_ipv4(const struct etran_endpoint *ep)
 {
-	return !ep->addr[0] && !ep->addr[1] &&
-	       (ep->addr[2] == bpf_htonl(0xffff) || (!ep->addr[2] && !ep->addr[3]));
+	return !ep->addr[0] && !ep->addr[1] && ep->addr[2] == bpf_htonl(0xffff);
 }
 
 SEC("struct_ops/endpoint_open")
 __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 {
-	struct endpoint new = { .link = ep->link };
+	struct endpoint new = { .link = ep->link, .ipv4 = is_ipv4(ep) };
+	struct port owner = { .endpoint = ep->id, .ipv4 = new.ipv4 };
 	__u32 id = ep->id;
 	__u16 port = ep->port;
 	__u64 first_id;
 	int err = 0;
 
-	if (!is_ipv4(ep))
-		return -EAFNOSUPPORT;
 	if (port)
-		err = port_take_server(new.link, port, id);
+		err = port_take_server(new.link, port, &owner);
 	else
-		port = port_take_client(new.link, id);
+		port = port_take_client(new.link, &owner);
 	if (err)
 		return err;
 	if (!port)
@@ -153,19 +169,22 @@ __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 SEC("struct_ops/endpoint_bind")
 __s32 BPF_PROG(endpoint_bind, struct etran_endpoint *ep)
 {
+	struct port owner = { .endpoint = ep->id };
 	struct endpoint *endpoint;
 	__u32 id = ep->id;
 	__u16 port = ep->port, old;
 	int err;
 
-	if (!is_ipv4(ep))
-		return -EAFNOSUPPORT;
 	endpoint = bpf_map_lookup_elem(&endpoints, &id);
 	if (!endpoint)
 		return -EINVAL;
+	owner.ipv4 = endpoint->ipv4;
+	if (owner.ipv4 && !is_ipv4(ep) &&
+	    (ep->addr[0] | ep->addr[1] | ep->addr[2] | ep->addr[3]))
+		return -EAFNOSUPPORT;
 	old = endpoint->port;
 	if (port && port != old) {
-		err = port_take_server(endpoint->link, port, id);
+		err = port_take_server(endpoint->link, port, &owner);
 		if (err)
 			return err;
 		endpoint->port = port;
@@ -198,7 +217,7 @@ static long close_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
 	struct remains remains = {};
 	bool end = false, ack = false;
 	struct rpc_key key;
-	__be32 local;
+	struct address local;
 
 	if (rpc->endpoint != closing->endpoint)
 		return 0;
@@ -220,7 +239,7 @@ static long close_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
 	rpc_remove(&key, &remains);
 	/* Nobody wants the rest of the response, so let the server forget it. */
 	if (ack)
-		control_push_ack(&key, local);
+		control_push_ack(&key, &local);
 	return 0;
 }
 

@@ -23,71 +23,120 @@ static __always_inline void put_cutoffs(struct etran_hdr *hdr, __u32 at)
 	put32(hdr, at + 28, bpf_htonl(homa_unsched_cutoff_7));
 }
 
+/* Sums for an Internet checksum, in host byte order. */
+static __always_inline __u32 sum_add(__u32 sum, __be32 word)
+{
+	word = bpf_ntohl(word);
+	return sum + (word >> 16) + (word & 0xffff);
+}
+
+static __always_inline __u32 sum_end(__u32 sum)
+{
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum += sum >> 16;
+	return ~sum & 0xffff;
+}
+
 static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr,
 				    const struct control *c)
 {
-	struct head head = {
-		.id = c->id,
-		.saddr = c->saddr,
-		.daddr = c->daddr,
-		.sport = c->sport,
-		.dport = c->dport,
-	};
 	int i;
 
-	pkt->link = c->link;
 	if (c->type == HOMA_CUTOFFS) {
 		count(COUNTER_tx_cutoffs);
-		put_control(pkt, hdr, WIRE_IP_ACK, &head, HOMA_CUTOFFS,
-			    sizeof(struct homa_cutoffs_hdr));
-		put_cutoffs(hdr, WIRE_IP_ACK + IP_LEN + sizeof(struct homa_common_hdr));
+		put_control(pkt, hdr, WIRE_HOMA_LONG, &c->key, &c->local, HOMA_CUTOFFS);
+		put_cutoffs(hdr, WIRE_HOMA_LONG + sizeof(struct homa_common_hdr));
 		return ETRAN_TX;
 	}
 	if (c->type != HOMA_ACK) {
 		count(COUNTER_tx_rpc_unknown);
-		put_control(pkt, hdr, WIRE_IP, &head, HOMA_RPC_UNKNOWN,
-			    sizeof(struct homa_common_hdr));
+		put_control(pkt, hdr, WIRE_HOMA, &c->key, &c->local, HOMA_RPC_UNKNOWN);
 		return ETRAN_TX;
 	}
 	count(COUNTER_tx_ack);
-	put_control(pkt, hdr, WIRE_IP_ACK, &head, HOMA_ACK, sizeof(struct homa_ack_hdr));
+	put_control(pkt, hdr, WIRE_HOMA_LONG, &c->key, &c->local, HOMA_ACK);
 	/* No further RPCs: num_acks and the room for them are 0. */
 #pragma unroll
 	for (i = sizeof(struct homa_common_hdr); i < sizeof(struct homa_ack_hdr); i += 4)
-		put32(hdr, WIRE_IP_ACK + IP_LEN + i, 0);
+		put32(hdr, WIRE_HOMA_LONG + i, 0);
 	return ETRAN_TX;
 }
 
+/* Where the ICMP header begins. */
+#define WIRE_ICMP	(ETRAN_HDR_LEN - ICMP_LEN - UNREACHABLE_QUOTE6)
+
 /* ICMP port unreachable: the last resort of a client whose server is gone. */
-static __noinline __u32 gen_unreachable(struct etran_pkt *pkt, struct etran_hdr *hdr,
-					const struct unreachable *u)
+static __noinline __u32 gen_unreachable4(struct etran_pkt *pkt, struct etran_hdr *hdr,
+					 const struct unreachable *u)
 {
-	__u32 sum = ICMP_UNREACHABLE << 8 | ICMP_PORT;
+	struct address saddr = address_of_ipv4(u->quote[4]), daddr = address_of_ipv4(u->quote[3]);
+	__u32 sum = ICMP4_UNREACHABLE << 8 | ICMP4_PORT;
+	struct carrier c = {
+		.saddr = &saddr,
+		.daddr = &daddr,
+		.protocol = ICMP4_PROTOCOL,
+		.priority = PRIORITY_CONTROL,
+	};
 	int i;
 
+	put_ip(pkt, hdr, WIRE_ICMP, ICMP_LEN + UNREACHABLE_QUOTE4, &c);
+#pragma unroll
+	for (i = 0; i < UNREACHABLE_QUOTE4 / 4; i++) {
+		sum = sum_add(sum, u->quote[i]);
+		put32(hdr, WIRE_ICMP + ICMP_LEN + 4 * i, u->quote[i]);
+	}
+	put32(hdr, WIRE_ICMP,
+	      bpf_htonl(ICMP4_UNREACHABLE << 24 | ICMP4_PORT << 16 | sum_end(sum)));
+	put32(hdr, WIRE_ICMP + 4, 0);
+	return ETRAN_TX;
+}
+
+/* The same of ICMPv6, whose checksum covers addresses, length and protocol, too. */
+static __noinline __u32 gen_unreachable6(struct etran_pkt *pkt, struct etran_hdr *hdr,
+					 const struct unreachable *u)
+{
+	const __u32 len = ICMP_LEN + UNREACHABLE_QUOTE6;
+	__u32 sum = (ICMP6_UNREACHABLE << 8 | ICMP6_PORT) + len + ICMP6_PROTOCOL;
+	struct address saddr, daddr;
+	struct carrier c = {
+		.saddr = &saddr,
+		.daddr = &daddr,
+		.protocol = ICMP6_PROTOCOL,
+		.priority = PRIORITY_CONTROL,
+	};
+	int i;
+
+#pragma unroll
+	for (i = 0; i < 4; i++) {
+		daddr.a[i] = u->quote[2 + i];
+		saddr.a[i] = u->quote[6 + i];
+		sum = sum_add(sum_add(sum, saddr.a[i]), daddr.a[i]);
+	}
+	put_ip(pkt, hdr, WIRE_ICMP, len, &c);
+#pragma unroll
+	for (i = 0; i < UNREACHABLE_QUOTE6 / 4; i++) {
+		sum = sum_add(sum, u->quote[i]);
+		put32(hdr, WIRE_ICMP + ICMP_LEN + 4 * i, u->quote[i]);
+	}
+	put32(hdr, WIRE_ICMP,
+	      bpf_htonl(ICMP6_UNREACHABLE << 24 | ICMP6_PORT << 16 | sum_end(sum)));
+	put32(hdr, WIRE_ICMP + 4, 0);
+	return ETRAN_TX;
+}
+
+static __always_inline __u32 gen_unreachable(struct etran_pkt *pkt, struct etran_hdr *hdr,
+					     const struct unreachable *u)
+{
 	count(COUNTER_tx_unreachable);
 	pkt->link = u->link;
-	pkt->hdr_off = WIRE_IP;
-	pkt->hdr_len = IP_LEN + 8 + UNREACHABLE_QUOTE;
-	put_ip(hdr, WIRE_IP, ICMP_PROTOCOL, PRIORITY_CONTROL, u->saddr, u->daddr);
-#pragma unroll
-	for (i = 0; i < UNREACHABLE_QUOTE / 4; i++) {
-		__u32 word = bpf_ntohl(u->quote[i]);
-
-		sum += (word >> 16) + (word & 0xffff);
-		put32(hdr, WIRE_IP + IP_LEN + 8 + 4 * i, u->quote[i]);
-	}
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum += sum >> 16;
-	put32(hdr, WIRE_IP + IP_LEN,
-	      bpf_htonl(ICMP_UNREACHABLE << 24 | ICMP_PORT << 16 | (~sum & 0xffff)));
-	put32(hdr, WIRE_IP + IP_LEN + 4, 0);
-	return ETRAN_TX;
+	if ((bpf_ntohl(u->quote[0]) >> 28) == 4)
+		return gen_unreachable4(pkt, hdr, u);
+	return gen_unreachable6(pkt, hdr, u);
 }
 
 /**
  * struct gen_step - what an RPC needs, as noted down under its lock
- * @head: of the packet
+ * @local: source of the packet
  * @type: enum homa_packet_type, 0 for none
  * @offset: GRANT, RESEND
  * @length: RESEND
@@ -101,7 +150,7 @@ static __noinline __u32 gen_unreachable(struct etran_pkt *pkt, struct etran_hdr 
  * @first: DATA: first held frame
  */
 struct gen_step {
-	struct head head;
+	struct address local;
 	__u32 type;
 	__u32 offset;
 	__u32 length;
@@ -235,7 +284,7 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 {
 	__u8 pending = rpc->pending;
 
-	head_of_rpc(&step->head, rpc);
+	step->local = rpc->local;
 	/* An entry that outlived what it was for. */
 	if (!pending)
 		return false;
@@ -345,9 +394,9 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 		return ETRAN_CONSUME;
 	count(COUNTER_tx_data);
 	count(COUNTER_tx_data_resent);
+	put_data(pkt, hdr, &w->key, &data);
 	if (p)
-		pacer_charge(p, w->key.link, end - offset, bpf_ktime_get_ns());
-	put_data(pkt, hdr, &data);
+		pacer_charge(p, w->key.link, pkt->hdr_len + end - offset, bpf_ktime_get_ns());
 	return ETRAN_TX;
 }
 
@@ -387,7 +436,7 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 		return ETRAN_CONSUME;
 	}
 	/* It may have sent CUTOFFS since. */
-	priority = peer_priority(w->key.link, w->key.peer, len, &version);
+	priority = peer_priority(w->key.link, &w->key.peer, len, &version);
 	if (from)
 		handle = bpf_etran_next(from);
 	if (handle)
@@ -425,8 +474,8 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	}
 	count(COUNTER_tx_data);
 	count(COUNTER_tx_deferred);
-	pkt->departure_ns = pacer_charge(p, w->key.link, end - offset, now);
-	put_data(pkt, hdr, &data);
+	put_data(pkt, hdr, &w->key, &data);
+	pkt->departure_ns = pacer_charge(p, w->key.link, pkt->hdr_len + end - offset, now);
 	return ETRAN_TX;
 }
 
@@ -471,18 +520,15 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	if (step.type == HOMA_DATA)
 		return gen_data(pkt, hdr, rpc, w, &step);
 
-	pkt->link = w->key.link;
-	put_control(pkt, hdr, WIRE_IP, &step.head, step.type, sizeof(struct homa_common_hdr));
+	put_control(pkt, hdr, WIRE_HOMA, &w->key, &step.local, step.type);
 	switch (step.type) {
 	case HOMA_GRANT:
 		count(COUNTER_tx_grant);
-		pkt->hdr_len = IP_LEN + sizeof(struct homa_grant_hdr);
 		put32(hdr, HOMA_OFF(homa_grant_hdr, offset), bpf_htonl(step.offset));
 		put8(hdr, HOMA_OFF(homa_grant_hdr, priority), step.priority);
 		break;
 	case HOMA_RESEND:
 		count(COUNTER_tx_resend);
-		pkt->hdr_len = IP_LEN + sizeof(struct homa_resend_hdr);
 		put32(hdr, HOMA_OFF(homa_resend_hdr, offset), bpf_htonl(step.offset));
 		put32(hdr, HOMA_OFF(homa_resend_hdr, length), bpf_htonl(step.length));
 		put8(hdr, HOMA_OFF(homa_resend_hdr, priority), PRIORITY_CONTROL);
@@ -496,30 +542,48 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	return ETRAN_TX;
 }
 
+/* A packet without RPC. ETRAN_DROP: there is none. */
+static __noinline __u32 gen_controls(struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	struct control c;
+
+	if (bpf_map_pop_elem(&controls, &c))
+		return ETRAN_DROP;
+	return gen_control(pkt, hdr, &c);
+}
+
+static __noinline __u32 gen_unreachables(struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	struct unreachable u;
+
+	if (bpf_map_pop_elem(&unreachables, &u))
+		return ETRAN_DROP;
+	return gen_unreachable(pkt, hdr, &u);
+}
+
 SEC("struct_ops/gen")
 __u32 BPF_PROG(gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
-	union {
-		struct control control;
-		struct unreachable unreachable;
-		struct work work;
-	} item;
 	struct pacer *p;
+	struct work w;
+	__u32 verdict;
 	__u64 now;
 	__u32 n;
 
-	if (!bpf_map_pop_elem(&controls, &item.control))
-		return gen_control(pkt, hdr, &item.control);
-	if (!bpf_map_pop_elem(&work, &item.work))
-		return gen_rpc(pkt, hdr, &item.work);
-	if (!bpf_map_pop_elem(&unreachables, &item.unreachable))
-		return gen_unreachable(pkt, hdr, &item.unreachable);
+	verdict = gen_controls(pkt, hdr);
+	if (verdict != ETRAN_DROP)
+		return verdict;
+	if (!bpf_map_pop_elem(&work, &w))
+		return gen_rpc(pkt, hdr, &w);
+	verdict = gen_unreachables(pkt, hdr);
+	if (verdict != ETRAN_DROP)
+		return verdict;
 	p = pacer_get();
 	if (!p)
 		return ETRAN_DROP;
 	now = bpf_ktime_get_ns();
-	n = pacer_next(p, &item.work, now);
-	return n ? gen_send(pkt, hdr, &item.work, n, now) : ETRAN_DROP;
+	n = pacer_next(p, &w, now);
+	return n ? gen_send(pkt, hdr, &w, n, now) : ETRAN_DROP;
 }
 
 #endif /* _HOMA_GEN_H */

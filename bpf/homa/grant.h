@@ -316,7 +316,8 @@ static __always_inline int grant_victim(struct grants *g, __u32 n)
 /* Which peer a message is of. Never 0, so that 0 ends lists. */
 static __always_inline __u32 grant_peer_of(__u32 l, const struct rpc_key *key)
 {
-	__u32 hash = (key->peer ^ key->link) * 0x9e3779b1;
+	const __be32 *a = key->peer.a;
+	__u32 hash = (a[0] ^ a[1] ^ a[2] ^ a[3] ^ key->link) * 0x9e3779b1;
 	__u32 p = l * GRANT_LINK_PEERS + (hash >> 24);
 
 	return p ? p : 1;

@@ -3,7 +3,7 @@
  * Homa: receiver-driven transport for short messages in data centres, as remote procedure calls.
  *
  * Wire format and behaviour are HomaModule's; bpf/homa/README.md says what is implemented and where
- * this differs on purpose. IPv4 only. The parts, in the order in which they build on each other,
+ * this differs on purpose. The parts, in the order in which they build on each other,
  * each with its design notes:
  */
 #include <linux/bpf.h>
@@ -19,6 +19,7 @@
 
 #include "tunables.h"
 #include "counters.h"
+#include "address.h"	/* of hosts */
 #include "rpc.h"	/* the table of RPCs */
 #include "work.h"	/* queues of what gen has to send */
 #include "wire.h"	/* building packets */

@@ -24,8 +24,8 @@
 #define _HOMA_PACER_H
 
 #define PACER_LINKS	32
-/* Headers that are not counted as payload, Ethernet's and the gap between packets included. */
-#define PACER_OVERHEAD	(IP_LEN + sizeof(struct homa_data_hdr) + 38)
+/* What a packet takes on an Ethernet beside itself: header, checksum, preamble, gap. */
+#define PACER_OVERHEAD	38
 
 enum pacer_state {
 	PACER_FREE,
@@ -123,7 +123,7 @@ static __always_inline struct pacer *pacer_get(void)
 }
 
 /*
- * A packet with @len bytes of payload is given to the NIC, or will be as soon as that has nothing to
+ * A packet of @len bytes is given to the NIC, or will be as soon as that has nothing to
  * do. Returns when that is; 0 for now.
  */
 static __always_inline __u64 pacer_charge(struct pacer *p, __u32 l, __u32 len, __u64 now)

@@ -9,7 +9,7 @@
 
 struct peer_key {
 	__u32 link;
-	__be32 addr;
+	struct address addr;
 };
 
 /**
@@ -33,9 +33,10 @@ struct {
 } peers SEC(".maps");
 
 /* Priority of unscheduled DATA of a message of @len bytes. *@version gets what DATA echoes. */
-static __always_inline __u8 peer_priority(__u32 link, __be32 addr, __u32 len, __be16 *version)
+static __always_inline __u8 peer_priority(__u32 link, const struct address *addr, __u32 len,
+					  __be16 *version)
 {
-	struct peer_key key = { .link = link, .addr = addr };
+	struct peer_key key = { .link = link, .addr = *addr };
 	const struct peer *peer = bpf_map_lookup_elem(&peers, &key);
 	int i;
 
@@ -53,9 +54,9 @@ static __always_inline __u8 peer_priority(__u32 link, __be32 addr, __u32 len, __
  * May a peer be sent CUTOFFS now? Its packets go on to have the old version for a
  * round trip: hence not for each.
  */
-static __noinline bool peer_tell(__u32 link, __be32 addr, __u64 now)
+static __noinline bool peer_tell(__u32 link, const struct address *addr, __u64 now)
 {
-	struct peer_key key = { .link = link, .addr = addr };
+	struct peer_key key = { .link = link, .addr = *addr };
 	struct peer *peer = bpf_map_lookup_elem(&peers, &key), new = { .told_ns = now };
 
 	if (!peer)
@@ -67,9 +68,10 @@ static __noinline bool peer_tell(__u32 link, __be32 addr, __u64 now)
 }
 
 /* What a peer sent in CUTOFFS. */
-static __always_inline void peer_told(__u32 link, __be32 addr, const struct peer *told)
+static __always_inline void peer_told(__u32 link, const struct address *addr,
+				      const struct peer *told)
 {
-	struct peer_key key = { .link = link, .addr = addr };
+	struct peer_key key = { .link = link, .addr = *addr };
 	struct peer *peer = bpf_map_lookup_elem(&peers, &key);
 	int i;
 

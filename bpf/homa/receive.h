@@ -17,31 +17,36 @@
 
 /**
  * struct received - what is needed of a received packet
- * @key: of the RPC that it is for
- * @local: address that it was sent to, network byte order
+ * @work: the RPC that it is for; its generation where that is known
+ * @local: address that it was sent to
  * @type: enum homa_packet_type
+ * @ip_len: of its IP header
  * @now: ns
  */
 struct received {
-	struct rpc_key key;
-	__be32 local;
+	struct work work;
+	struct address local;
 	__u32 type;
+	__u32 ip_len;
 	__u64 now;
 };
 
+/*
+ * A header that lies @len bytes behind another. Headers are looked at at constant offsets; with a pointer
+ * of its own for each of both versions of IP, the code behind is the same for both.
+ */
+static __always_inline struct etran_hdr *header_at(struct etran_hdr *hdr, __u32 len)
+{
+	struct etran_hdr *at = (struct etran_hdr *)(hdr->b + len);
+
+	/* Not "len = is_ipv4 ? ... : ..." and one addition, whose result the verifier does not know. */
+	barrier_var(at);
+	return at;
+}
+
 static __always_inline void control_push_reply(const struct received *r, __u8 type)
 {
-	struct control c = {
-		.id = r->key.id,
-		.link = r->key.link,
-		.saddr = r->local,
-		.daddr = r->key.peer,
-		.sport = r->key.port,
-		.dport = r->key.peer_port,
-		.type = type,
-	};
-
-	control_push(&c);
+	control_push(&r->work.key, &r->local, type);
 }
 
 /* Nobody serves the port that this packet was sent to: let gen answer with an ICMP error. */
@@ -50,11 +55,10 @@ static __noinline void unreachable_push(struct etran_hdr *hdr, const struct rece
 	struct unreachable u;
 	int i;
 
-	u.link = r->key.link;
-	u.saddr = r->local;
-	u.daddr = r->key.peer;
+	u.link = r->work.key.link;
+	/* Behind a shorter packet's end there is something else, which is not sent. */
 #pragma unroll
-	for (i = 0; i < UNREACHABLE_QUOTE / 4; i++)
+	for (i = 0; i < UNREACHABLE_QUOTE6 / 4; i++)
 		u.quote[i] = get32(hdr, 4 * i);
 	if (bpf_map_push_elem(&unreachables, &u, BPF_ANY))
 		count(COUNTER_queue_full);
@@ -243,34 +247,30 @@ static __noinline int piece_deliver(struct etran_pkt *pkt, const struct received
 
 	rec.endpoint = endpoint;
 	rec.type = HOMA_REC_DATA;
-	homa->id = r->key.id;
+	homa->id = r->work.key.id;
 	homa->msg_len = p->message_length;
 	homa->offset = p->offset;
-	homa->addr = r->key.peer;
-	homa->port = r->key.peer_port;
+	*(struct address *)homa->addr = r->work.key.peer;
+	homa->port = r->work.key.peer_port;
 	homa->len = p->len;
-	return bpf_etran_deliver(pkt, &rec, sizeof(rec), IP_LEN + sizeof(struct homa_data_hdr),
+	return bpf_etran_deliver(pkt, &rec, sizeof(rec), r->ip_len + sizeof(struct homa_data_hdr),
 				 p->len);
 }
 
 /* Note a delivered piece. Returns the verdict. */
-static __noinline __u32 piece_note(const struct received *r, const struct piece *p, struct rpc *rpc,
-				   __u32 generation)
+static __noinline __u32 piece_note(const struct received *r, const struct piece *p, struct rpc *rpc)
 {
 	bool done = false, push = false, start = false;
 	struct grants *g = grants_get();
 	struct remains remains = {};
-	struct work w = {};
 	__u32 unshare = 0, ask = 0, full = 0;
 	__u64 delay = 0;
 	__u8 add = 0;
 
 	if (!g)
 		return ETRAN_DROP;
-	w.key = r->key;
-	w.generation = generation;
 	bpf_spin_lock(&rpc->lock);
-	if (rpc_is(rpc, &r->key) && rpc->generation == generation &&
+	if (rpc_is(rpc, &r->work.key) && rpc->generation == r->work.generation &&
 	    rpc->state == RPC_INCOMING &&
 	    in_check(rpc, p->offset, p->offset + p->len, true) == BYTES_NEW) {
 		rpc_heard(rpc, r->now);
@@ -282,7 +282,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 		}
 		if (rpc->in_received == rpc->in_len) {
 			done = true;
-			if (is_client(r->key.id))
+			if (is_client(r->work.key.id))
 				rpc_bury(rpc, &remains);
 			else
 				rpc->state = RPC_IN_SERVICE;
@@ -310,17 +310,17 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	if (full)
 		grant_free(full);
 	if (unshare)
-		budget_return(r->key.link, unshare);
+		budget_return(r->work.key.link, unshare);
 	if (ask)
-		in_ask_grants(rpc, &w, ask);
+		in_ask_grants(rpc, &r->work, ask);
 	if (push)
-		work_push(&w);
+		work_push(&r->work);
 	if (start)
 		bpf_timer_start(&rpc->timer, delay, 0);
-	if (done && is_client(r->key.id)) {
+	if (done && is_client(r->work.key.id)) {
 		count(COUNTER_rpc_client_done);
-		rpc_remove(&r->key, &remains);
-		control_push_ack(&r->key, r->local);
+		rpc_remove(&r->work.key, &remains);
+		control_push_ack(&r->work.key, &r->local);
 	}
 	return ETRAN_DELIVER;
 }
@@ -341,13 +341,13 @@ struct {
 __u8 finished_any;
 
 /* A piece could not be delivered: see that it is asked for, even if it was the first. */
-static __noinline void piece_lost(const struct received *r, struct rpc *rpc, __u32 generation)
+static __noinline void piece_lost(const struct received *r, struct rpc *rpc)
 {
 	bool start = false;
 	__u64 delay = 0;
 
 	bpf_spin_lock(&rpc->lock);
-	if (rpc_is(rpc, &r->key) && rpc->generation == generation) {
+	if (rpc_is(rpc, &r->work.key) && rpc->generation == r->work.generation) {
 		rpc->starved = 1;
 		start = !rpc->due_ns;
 		if (start)
@@ -365,7 +365,7 @@ static __noinline void piece_lost(const struct received *r, struct rpc *rpc, __u
 static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct received *r,
 					    bool answer)
 {
-	__u32 generation, endpoint = server_at(r->key.link, r->key.port);
+	__u32 generation, endpoint = server_of(&r->work.key);
 	struct rpc *rpc;
 
 	if (!endpoint) {
@@ -374,24 +374,24 @@ static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct 
 			unreachable_push(hdr, r);
 		return NULL;
 	}
-	if (finished_any && bpf_map_lookup_elem(&finished, &r->key)) {
+	if (finished_any && bpf_map_lookup_elem(&finished, &r->work.key)) {
 		count(COUNTER_rx_finished);
 		return NULL;
 	}
-	rpc = rpc_alloc(&r->key);
+	rpc = rpc_alloc(&r->work.key);
 	if (!rpc) {
 		count(COUNTER_rx_table_full);
 		return NULL;
 	}
 	generation = rpc_new_generation();
 	bpf_spin_lock(&rpc->lock);
-	rpc_begin(rpc, &r->key, generation, endpoint, RPC_INCOMING, r->now);
+	rpc_begin(rpc, &r->work.key, generation, endpoint, RPC_INCOMING, r->now);
 	rpc->local = r->local;
 	bpf_spin_unlock(&rpc->lock);
 	count(COUNTER_rpc_server);
 	/* Closed meanwhile? Then endpoint_close may have missed the RPC. */
 	if (!bpf_map_lookup_elem(&endpoints, &endpoint)) {
-		rpc_end(&r->key);
+		rpc_end(&r->work.key);
 		return NULL;
 	}
 	return rpc;
@@ -432,7 +432,7 @@ static __always_inline void acknowledged(const struct rpc_key *key)
  */
 static __noinline void acknowledged_entry(const struct received *r, __u64 client_id, __u16 port)
 {
-	struct rpc_key key = r->key;
+	struct rpc_key key = r->work.key;
 
 	key.id = client_id | 1;
 	key.port = port;
@@ -440,9 +440,9 @@ static __noinline void acknowledged_entry(const struct received *r, __u64 client
 }
 
 static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hdr,
-				     const struct received *r)
+				     struct etran_hdr *homa, struct received *r)
 {
-	__u32 at = IP_LEN, endpoint, generation, len = pkt->len, sequence;
+	__u32 endpoint, len = pkt->len, sequence;
 	bool orphan = false;
 	struct remains remains = {};
 	enum novelty novelty = BYTES_OLD;
@@ -453,14 +453,14 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	__u8 again;
 	int err;
 
-	again = get8(hdr, at + 48);
-	p.message_length = bpf_ntohl(get32(hdr, at + 28));
-	p.incoming = bpf_ntohl(get32(hdr, at + 32));
-	p.offset = bpf_ntohl(get32(hdr, at + 52));
-	sequence = bpf_ntohl(get32(hdr, at + 4));
+	again = get8(homa, 48);
+	p.message_length = bpf_ntohl(get32(homa, 28));
+	p.incoming = bpf_ntohl(get32(homa, 32));
+	p.offset = bpf_ntohl(get32(homa, 52));
+	sequence = bpf_ntohl(get32(homa, 4));
 	if (p.offset == HOMA_OFFSET_IN_SEQUENCE)
 		p.offset = sequence;
-	p.len = len - IP_LEN - sizeof(struct homa_data_hdr);
+	p.len = len - r->ip_len - sizeof(struct homa_data_hdr);
 	if (!p.message_length || p.message_length > HOMA_MAX_MESSAGE_LENGTH ||
 	    p.offset >= p.message_length || p.len > p.message_length - p.offset) {
 		count(COUNTER_rx_bad_length);
@@ -469,19 +469,19 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	count(COUNTER_rx_data);
 	if (!p.len)
 		return ETRAN_CONSUME;
-	if (homa_cutoff_version && get16(hdr, at + 46) != bpf_htons(homa_cutoff_version) &&
-	    peer_tell(r->key.link, r->key.peer, r->now))
+	if (homa_cutoff_version && get16(homa, 46) != bpf_htons(homa_cutoff_version) &&
+	    peer_tell(r->work.key.link, &r->work.key.peer, r->now))
 		control_push_reply(r, HOMA_CUTOFFS);
-	ack = (__u64)bpf_ntohl(get32(hdr, at + 36)) << 32 | bpf_ntohl(get32(hdr, at + 40));
+	ack = (__u64)bpf_ntohl(get32(homa, 36)) << 32 | bpf_ntohl(get32(homa, 40));
 	if (ack)
-		acknowledged_entry(r, ack, bpf_ntohs(get16(hdr, at + 44)));
+		acknowledged_entry(r, ack, bpf_ntohs(get16(homa, 44)));
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->key);
+	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
 	if (!rpc) {
-		if (is_client(r->key.id)) {
+		if (is_client(r->work.key.id)) {
 			/* Finished or forgotten: the server may forget it, too. */
 			count(COUNTER_rx_unknown_rpc);
-			control_push_ack(&r->key, r->local);
+			control_push_ack(&r->work.key, &r->local);
 			return ETRAN_CONSUME;
 		}
 		/* The first packet, or one that was asked for. */
@@ -490,13 +490,13 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 			return ETRAN_DROP;
 	}
 	bpf_spin_lock(&rpc->lock);
-	generation = rpc->generation;
+	r->work.generation = rpc->generation;
 	endpoint = rpc->endpoint;
-	if (rpc_is(rpc, &r->key)) {
+	if (rpc_is(rpc, &r->work.key)) {
 		/* In IN_SERVICE and behind, all of the request is here. */
 		if (again || rpc->state == RPC_IN_SERVICE || rpc->state == RPC_OUTGOING)
 			rpc->repeated = 1;
-		if (is_client(r->key.id) && rpc->state == RPC_OUTGOING &&
+		if (is_client(r->work.key.id) && rpc->state == RPC_OUTGOING &&
 		    rpc->out_sent == rpc->out_len) {
 			/* The response begins, so the server has all of the request. */
 			if (rpc->orphan) {
@@ -529,8 +529,8 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 
 	if (orphan) {
 		count(COUNTER_rpc_abandoned);
-		rpc_remove(&r->key, &remains);
-		control_push_ack(&r->key, r->local);
+		rpc_remove(&r->work.key, &remains);
+		control_push_ack(&r->work.key, &r->local);
 		return ETRAN_CONSUME;
 	}
 	if (head)
@@ -559,13 +559,13 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 
 	err = piece_deliver(pkt, r, &p, endpoint);
 	if (!err)
-		return piece_note(r, &p, rpc, generation);
+		return piece_note(r, &p, rpc);
 	count(COUNTER_rx_no_buffer);
 	if (err == -EMSGSIZE)
 		/* It never will fit. */
-		rpc_fail(&r->key, EMSGSIZE);
+		rpc_fail(&r->work.key, EMSGSIZE);
 	else
-		piece_lost(r, rpc, generation);
+		piece_lost(r, rpc);
 	return ETRAN_DROP;
 }
 

@@ -53,17 +53,16 @@ enum rpc_pending {
  * struct rpc_key - names an RPC
  * @id: its id at this host
  * @link: link device
- * @peer: the other host, network byte order
  * @peer_port: host byte order
  * @port: port at this host, host byte order
+ * @peer: the other host
  */
 struct rpc_key {
 	__u64 id;
 	__u32 link;
-	__be32 peer;
 	__u16 peer_port;
 	__u16 port;
-	__u32 zero;
+	struct address peer;
 };
 
 /* Bytes [start, end) of a message; none when both are equal. */
@@ -79,7 +78,7 @@ struct range {
  * @timer: see timer.h
  * @key: its key; see rpc_is()
  * @endpoint: the application's endpoint
- * @local: address at this host, network byte order; 0 for the one that the route prefers
+ * @local: address at this host; none: the one that the route prefers
  * @state: enum rpc_state
  * @orphan: the endpoint was closed, nobody waits for the response any more
  * @priority: of DATA sent: unscheduled
@@ -129,7 +128,7 @@ struct rpc {
 	struct bpf_timer timer;
 	struct rpc_key key;
 	__u32 endpoint;
-	__be32 local;
+	struct address local;
 	__u8 state;
 	__u8 orphan;
 	__u8 priority;
@@ -196,8 +195,8 @@ static __always_inline bool rpc_is(const struct rpc *rpc, const struct rpc_key *
 {
 	return rpc->state != RPC_FREE && rpc->state != RPC_DEAD &&
 	       rpc->key.id == key->id && rpc->key.link == key->link &&
-	       rpc->key.peer == key->peer && rpc->key.peer_port == key->peer_port &&
-	       rpc->key.port == key->port;
+	       rpc->key.peer_port == key->peer_port && rpc->key.port == key->port &&
+	       address_same(&rpc->key.peer, &key->peer);
 }
 
 /* A new RPC in the table, still RPC_FREE. NULL: there is one, or no room. */

@@ -30,18 +30,10 @@ static __always_inline __u32 cookie_len(__u64 cookie)
 	return cookie;
 }
 
-static __always_inline bool is_host_address(__be32 addr)
-{
-	__u32 a = bpf_ntohl(addr);
-
-	/* neither 0.0.0.0/8 nor multicast, reserved, broadcast */
-	return a >> 24 && a < 0xe0000000;
-}
-
 /* Under the lock: what a packet with bytes from @offset on says. */
 static __always_inline void data_of_rpc(struct data *data, const struct rpc *rpc, __u32 offset)
 {
-	head_of_rpc(&data->head, rpc);
+	data->local = rpc->local;
 	data->offset = offset;
 	data->message_length = rpc->out_len;
 	data->incoming = rpc->out_granted;
@@ -130,7 +122,7 @@ static __always_inline void rtx_done(struct rpc *rpc, __u32 end)
 
 /**
  * struct submit - a frame that the application submitted, checked
- * @key: its RPC
+ * @work: its RPC
  * @endpoint: who submits
  * @msg_len: bytes of the message
  * @offset: of the payload in the message
@@ -143,7 +135,7 @@ static __always_inline void rtx_done(struct rpc *rpc, __u32 end)
  * @now: ns
  */
 struct submit {
-	struct rpc_key key;
+	struct work work;
 	__u32 endpoint;
 	__u32 msg_len;
 	__u32 offset;
@@ -212,19 +204,19 @@ static __always_inline bool submit_append(struct rpc *rpc, const struct submit *
  */
 static __always_inline void submit_refuse(const struct submit *s, int error)
 {
-	if (!is_client(s->key.id))
+	if (!is_client(s->work.key.id))
 		return;
-	if (bpf_map_lookup_elem(&rpcs, &s->key))
-		rpc_fail(&s->key, error);
+	if (bpf_map_lookup_elem(&rpcs, &s->work.key))
+		rpc_fail(&s->work.key, error);
 	else if (s->begins)
-		error_report(s->endpoint, &s->key, error);
+		error_report(s->endpoint, &s->work.key, error);
 }
 
 static __always_inline __u32 egress_data(struct etran_pkt *pkt, struct etran_hdr *hdr,
-					 const struct data *data)
+					 const struct submit *s, const struct data *data)
 {
 	count(COUNTER_tx_data);
-	put_data(pkt, hdr, data);
+	put_data(pkt, hdr, &s->work.key, data);
 	return ETRAN_TX | ETRAN_RETAIN;
 }
 
@@ -232,14 +224,13 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 						struct submit *s)
 {
 	struct data data = {};
-	struct work w = {};
 	bool push = false, now;
 	struct rpc *rpc;
 	__u64 delay;
 
-	rpc = rpc_alloc(&s->key);
+	rpc = rpc_alloc(&s->work.key);
 	if (!rpc) {
-		if (bpf_map_lookup_elem(&rpcs, &s->key)) {
+		if (bpf_map_lookup_elem(&rpcs, &s->work.key)) {
 			count(COUNTER_req_not_next);
 			submit_refuse(s, EINVAL);
 		} else {
@@ -250,15 +241,14 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	}
 	s->handle = bpf_etran_hold(pkt, 0, frame_cookie(s->offset, s->len));
 	if (!s->handle) {
-		bpf_map_delete_elem(&rpcs, &s->key);
+		bpf_map_delete_elem(&rpcs, &s->work.key);
 		count(COUNTER_req_not_held);
 		submit_refuse(s, ENOMEM);
 		return ETRAN_DROP;
 	}
-	w.key = s->key;
-	w.generation = rpc_new_generation();
+	s->work.generation = rpc_new_generation();
 	bpf_spin_lock(&rpc->lock);
-	rpc_begin(rpc, &s->key, w.generation, s->endpoint, RPC_OUTGOING, s->now);
+	rpc_begin(rpc, &s->work.key, s->work.generation, s->endpoint, RPC_OUTGOING, s->now);
 	submit_first(rpc, s);
 	delay = rpc_due(rpc, s->now, homa_resend_ticks);
 	now = submit_append(rpc, s, &data, &push);
@@ -267,14 +257,14 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	bpf_timer_start(&rpc->timer, delay, 0);
 	/* Closed meanwhile? Then endpoint_close may have missed the RPC. */
 	if (!bpf_map_lookup_elem(&endpoints, &s->endpoint)) {
-		rpc_end(&s->key);
+		rpc_end(&s->work.key);
 		return ETRAN_DROP;
 	}
 	if (push)
-		pacer_push(&w, s->msg_len - s->offset);
+		pacer_push(&s->work, s->msg_len - s->offset);
 	if (!now)
 		return ETRAN_HOLD;
-	return egress_data(pkt, hdr, &data);
+	return egress_data(pkt, hdr, s, &data);
 }
 
 /* The first frame of a response, or a later one of any message. */
@@ -283,11 +273,10 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 {
 	bool push = false, ok, now = false, first = !s->offset;
 	struct data data = {};
-	struct work w = {};
 	__u64 tail = 0, delay = 0;
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &s->key);
+	rpc = bpf_map_lookup_elem(&rpcs, &s->work.key);
 	if (!rpc) {
 		count(COUNTER_req_unknown_rpc);
 		submit_refuse(s, EINVAL);
@@ -295,7 +284,7 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 	}
 	if (!first) {
 		bpf_spin_lock(&rpc->lock);
-		ok = rpc_is(rpc, &s->key) && submit_is_next(rpc, s);
+		ok = rpc_is(rpc, &s->work.key) && submit_is_next(rpc, s);
 		tail = rpc->out_tail;
 		bpf_spin_unlock(&rpc->lock);
 		if (!ok) {
@@ -310,15 +299,14 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 		submit_refuse(s, ENOMEM);
 		return ETRAN_DROP;
 	}
-	w.key = s->key;
 	bpf_spin_lock(&rpc->lock);
-	ok = rpc_is(rpc, &s->key);
+	ok = rpc_is(rpc, &s->work.key);
 	if (ok && first) {
 		/*
 		 * INCOMING: the application was quicker than the CPU that delivered the last
 		 * packet of the request and has yet to note that.
 		 */
-		ok = !is_client(s->key.id) && rpc->endpoint == s->endpoint &&
+		ok = !is_client(s->work.key.id) && rpc->endpoint == s->endpoint &&
 		     (rpc->state == RPC_IN_SERVICE || rpc->state == RPC_INCOMING);
 		if (ok) {
 			rpc->state = RPC_OUTGOING;
@@ -329,7 +317,7 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 		ok = submit_is_next(rpc, s);
 	}
 	if (ok) {
-		w.generation = rpc->generation;
+		s->work.generation = rpc->generation;
 		now = submit_append(rpc, s, &data, &push);
 	}
 	bpf_spin_unlock(&rpc->lock);
@@ -340,10 +328,10 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 	if (first)
 		bpf_timer_start(&rpc->timer, delay, 0);
 	if (push)
-		pacer_push(&w, s->msg_len - s->offset);
+		pacer_push(&s->work, s->msg_len - s->offset);
 	if (!now)
 		return ETRAN_HOLD;
-	return egress_data(pkt, hdr, &data);
+	return egress_data(pkt, hdr, s, &data);
 }
 
 /**
@@ -387,16 +375,16 @@ static long abort_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
  */
 static __noinline __u32 egress_abort(struct submit *s)
 {
-	struct aborting aborting = { .endpoint = s->endpoint, .id = s->key.id };
+	struct aborting aborting = { .endpoint = s->endpoint, .id = s->work.key.id };
 	struct rpc *rpc;
 
-	if (!is_client(s->key.id)) {
+	if (!is_client(s->work.key.id)) {
 		count(COUNTER_req_bad_id);
 		return ETRAN_DROP;
 	}
-	if (s->key.id && s->key.peer) {
-		rpc = bpf_map_lookup_elem(&rpcs, &s->key);
-		if (rpc && rpc->endpoint == s->endpoint && rpc_end(&s->key))
+	if (s->work.key.id && is_host_address(&s->work.key.peer)) {
+		rpc = bpf_map_lookup_elem(&rpcs, &s->work.key);
+		if (rpc && rpc->endpoint == s->endpoint && rpc_end(&s->work.key))
 			count(COUNTER_rpc_aborted);
 		else
 			count(COUNTER_req_unknown_rpc);
@@ -419,10 +407,10 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 
 	s.endpoint = pkt->endpoint;
 	s.len = pkt->payload_len;
-	s.key.id = req->id;
-	s.key.link = pkt->link;
-	s.key.peer = req->addr;
-	s.key.peer_port = req->port;
+	s.work.key.id = req->id;
+	s.work.key.link = pkt->link;
+	s.work.key.peer_port = req->port;
+	s.work.key.peer = *(const struct address *)req->addr;
 	s.msg_len = req->msg_len;
 	s.offset = req->offset;
 
@@ -431,7 +419,7 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		count(COUNTER_req_unknown_rpc);
 		return ETRAN_DROP;
 	}
-	s.key.port = endpoint->port;
+	s.work.key.port = endpoint->port;
 	if (op == HOMA_OP_ABORT)
 		return egress_abort(&s);
 	if (op != HOMA_OP_REQUEST && op != HOMA_OP_RESPONSE) {
@@ -439,17 +427,17 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		return ETRAN_DROP;
 	}
 	request = op == HOMA_OP_REQUEST;
-	if (s.key.id < 2 || is_client(s.key.id) != request) {
+	if (s.work.key.id < 2 || is_client(s.work.key.id) != request) {
 		count(COUNTER_req_bad_id);
 		return ETRAN_DROP;
 	}
-	if (request && s.key.id > endpoint->last_id) {
-		endpoint->last_id = s.key.id;
+	if (request && s.work.key.id > endpoint->last_id) {
+		endpoint->last_id = s.work.key.id;
 		s.begins = 1;
 	}
 	if (!s.msg_len || s.msg_len > HOMA_MAX_MESSAGE_LENGTH || s.offset >= s.msg_len ||
-	    !s.len || s.len > s.msg_len - s.offset || !s.key.peer_port ||
-	    !is_host_address(s.key.peer)) {
+	    !s.len || s.len > s.msg_len - s.offset || !s.work.key.peer_port ||
+	    !is_host_address(&s.work.key.peer)) {
 		count(COUNTER_req_invalid);
 		submit_refuse(&s, EINVAL);
 		return ETRAN_DROP;
@@ -458,15 +446,15 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	if (!p)
 		return ETRAN_DROP;
 	s.now = bpf_ktime_get_ns();
-	s.bypass = pacer_bypass(p, s.key.link, s.msg_len - s.offset, s.now);
+	s.bypass = pacer_bypass(p, s.work.key.link, s.msg_len - s.offset, s.now);
 	if (!s.offset)
-		s.priority = peer_priority(s.key.link, s.key.peer, s.msg_len, &s.cutoff_version);
+		s.priority = peer_priority(s.work.key.link, &s.work.key.peer, s.msg_len, &s.cutoff_version);
 	if (request && !s.offset)
 		verdict = egress_first_of_request(pkt, hdr, &s);
 	else
 		verdict = egress_continue(pkt, hdr, &s);
 	if (verdict == (ETRAN_TX | ETRAN_RETAIN))
-		pacer_charge(p, s.key.link, s.len, s.now);
+		pacer_charge(p, s.work.key.link, pkt->hdr_len + s.len, s.now);
 	return verdict;
 }
 

@@ -43,12 +43,7 @@ int show_rpcs(struct bpf_iter__bpf_map_elem *ctx)
 		return 0;
 	r.flags = is_client(key->id) ? 0 : ETRAN_RPC_SERVER;
 	r.id = key->id;
-	if (sizeof(key->peer) == sizeof(r.peer)) {
-		__builtin_memcpy(r.peer, &key->peer, sizeof(key->peer));
-	} else {
-		r.peer[2] = bpf_htonl(0xffff);
-		__builtin_memcpy(&r.peer[3], &key->peer, 4);
-	}
+	__builtin_memcpy(r.peer, &key->peer, sizeof(r.peer));
 	r.link = key->link;
 	r.endpoint = rpc->endpoint;
 	r.peer_port = key->peer_port;

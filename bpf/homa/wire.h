@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Building packets. Every store has a constant offset in struct etran_hdr, as the verifier demands:
- * the IPv4 header begins at WIRE_IP, so that DATA's Homa header ends with the buffer, as headers in
- * front of payload must; and at WIRE_IP_ACK in ACK and CUTOFFS, which are longer.
+ * the Homa header begins at WIRE_HOMA, so that DATA's ends with the buffer, as headers in front of payload
+ * must; and at WIRE_HOMA_LONG in ACK and CUTOFFS, which are longer. The IP header ends there, so that only
+ * where it begins depends on whether it is IPv4's or IPv6's.
  */
 #ifndef _HOMA_WIRE_H
 #define _HOMA_WIRE_H
 
-#define IP_LEN		20
-#define WIRE_IP		180
-#define WIRE_IP_ACK	156
+#define WIRE_HOMA	200
+#define WIRE_HOMA_LONG	176
 
-_Static_assert(WIRE_IP + IP_LEN + sizeof(struct homa_data_hdr) == ETRAN_HDR_LEN, "DATA fits");
-_Static_assert(WIRE_IP_ACK + IP_LEN + sizeof(struct homa_ack_hdr) == ETRAN_HDR_LEN, "ACK fits");
+_Static_assert(WIRE_HOMA + sizeof(struct homa_data_hdr) == ETRAN_HDR_LEN, "DATA fits");
+_Static_assert(WIRE_HOMA_LONG + sizeof(struct homa_ack_hdr) == ETRAN_HDR_LEN, "ACK fits");
 _Static_assert(sizeof(struct homa_common_hdr) == 28, "wire format");
 _Static_assert(sizeof(struct homa_data_hdr) == 56, "wire format");
 _Static_assert(sizeof(struct homa_grant_hdr) == 33, "wire format");
@@ -35,9 +35,9 @@ _Static_assert(sizeof(struct homa_rec) <= ETRAN_REC_DATA, "fits the record");
 #define get16(hdr, off)		(*(__u16 *)((hdr)->b + (off)))
 #define get32(hdr, off)		(*(__u32 *)((hdr)->b + (off)))
 
-#define HOMA_OFF(type, field)	(WIRE_IP + IP_LEN + __builtin_offsetof(struct type, field))
+#define HOMA_OFF(type, field)	(WIRE_HOMA + __builtin_offsetof(struct type, field))
 
-/* What stands for a priority in TOS. */
+/* What stands for a priority in TOS or traffic class. */
 static __always_inline __u8 priority_tos(__u8 priority)
 {
 	switch (priority) {
@@ -60,73 +60,112 @@ static __always_inline __u8 priority_tos(__u8 priority)
 	}
 }
 
-/* The IPv4 header at @at. tot_len, id, frag_off and check are the module's. */
-static __always_inline void put_ip(struct etran_hdr *hdr, __u32 at, __u8 protocol, __u8 priority,
-				   __be32 saddr, __be32 daddr)
+/* Length of the Homa header of a packet type, 0 for unknown types. */
+static __always_inline __u32 header_len(__u8 type)
 {
-	put32(hdr, at, bpf_htonl(0x45000000 | (__u32)priority_tos(priority) << 16));
-	put32(hdr, at + 4, 0);
-	put32(hdr, at + 8, bpf_htonl(64 << 24 | (__u32)protocol << 16));
-	put32(hdr, at + 12, saddr);
-	put32(hdr, at + 16, daddr);
+	switch (type) {
+	case HOMA_DATA:
+		return sizeof(struct homa_data_hdr);
+	case HOMA_GRANT:
+		return sizeof(struct homa_grant_hdr);
+	case HOMA_RESEND:
+		return sizeof(struct homa_resend_hdr);
+	case HOMA_CUTOFFS:
+		return sizeof(struct homa_cutoffs_hdr);
+	case HOMA_ACK:
+		return sizeof(struct homa_ack_hdr);
+	case HOMA_RPC_UNKNOWN:
+	case HOMA_BUSY:
+	case HOMA_FREEZE:
+	case HOMA_NEED_ACK:
+		return sizeof(struct homa_common_hdr);
+	}
+	return 0;
 }
 
 /**
- * struct head - what every Homa packet begins with
- * @id: sender_id, host byte order
- * @saddr: network byte order
- * @daddr: network byte order
- * @sport: host byte order
- * @dport: host byte order
+ * struct carrier - what the IP header says
+ * @saddr: source; none: the route's choice
+ * @daddr: destination
+ * @protocol: of what follows
+ * @priority: 0..7
  */
-struct head {
-	__u64 id;
-	__be32 saddr;
-	__be32 daddr;
-	__u16 sport;
-	__u16 dport;
-	__u32 zero;
+struct carrier {
+	const struct address *saddr;
+	const struct address *daddr;
+	__u8 protocol;
+	__u8 priority;
 };
 
-static __always_inline void head_of_rpc(struct head *head, const struct rpc *rpc)
+/*
+ * The IP header that ends at @at, in front of @len bytes of other headers. IPv4's tot_len, id, frag_off
+ * and check and IPv6's payload_len are the module's.
+ */
+static __always_inline void put_ip(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 at, __u32 len,
+				   const struct carrier *c)
 {
-	head->id = rpc->key.id;
-	head->saddr = rpc->local;
-	head->daddr = rpc->key.peer;
-	head->sport = rpc->key.port;
-	head->dport = rpc->key.peer_port;
+	__u32 tos = priority_tos(c->priority);
+
+	if (address_is_ipv4(c->daddr)) {
+		pkt->hdr_off = at - IP4_LEN;
+		pkt->hdr_len = IP4_LEN + len;
+		put32(hdr, at - 20, bpf_htonl(0x45000000 | tos << 16));
+		put32(hdr, at - 16, 0);
+		put32(hdr, at - 12, bpf_htonl(64 << 24 | (__u32)c->protocol << 16));
+		put32(hdr, at - 8, c->saddr->a[3]);
+		put32(hdr, at - 4, c->daddr->a[3]);
+		return;
+	}
+	pkt->hdr_off = at - IP6_LEN;
+	pkt->hdr_len = IP6_LEN + len;
+	put32(hdr, at - 40, bpf_htonl(0x60000000 | tos << 20));
+	put32(hdr, at - 36, bpf_htonl((__u32)c->protocol << 8 | 64));
+	put32(hdr, at - 32, c->saddr->a[0]);
+	put32(hdr, at - 28, c->saddr->a[1]);
+	put32(hdr, at - 24, c->saddr->a[2]);
+	put32(hdr, at - 20, c->saddr->a[3]);
+	put32(hdr, at - 16, c->daddr->a[0]);
+	put32(hdr, at - 12, c->daddr->a[1]);
+	put32(hdr, at - 8, c->daddr->a[2]);
+	put32(hdr, at - 4, c->daddr->a[3]);
 }
 
-/* IPv4 header at @at and the common header behind it. */
-static __always_inline void put_common(struct etran_hdr *hdr, __u32 at, const struct head *head,
-				       __u8 type, __u8 doff, __u8 priority, __u32 sequence)
+/* The common header at @at. */
+static __always_inline void put_common(struct etran_hdr *hdr, __u32 at, const struct rpc_key *key,
+				       __u8 type, __u8 doff, __u32 sequence)
 {
-	put_ip(hdr, at, HOMA_IPPROTO, priority, head->saddr, head->daddr);
-	at += IP_LEN;
-	put16(hdr, at, bpf_htons(head->sport));
-	put16(hdr, at + 2, bpf_htons(head->dport));
+	put16(hdr, at, bpf_htons(key->port));
+	put16(hdr, at + 2, bpf_htons(key->peer_port));
 	put32(hdr, at + 4, bpf_htonl(sequence));
 	/* ack[3] and type; doff, flags, window; checksum, urgent */
 	put32(hdr, at + 8, bpf_htonl(type));
 	put32(hdr, at + 12, bpf_htonl((__u32)doff << 24 | HOMA_FLAGS << 16));
 	put32(hdr, at + 16, bpf_htonl(HOMA_URGENT));
 	/* sender_id in halves, as it is aligned to 4 bytes only */
-	put32(hdr, at + 20, bpf_htonl(head->id >> 32));
-	put32(hdr, at + 24, bpf_htonl((__u32)head->id));
+	put32(hdr, at + 20, bpf_htonl(key->id >> 32));
+	put32(hdr, at + 24, bpf_htonl((__u32)key->id));
 }
 
-/* A control packet whose own fields, if any, the caller adds. @len: of the Homa header. */
+/* A control packet about an RPC. Its own fields, if any, are the caller's. */
 static __always_inline void put_control(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 at,
-					const struct head *head, __u8 type, __u16 len)
+					const struct rpc_key *key, const struct address *local,
+					__u8 type)
 {
-	pkt->hdr_off = at;
-	pkt->hdr_len = IP_LEN + len;
-	put_common(hdr, at, head, type, HOMA_DOFF_CONTROL, PRIORITY_CONTROL, 0);
+	struct carrier c = {
+		.saddr = local,
+		.daddr = &key->peer,
+		.protocol = HOMA_IPPROTO,
+		.priority = PRIORITY_CONTROL,
+	};
+
+	pkt->link = key->link;
+	put_ip(pkt, hdr, at, header_len(type), &c);
+	put_common(hdr, at, key, type, HOMA_DOFF_CONTROL, 0);
 }
 
 /**
  * struct data - what a DATA packet says
- * @head: see there
+ * @local: its source
  * @offset: of the payload in the message
  * @message_length: bytes
  * @incoming: bytes that are sent without further grants
@@ -135,7 +174,7 @@ static __always_inline void put_control(struct etran_pkt *pkt, struct etran_hdr 
  * @priority: 0..7
  */
 struct data {
-	struct head head;
+	struct address local;
 	__u32 offset;
 	__u32 message_length;
 	__u32 incoming;
@@ -145,13 +184,18 @@ struct data {
 };
 
 static __always_inline void put_data(struct etran_pkt *pkt, struct etran_hdr *hdr,
-				     const struct data *data)
+				     const struct rpc_key *key, const struct data *data)
 {
-	pkt->hdr_off = WIRE_IP;
-	pkt->hdr_len = ETRAN_HDR_LEN - WIRE_IP;
+	struct carrier c = {
+		.saddr = &data->local,
+		.daddr = &key->peer,
+		.protocol = HOMA_IPPROTO,
+		.priority = data->priority,
+	};
+
+	put_ip(pkt, hdr, WIRE_HOMA, sizeof(struct homa_data_hdr), &c);
 	/* The offset in both places: whichever a receiver looks at is right. */
-	put_common(hdr, WIRE_IP, &data->head, HOMA_DATA, HOMA_DOFF_DATA, data->priority,
-		   data->offset);
+	put_common(hdr, WIRE_HOMA, key, HOMA_DATA, HOMA_DOFF_DATA, data->offset);
 	put32(hdr, HOMA_OFF(homa_data_hdr, message_length), bpf_htonl(data->message_length));
 	put32(hdr, HOMA_OFF(homa_data_hdr, incoming), bpf_htonl(data->incoming));
 	put32(hdr, HOMA_OFF(homa_data_hdr, ack), 0);

@@ -32,21 +32,13 @@ struct {
 
 /**
  * struct control - a packet without RPC
- * @id: sender_id of the packet, host byte order
- * @link: link device to send it on
- * @saddr: network byte order
- * @daddr: network byte order
- * @sport: host byte order
- * @dport: host byte order
- * @type: enum homa_packet_type, one whose header is the common one, HOMA_ACK or HOMA_CUTOFFS
+ * @key: of the RPC that it is about
+ * @local: its source
+ * @type: HOMA_RPC_UNKNOWN, HOMA_ACK or HOMA_CUTOFFS
  */
 struct control {
-	__u64 id;
-	__u32 link;
-	__be32 saddr;
-	__be32 daddr;
-	__u16 sport;
-	__u16 dport;
+	struct rpc_key key;
+	struct address local;
 	__u32 type;
 	__u32 zero;
 };
@@ -58,20 +50,17 @@ struct {
 } controls SEC(".maps");
 
 /* What is quoted of a packet: its IP header and the whole common header, so that the id is known. */
-#define UNREACHABLE_QUOTE	48
+#define UNREACHABLE_QUOTE4	(IP4_LEN + sizeof(struct homa_common_hdr))
+#define UNREACHABLE_QUOTE6	(IP6_LEN + sizeof(struct homa_common_hdr))
 
 /**
- * struct unreachable - ICMP port unreachable
+ * struct unreachable - ICMP or ICMPv6 port unreachable
  * @link: link device to send it on
- * @saddr: network byte order
- * @daddr: network byte order
- * @quote: beginning of the packet that it answers
+ * @quote: beginning of the packet that it answers, whose addresses are its own
  */
 struct unreachable {
 	__u32 link;
-	__be32 saddr;
-	__be32 daddr;
-	__u32 quote[UNREACHABLE_QUOTE / 4];
+	__u32 quote[UNREACHABLE_QUOTE6 / 4];
 };
 
 struct {
@@ -123,27 +112,25 @@ __noinline int work_push(const struct work *w)
 	return w ? work_push_inline(w) : 0;
 }
 
-static __always_inline void control_push(const struct control *c)
+/* Have a packet sent about an RPC that is not known here, or not any more. A global function: see end.h. */
+__noinline int control_push(const struct rpc_key *key, const struct address *local, __u32 type)
 {
-	if (bpf_map_push_elem(&controls, c, BPF_ANY))
+	struct control c = { .type = type };
+
+	if (!key || !local)
+		return 0;
+	c.key = *key;
+	c.local = *local;
+	if (bpf_map_push_elem(&controls, &c, BPF_ANY))
 		count(COUNTER_queue_full);
 	bpf_etran_gen_kick();
+	return 0;
 }
 
 /* Acknowledge a response to its server, in the name of a client's RPC that ended. */
-static __always_inline void control_push_ack(const struct rpc_key *key, __be32 local)
+static __always_inline void control_push_ack(const struct rpc_key *key, const struct address *local)
 {
-	struct control c = {
-		.id = key->id,
-		.link = key->link,
-		.saddr = local,
-		.daddr = key->peer,
-		.sport = key->port,
-		.dport = key->peer_port,
-		.type = HOMA_ACK,
-	};
-
-	control_push(&c);
+	control_push(key, local, HOMA_ACK);
 }
 
 #endif /* _HOMA_WORK_H */

@@ -90,7 +90,7 @@ static struct record record(FIXTURE_DATA(bad) *self, enum homa_op op, uint64_t i
 			.id = id,
 			.msg_len = msg_len,
 			.offset = offset,
-			.addr = htonl(ADDR_B),
+			.addr = { 0, 0, htonl(0xffff), htonl(ADDR_B) },
 			.port = PORT,
 		},
 		.payload = payload,
@@ -245,14 +245,18 @@ TEST_F(bad, out_of_range)
 		new_request(self, 10, 0, 10),
 		new_request(self, 10, 0, 10),
 		new_request(self, 10, 0, 10),
+		new_request(self, 10, 0, 10),
+		new_request(self, 10, 0, 10),
+		new_request(self, 10, 0, 10),
 	};
+	static const char * const no_host[] = { "::ffff:0.0.0.0", "::ffff:224.0.0.1",
+						"::ffff:255.255.255.255", "::", "::1", "ff02::1" };
 	const size_t n = ARRAY_SIZE(v);
 	size_t i;
 
-	v[n - 4].req.port = 0;
-	v[n - 3].req.addr = 0;
-	v[n - 2].req.addr = htonl(0xe0000001);
-	v[n - 1].req.addr = 0xffffffff;
+	v[n - 1 - ARRAY_SIZE(no_host)].req.port = 0;
+	for (i = 0; i < ARRAY_SIZE(no_host); i++)
+		ASSERT_EQ(1, inet_pton(AF_INET6, no_host[i], v[n - 1 - i].req.addr));
 	for (i = 0; i < n; i++) {
 		dropped(_metadata, self, &v[i], homa_counter, "req_invalid");
 		ASSERT_EQ(EINVAL, error_of(self, v[i].req.id));
@@ -322,7 +326,7 @@ TEST_F(bad, responses_to_nothing)
 	ASSERT_EQ(3, homa_recv(self->server, in, sizeof(in), HOMA_RECV_REQUEST,
 			       (struct sockaddr *)&from, &addrlen, &sid, NULL, NULL));
 	r.req.id = sid;
-	r.req.addr = from.sin_addr.s_addr;
+	r.req.addr[3] = from.sin_addr.s_addr;
 	r.req.port = ntohs(from.sin_port);
 	dropped(_metadata, self, &r, homa_counter, "req_unknown_rpc");
 	/* And another socket's RPC cannot be aborted. */
@@ -330,7 +334,7 @@ TEST_F(bad, responses_to_nothing)
 	submit(_metadata, self, &r);
 	r.req.id = 0;
 	submit(_metadata, self, &r);
-	r.req.addr = 0;
+	memset(r.req.addr, 0, sizeof(r.req.addr));
 	r.req.id = id;
 	submit(_metadata, self, &r);
 	ASSERT_EQ(2, map_entries("rpcs"));
@@ -381,7 +385,7 @@ TEST_F(bad, random_records)
 		if (rand_r(&seed) % 8 == 0)
 			r.req.port = rand_r(&seed);
 		if (rand_r(&seed) % 8 == 0)
-			r.req.addr = rand_r(&seed);
+			r.req.addr[rand_r(&seed) % 4] = rand_r(&seed);
 		if (rand_r(&seed) % 16 == 0)
 			((uint8_t *)&r.req)[rand_r(&seed) % sizeof(r.req)] = rand_r(&seed);
 		submit(_metadata, self, &r);

@@ -19,8 +19,24 @@ FIXTURE(errors)
 	uint8_t *buf;
 };
 
+FIXTURE_VARIANT(errors)
+{
+	int family;
+};
+
+FIXTURE_VARIANT_ADD(errors, ipv4)
+{
+	.family = AF_INET,
+};
+
+FIXTURE_VARIANT_ADD(errors, ipv6)
+{
+	.family = AF_INET6,
+};
+
 FIXTURE_SETUP(errors)
 {
+	homa_family = variant->family;
 	self->server = sock_on(HOST_B, PORT);
 	ASSERT_LE(0, self->server);
 	self->client = sock_on(HOST_A, 0);
@@ -29,24 +45,24 @@ FIXTURE_SETUP(errors)
 	ASSERT_NE(NULL, self->buf);
 }
 
-static ssize_t receive(int fd, void *buf, size_t room, struct sockaddr_in *from, uint64_t *id,
+static ssize_t receive(int fd, void *buf, size_t room, union address *from, uint64_t *id,
 		       int flags)
 {
 	size_t addrlen = sizeof(*from);
 
 	*id = 0;
-	return homa_recv(fd, buf, room, HOMA_RECV_REQUEST | flags, (struct sockaddr *)from, &addrlen,
+	return homa_recv(fd, buf, room, HOMA_RECV_REQUEST | flags, &from->sa, &addrlen,
 			 id, NULL, NULL);
 }
 
-static int reply(int fd, const void *buf, size_t len, const struct sockaddr_in *to, uint64_t id)
+static int reply(int fd, const void *buf, size_t len, const union address *to, uint64_t id)
 {
-	return homa_reply(fd, buf, len, (const struct sockaddr *)to, sizeof(*to), id);
+	return homa_reply(fd, buf, len, &to->sa, address_len(), id);
 }
 
 FIXTURE_TEARDOWN(errors)
 {
-	struct sockaddr_in from;
+	union address from;
 	uint64_t id, sid;
 	char in[8];
 
@@ -74,7 +90,7 @@ FIXTURE_TEARDOWN(errors)
 
 TEST_F(errors, message_of_no_or_too_many_bytes)
 {
-	struct sockaddr_in from;
+	union address from;
 	uint64_t id, sid;
 
 	ASSERT_ERRNO(EINVAL, request(self->client, PORT, self->buf, 0, &id, 0));
@@ -92,15 +108,19 @@ TEST_F(errors, message_of_no_or_too_many_bytes)
 
 TEST_F(errors, reply_to_what_is_no_request)
 {
-	struct sockaddr_in from, other;
+	union address from, other;
 	uint64_t id, sid;
 
-	from = addr_of(HOST_A, 0x8000);
+	from = address_of(HOST_A, 0x8000);
 	ASSERT_ERRNO(EINVAL, reply(self->server, "x", 1, &from, 12345));
 	ASSERT_EQ(0, request(self->client, PORT, "hello", 5, &id, 0));
 	ASSERT_EQ(5, receive(self->server, self->buf, 100, &from, &sid, 0));
 	other = from;
-	other.sin_addr.s_addr ^= htonl(4);
+	/* Another host: of both families, this is in the address. */
+	if (homa_family == AF_INET)
+		other.in.sin_addr.s_addr ^= htonl(4);
+	else
+		other.in6.sin6_addr.s6_addr[15] ^= 4;
 	ASSERT_ERRNO(EINVAL, reply(self->server, "x", 1, &other, sid));
 	ASSERT_ERRNO(EINVAL, reply(self->server, "x", 1, &from, sid ^ 1));
 	ASSERT_ERRNO(EINVAL, reply(self->server, "x", 1, &from, sid + 2));
@@ -138,53 +158,63 @@ TEST_F(errors, abort)
 	ASSERT_ERRNO(EINVAL, homa_abort(self->client, id[0], 0));
 }
 
+static void set_host(struct __test_metadata *_metadata, union address *a, const char *host)
+{
+	void *to = homa_family == AF_INET ? (void *)&a->in.sin_addr : &a->in6.sin6_addr;
+
+	ASSERT_EQ(1, inet_pton(homa_family, host, to)) TH_LOG("%s", host);
+}
+
+/* @host: NULL for HOST_B */
 static void fails_soon(struct __test_metadata *_metadata, int fd, const char *host, uint16_t port,
 		       size_t len, int error, int other)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+	union address to = address_of(HOST_B, port);
 	uint64_t id, got = 0, cookie = 0, t0 = now_ms();
 	static uint8_t buf[HOMA_MAX_MESSAGE_LENGTH];
 
-	ASSERT_EQ(1, inet_pton(AF_INET, host, &sin.sin_addr));
-	ASSERT_EQ(0, homa_send(fd, buf, len, (struct sockaddr *)&sin, sizeof(sin), &id, 99, 0));
+	if (host)
+		set_host(_metadata, &to, host);
+	ASSERT_EQ(0, homa_send(fd, buf, len, &to.sa, address_len(), &id, 99, 0));
 	ASSERT_EQ(-1, response(fd, buf, 100, &got, &cookie));
-	ASSERT_TRUE(errno == error || errno == other) TH_LOG("%s port %u: errno %d", host, port, errno);
+	ASSERT_TRUE(errno == error || errno == other) TH_LOG("%s port %u: errno %d", host ?: "b", port, errno);
 	ASSERT_EQ(id, got);
 	ASSERT_EQ(99, cookie);
-	ASSERT_GT(SOON_MS, now_ms() - t0) TH_LOG("%s port %u: %llu ms", host, port,
+	ASSERT_GT(SOON_MS, now_ms() - t0) TH_LOG("%s port %u: %llu ms", host ?: "b", port,
 						 (unsigned long long)(now_ms() - t0));
 }
 
 TEST_F(errors, host_that_does_not_exist)
 {
-	/* Nobody answers ARP for it. */
-	fails_soon(_metadata, self->client, "10.77.0.99", PORT, 32, EHOSTUNREACH, ETIMEDOUT);
-	fails_soon(_metadata, self->client, "10.77.0.98", PORT, 200000, EHOSTUNREACH, ETIMEDOUT);
+	const bool v6 = homa_family == AF_INET6;
+	const char *silent[] = { v6 ? "fd77::99" : "10.77.0.99", v6 ? "fd77::98" : "10.77.0.98" };
+	const char *nowhere = v6 ? "2001:db8::1" : "198.51.100.1";
+
+	/* Nobody answers for it. */
+	fails_soon(_metadata, self->client, silent[0], PORT, 32, EHOSTUNREACH, ETIMEDOUT);
+	fails_soon(_metadata, self->client, silent[1], PORT, 200000, EHOSTUNREACH, ETIMEDOUT);
 	/* There is no way to it. */
-	fails_soon(_metadata, self->client, "198.51.100.1", PORT, 32, ENETUNREACH, ENETUNREACH);
-	fails_soon(_metadata, self->client, "198.51.100.1", PORT, 1000000, ENETUNREACH, ENETUNREACH);
+	fails_soon(_metadata, self->client, nowhere, PORT, 32, ENETUNREACH, ENETUNREACH);
+	fails_soon(_metadata, self->client, nowhere, PORT, 1000000, ENETUNREACH, ENETUNREACH);
 }
 
 TEST_F(errors, port_without_server)
 {
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
 	int other;
 
-	fails_soon(_metadata, self->client, "10.77.0.2", PORT + 1, 32, ENOTCONN, ENOTCONN);
-	fails_soon(_metadata, self->client, "10.77.0.2", PORT + 1, 200000, ENOTCONN, ENOTCONN);
+	fails_soon(_metadata, self->client, NULL, PORT + 1, 32, ENOTCONN, ENOTCONN);
+	fails_soon(_metadata, self->client, NULL, PORT + 1, 200000, ENOTCONN, ENOTCONN);
 	/* A client is no server. */
 	other = sock_on(HOST_B, 0);
 	ASSERT_LE(0, other);
-	ASSERT_EQ(0, homa_getsockname(other, (struct sockaddr *)&sin, &len));
-	ASSERT_LE(HOMA_MIN_DEFAULT_PORT, ntohs(sin.sin_port));
-	fails_soon(_metadata, self->client, "10.77.0.2", ntohs(sin.sin_port), 32, ENOTCONN, ENOTCONN);
+	ASSERT_LE(HOMA_MIN_DEFAULT_PORT, sock_port(other));
+	fails_soon(_metadata, self->client, NULL, sock_port(other), 32, ENOTCONN, ENOTCONN);
 	homa_close(other);
 }
 
 TEST_F(errors, server_closed_with_requests_outstanding)
 {
-	struct sockaddr_in from;
+	union address from;
 	uint64_t id, sid, t0;
 	int i;
 
@@ -205,49 +235,51 @@ TEST_F(errors, server_closed_with_requests_outstanding)
 
 TEST_F(errors, addresses)
 {
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
-	struct sockaddr_in sin = addr_of(HOST_B, PORT);
-	struct sockaddr *sa = (struct sockaddr *)&sin;
+	union address to = address_of(HOST_B, PORT), other = to;
+	const socklen_t len = address_len();
 	uint64_t id;
 
-	ASSERT_ERRNO(EAFNOSUPPORT, homa_socket(AF_INET6, 0));
-	ASSERT_ERRNO(EINVAL, homa_socket(AF_INET, 1));
-	ASSERT_ERRNO(EAFNOSUPPORT, homa_send(self->client, "x", 1, (struct sockaddr *)&in6, sizeof(in6),
-					     &id, 0, 0));
-	ASSERT_ERRNO(EAFNOSUPPORT, homa_bind(self->client, (struct sockaddr *)&in6, sizeof(in6)));
-	ASSERT_ERRNO(EINVAL, homa_send(self->client, "x", 1, sa, sizeof(sin) - 1, &id, 0, 0));
+	/* Of the other family, and long enough for it. */
+	other.sa.sa_family = homa_family == AF_INET ? AF_INET6 : AF_INET;
+	ASSERT_ERRNO(EAFNOSUPPORT, homa_socket(AF_UNIX, 0));
+	ASSERT_ERRNO(EINVAL, homa_socket(homa_family, 1));
+	ASSERT_ERRNO(EAFNOSUPPORT, homa_send(self->client, "x", 1, &other.sa, sizeof(other), &id, 0, 0));
+	ASSERT_ERRNO(EAFNOSUPPORT, homa_bind(self->client, &other.sa, sizeof(other)));
+	ASSERT_ERRNO(EINVAL, homa_send(self->client, "x", 1, &to.sa, len - 1, &id, 0, 0));
 	ASSERT_ERRNO(EINVAL, homa_send(self->client, "x", 1, NULL, 0, &id, 0, 0));
-	ASSERT_ERRNO(EINVAL, homa_send(self->client, "x", 1, sa, sizeof(sin), &id, 0, 0x4000));
-	sin.sin_port = 0;
-	ASSERT_ERRNO(EINVAL, homa_send(self->client, "x", 1, sa, sizeof(sin), &id, 0, 0));
+	ASSERT_ERRNO(EINVAL, homa_send(self->client, "x", 1, &to.sa, len, &id, 0, 0x4000));
+	to.in.sin_port = 0;
+	ASSERT_ERRNO(EINVAL, homa_send(self->client, "x", 1, &to.sa, len, &id, 0, 0));
 	ASSERT_EQ(0, map_entries("rpcs"));
 }
 
 TEST_F(errors, destinations_that_are_no_host)
 {
-	static const char * const v[] = { "0.0.0.0", "224.0.0.1", "255.255.255.255" };
-	struct sockaddr_in sin = addr_of(HOST_B, PORT);
+	static const char * const v[][3] = {
+		{ "0.0.0.0", "224.0.0.1", "255.255.255.255" }, { "::", "ff02::1", "::1" },
+	};
+	union address to = address_of(HOST_B, PORT);
 	uint64_t id, got;
 	size_t i;
 	int ret;
 
 	/* Either at once or as the RPC's error. */
-	for (i = 0; i < ARRAY_SIZE(v); i++) {
-		ASSERT_EQ(1, inet_pton(AF_INET, v[i], &sin.sin_addr));
+	for (i = 0; i < 3; i++) {
+		set_host(_metadata, &to, v[homa_family == AF_INET6][i]);
 		errno = 0;
-		ret = homa_send(self->client, "x", 1, (struct sockaddr *)&sin, sizeof(sin), &id, 0, 0);
+		ret = homa_send(self->client, "x", 1, &to.sa, address_len(), &id, 0, 0);
 		if (!ret) {
 			got = id;
 			ret = response(self->client, self->buf, 100, &got, NULL);
 		}
 		ASSERT_EQ(-1, ret);
-		ASSERT_EQ(EINVAL, errno) TH_LOG("%s", v[i]);
+		ASSERT_EQ(EINVAL, errno) TH_LOG("%s", v[homa_family == AF_INET6][i]);
 	}
 }
 
 TEST_F(errors, buffer_too_small)
 {
-	struct sockaddr_in from;
+	union address from;
 	uint64_t id, sid, again;
 	size_t addrlen = sizeof(from), msglen = 0;
 
@@ -255,7 +287,7 @@ TEST_F(errors, buffer_too_small)
 	ASSERT_EQ(0, request(self->client, PORT, self->buf, 5000, &id, 0));
 	sid = 0;
 	ASSERT_ERRNO(EMSGSIZE, homa_recv(self->server, self->buf, 4999, HOMA_RECV_REQUEST,
-					 (struct sockaddr *)&from, &addrlen, &sid, &msglen, NULL));
+					 &from.sa, &addrlen, &sid, &msglen, NULL));
 	ASSERT_EQ(5000, msglen);
 	ASSERT_EQ(1, sid & 1);
 	memset(self->buf, 0, 5000);
@@ -271,7 +303,7 @@ TEST_F(errors, buffer_too_small)
 
 TEST_F(errors, nothing_there)
 {
-	struct sockaddr_in from;
+	union address from;
 	uint64_t id, sid;
 
 	ASSERT_ERRNO(EAGAIN, receive(self->server, self->buf, 100, &from, &id, HOMA_RECV_NONBLOCKING));
@@ -299,7 +331,7 @@ TEST_F(errors, poll_and_epoll)
 {
 	struct pollfd p = { .fd = self->server, .events = POLLIN };
 	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = 7 }, got = {};
-	struct sockaddr_in from;
+	union address from;
 	uint64_t id, sid;
 	int i, ep;
 
@@ -335,39 +367,33 @@ TEST_F(errors, poll_and_epoll)
 
 TEST_F(errors, bind)
 {
-	struct sockaddr_in sin = addr_of(HOST_A, HOMA_MIN_DEFAULT_PORT);
-	struct sockaddr *sa = (struct sockaddr *)&sin;
-	socklen_t len = sizeof(sin);
+	union address a = address_of(HOST_A, HOMA_MIN_DEFAULT_PORT);
+	union address any = { .sa.sa_family = homa_family };
+	socklen_t len = address_len();
 	uint16_t old;
 	int other;
 
-	ASSERT_EQ(0, homa_getsockname(self->client, sa, &len));
-	old = ntohs(sin.sin_port);
+	old = sock_port(self->client);
 	ASSERT_LE(HOMA_MIN_DEFAULT_PORT, old);
-	sin.sin_addr.s_addr = 0;
-	sin.sin_port = htons(HOMA_MIN_DEFAULT_PORT);
-	ASSERT_ERRNO(EINVAL, homa_bind(self->client, sa, sizeof(sin)));
-	sin.sin_port = htons(0xffff);
-	ASSERT_ERRNO(EINVAL, homa_bind(self->client, sa, sizeof(sin)));
-	sin.sin_port = 0;
-	ASSERT_EQ(0, homa_bind(self->client, sa, sizeof(sin)));
-	ASSERT_ERRNO(EINVAL, homa_bind(self->client, sa, 7));
+	any.in.sin_port = htons(HOMA_MIN_DEFAULT_PORT);
+	ASSERT_ERRNO(EINVAL, homa_bind(self->client, &any.sa, len));
+	a.in.sin_port = htons(0xffff);
+	ASSERT_ERRNO(EINVAL, homa_bind(self->client, &a.sa, len));
+	any.in.sin_port = 0;
+	ASSERT_EQ(0, homa_bind(self->client, &any.sa, len));
+	ASSERT_ERRNO(EINVAL, homa_bind(self->client, &any.sa, 7));
 
 	other = sock_on(HOST_A, 77);
 	ASSERT_LE(0, other);
-	sin.sin_port = htons(77);
-	ASSERT_ERRNO(EADDRINUSE, homa_bind(self->client, sa, sizeof(sin)));
-	ASSERT_EQ(0, homa_getsockname(self->client, sa, &len));
-	ASSERT_EQ(old, ntohs(sin.sin_port));
+	any.in.sin_port = htons(77);
+	ASSERT_ERRNO(EADDRINUSE, homa_bind(self->client, &any.sa, len));
+	ASSERT_EQ(old, sock_port(self->client));
 	/* Another port; the first one is free then. */
-	sin.sin_addr.s_addr = 0;
-	sin.sin_port = htons(HOMA_MIN_DEFAULT_PORT - 1);
-	ASSERT_EQ(0, homa_bind(other, sa, sizeof(sin)));
-	ASSERT_EQ(0, homa_getsockname(other, sa, &len));
-	ASSERT_EQ(HOMA_MIN_DEFAULT_PORT - 1, ntohs(sin.sin_port));
-	sin.sin_addr.s_addr = 0;
-	sin.sin_port = htons(77);
-	ASSERT_EQ(0, homa_bind(self->client, sa, sizeof(sin)));
+	any.in.sin_port = htons(HOMA_MIN_DEFAULT_PORT - 1);
+	ASSERT_EQ(0, homa_bind(other, &any.sa, len));
+	ASSERT_EQ(HOMA_MIN_DEFAULT_PORT - 1, sock_port(other));
+	any.in.sin_port = htons(77);
+	ASSERT_EQ(0, homa_bind(self->client, &any.sa, len));
 	/* The same port on another host is another port. */
 	homa_close(other);
 	other = sock_on(HOST_B, 77);
@@ -377,26 +403,27 @@ TEST_F(errors, bind)
 
 TEST_F(errors, descriptors)
 {
-	struct sockaddr_in sin = addr_of(HOST_B, PORT);
-	struct sockaddr *sa = (struct sockaddr *)&sin;
+	union address to = address_of(HOST_B, PORT);
+	const socklen_t len = address_len();
+	struct sockaddr *sa = &to.sa;
 	uint64_t id = 0;
 	int p[2];
 
 	ASSERT_EQ(0, pipe(p));
-	ASSERT_ERRNO(ENOTSOCK, homa_send(p[0], "x", 1, sa, sizeof(sin), &id, 0, 0));
-	ASSERT_ERRNO(ENOTSOCK, homa_bind(p[0], sa, sizeof(sin)));
+	ASSERT_ERRNO(ENOTSOCK, homa_send(p[0], "x", 1, sa, len, &id, 0, 0));
+	ASSERT_ERRNO(ENOTSOCK, homa_bind(p[0], sa, len));
 	ASSERT_ERRNO(ENOTSOCK, response(p[0], self->buf, 1, &id, NULL));
 	ASSERT_ERRNO(ENOTSOCK, homa_close(p[0]));
 	close(p[0]);
 	close(p[1]);
-	ASSERT_ERRNO(EBADF, homa_send(p[0], "x", 1, sa, sizeof(sin), &id, 0, 0));
+	ASSERT_ERRNO(EBADF, homa_send(p[0], "x", 1, sa, len, &id, 0, 0));
 	ASSERT_ERRNO(EBADF, homa_close(-1));
 }
 
 static void *receive_forever(void *arg)
 {
 	FIXTURE_DATA(errors) *self = arg;
-	struct sockaddr_in from;
+	union address from;
 	uint64_t id;
 	char buf[16];
 

@@ -34,6 +34,18 @@ enum host { HOST_A, HOST_B };
 
 #define ADDR_A	0x0a4d0001U
 #define ADDR_B	0x0a4d0002U
+#define ADDR6_A	"fd77::1"
+#define ADDR6_B	"fd77::2"
+
+/* AF_INET, unless a test sets AF_INET6: family of sockets and addresses made by the functions below. */
+extern int homa_family;
+
+/* An address of that family. */
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
 
 /* hosts_up() arguments */
 #define HOSTS_BOTH	"BOTH"		/* etran on both */
@@ -59,6 +71,11 @@ int sock_on(enum host host, uint16_t port);
 uint16_t sock_port(int fd);
 
 struct sockaddr_in addr_of(enum host host, uint16_t port);
+/* The same of either family, and its length. */
+union address address_of(enum host host, uint16_t port);
+socklen_t address_len(void);
+/* Are host and port the same? */
+bool address_is(const union address *a, const union address *b);
 
 /* Payload that tells where and whose it is. */
 void fill(void *buf, size_t len, uint64_t seed);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Two hosts for Homa tests: network namespaces homa_a (10.77.0.1) and homa_b (10.77.0.2), joined by
-# a veth pair whose ends are both called v0; etran.ko loaded, homa.bpf.o on the devices.
+# Two hosts for Homa tests: network namespaces homa_a (10.77.0.1, fd77::1) and homa_b (10.77.0.2, fd77::2),
+# joined by a veth pair whose ends are both called v0; etran.ko loaded, homa.bpf.o on the devices.
 # Scripts source this; the C programs run it:
 #
 #   hosts.sh up MTU BOTH|A|BARE [--set VAR=VALUE]...
@@ -43,15 +43,18 @@ veth_up()
 	local mtu=$1 which=$2 ns
 
 	ip link add v0 netns homa_a mtu "$mtu" type veth peer name v0 mtu "$mtu" netns homa_b &&
-	ip -n homa_a addr add 10.77.0.1/24 dev v0 || return
+	ip -n homa_a addr add 10.77.0.1/24 dev v0 &&
+	ip -n homa_a addr add fd77::1/64 dev v0 nodad || return
 	if [ "$which" = A ]; then
 		# veth drops XDP frames for a peer that has neither an XDP program nor GRO.
 		ip -n homa_a neigh add 10.77.0.2 lladdr 02:00:00:00:00:02 nud permanent dev v0 &&
+		ip -n homa_a neigh add fd77::2 lladdr 02:00:00:00:00:02 nud permanent dev v0 &&
 		ip -n homa_b link set v0 address 02:00:00:00:00:02 arp off promisc on &&
 		ip netns exec homa_b sysctl -qw net.ipv6.conf.all.disable_ipv6=1 &&
 		ip netns exec homa_b ethtool -K v0 gro on || return
 	else
-		ip -n homa_b addr add 10.77.0.2/24 dev v0 || return
+		ip -n homa_b addr add 10.77.0.2/24 dev v0 &&
+		ip -n homa_b addr add fd77::2/64 dev v0 nodad || return
 	fi
 	for ns in homa_a homa_b; do
 		ip -n $ns link set lo up && ip -n $ns link set v0 up || return

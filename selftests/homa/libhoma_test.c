@@ -14,6 +14,8 @@
 
 #define PINS	"/sys/fs/bpf/etran/homa/"
 
+int homa_family = AF_INET;
+
 static int netns[2] = { -1, -1 };
 static pid_t main_pid;
 
@@ -65,14 +67,15 @@ void enter(enum host host)
 
 int sock_on(enum host host, uint16_t port)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(port) };
+	union address any = { .in6.sin6_family = homa_family };
 	int fd, err;
 
+	any.in6.sin6_port = htons(port);
 	enter(host);
-	fd = homa_socket(AF_INET, 0);
+	fd = homa_socket(homa_family, 0);
 	if (fd < 0)
 		printf("# homa_socket: %s\n", etran_strerror_detail());
-	if (fd < 0 || !port || !homa_bind(fd, (struct sockaddr *)&sin, sizeof(sin)))
+	if (fd < 0 || !port || !homa_bind(fd, &any.sa, address_len()))
 		return fd;
 	err = errno;
 	homa_close(fd);
@@ -82,10 +85,11 @@ int sock_on(enum host host, uint16_t port)
 
 uint16_t sock_port(int fd)
 {
-	struct sockaddr_in sin;
-	socklen_t len = sizeof(sin);
+	union address a;
+	socklen_t len = sizeof(a);
 
-	return homa_getsockname(fd, (struct sockaddr *)&sin, &len) ? 0 : ntohs(sin.sin_port);
+	/* The port lies at the same place in both. */
+	return homa_getsockname(fd, &a.sa, &len) ? 0 : ntohs(a.in.sin_port);
 }
 
 struct sockaddr_in addr_of(enum host host, uint16_t port)
@@ -95,6 +99,31 @@ struct sockaddr_in addr_of(enum host host, uint16_t port)
 		.sin_port = htons(port),
 		.sin_addr.s_addr = htonl(host == HOST_A ? ADDR_A : ADDR_B),
 	};
+}
+
+union address address_of(enum host host, uint16_t port)
+{
+	union address a = { .in6.sin6_family = AF_INET6, .in6.sin6_port = htons(port) };
+
+	if (homa_family == AF_INET)
+		a.in = addr_of(host, port);
+	else
+		inet_pton(AF_INET6, host == HOST_A ? ADDR6_A : ADDR6_B, &a.in6.sin6_addr);
+	return a;
+}
+
+socklen_t address_len(void)
+{
+	return homa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
+bool address_is(const union address *a, const union address *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family || a->in.sin_port != b->in.sin_port)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	return !memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16);
 }
 
 static uint64_t word(uint64_t seed, size_t index)
@@ -145,9 +174,9 @@ uint64_t now_ms(void)
 
 int request(int fd, uint16_t port, const void *buf, size_t len, uint64_t *id, uint64_t cookie)
 {
-	struct sockaddr_in sin = addr_of(HOST_B, port);
+	union address to = address_of(HOST_B, port);
 
-	return homa_send(fd, buf, len, (struct sockaddr *)&sin, sizeof(sin), id, cookie, 0);
+	return homa_send(fd, buf, len, &to.sa, address_len(), id, cookie, 0);
 }
 
 ssize_t response(int fd, void *buf, size_t room, uint64_t *id, uint64_t *cookie)
@@ -158,7 +187,7 @@ ssize_t response(int fd, void *buf, size_t room, uint64_t *id, uint64_t *cookie)
 static void *echo_thread(void *arg)
 {
 	struct echo_server *s = arg;
-	struct sockaddr_in client;
+	union address client;
 	size_t addrlen, len;
 	uint64_t id;
 	ssize_t n;
@@ -171,10 +200,10 @@ static void *echo_thread(void *arg)
 		id = 0;
 		addrlen = sizeof(client);
 		n = homa_recv(s->fd, buf, HOMA_MAX_MESSAGE_LENGTH, HOMA_RECV_REQUEST,
-			      (struct sockaddr *)&client, &addrlen, &id, &len, NULL);
+			      &client.sa, &addrlen, &id, &len, NULL);
 		if (n < 0 && (errno == EBADF || errno == ENETDOWN || errno == ESHUTDOWN))
 			break;
-		if (n < 0 || homa_reply(s->fd, buf, n, (struct sockaddr *)&client, addrlen, id))
+		if (n < 0 || homa_reply(s->fd, buf, n, &client.sa, addrlen, id))
 			__sync_fetch_and_add(&s->bad, 1);
 		else
 			__sync_fetch_and_add(&s->served, 1);

@@ -7,6 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
 #include <xdp/xdp_helpers.h>
@@ -44,11 +45,15 @@ int lossy(struct xdp_md *ctx)
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
 	struct iphdr *ip = data + sizeof(*eth);
+	struct ipv6hdr *ip6 = data + sizeof(*eth);
 	struct lossy_state *s;
 	__u32 zero = 0;
 	__u64 x;
 
-	if ((void *)(ip + 1) > end || eth->h_proto != bpf_htons(ETH_P_IP) || ip->protocol != 146)
+	if ((void *)(ip6 + 1) > end)
+		return XDP_PASS;
+	if (!(eth->h_proto == bpf_htons(ETH_P_IP) && ip->protocol == 146) &&
+	    !(eth->h_proto == bpf_htons(ETH_P_IPV6) && ip6->nexthdr == 146))
 		return XDP_PASS;
 	s = bpf_map_lookup_elem(&state, &zero);
 	if (!s)

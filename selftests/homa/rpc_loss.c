@@ -27,6 +27,7 @@ FIXTURE(loss)
 
 FIXTURE_VARIANT(loss)
 {
+	int family;
 	/* of 10000 */
 	uint32_t loss;
 	unsigned int rpcs;
@@ -37,6 +38,7 @@ FIXTURE_VARIANT(loss)
 
 FIXTURE_VARIANT_ADD(loss, one_percent_of_mixed_sizes)
 {
+	.family = AF_INET,
 	.loss = 100,
 	.rpcs = 300,
 	.medium = 4,
@@ -45,8 +47,18 @@ FIXTURE_VARIANT_ADD(loss, one_percent_of_mixed_sizes)
 
 FIXTURE_VARIANT_ADD(loss, ten_percent_of_short_messages)
 {
+	.family = AF_INET,
 	.loss = 1000,
 	.rpcs = 300,
+};
+
+FIXTURE_VARIANT_ADD(loss, three_percent_of_mixed_sizes_over_ipv6)
+{
+	.family = AF_INET6,
+	.loss = 300,
+	.rpcs = 200,
+	.medium = 4,
+	.large = 50,
 };
 
 static int attach(struct __test_metadata *_metadata, struct xdp_program **prog, uint32_t loss,
@@ -78,6 +90,7 @@ FIXTURE_SETUP(loss)
 {
 	int h;
 
+	homa_family = variant->family;
 	libxdp_set_print(NULL);
 	libbpf_set_print(NULL);
 	for (h = HOST_A; h <= HOST_B; h++) {

@@ -8,7 +8,7 @@
 
 #define PORT		100
 #define UNSCHEDULED	40000
-#define HEADERS		(20 + 56)
+#define HEADERS(family)	(((family) == AF_INET ? 20 : 40) + 56)
 
 struct sizes {
 	size_t n;
@@ -56,16 +56,31 @@ FIXTURE(rpc)
 
 FIXTURE_VARIANT(rpc)
 {
+	int family;
 	int mtu;
 };
 
 FIXTURE_VARIANT_ADD(rpc, mtu_1500)
 {
+	.family = AF_INET,
 	.mtu = 1500,
 };
 
 FIXTURE_VARIANT_ADD(rpc, mtu_1280)
 {
+	.family = AF_INET,
+	.mtu = 1280,
+};
+
+FIXTURE_VARIANT_ADD(rpc, ipv6_mtu_1500)
+{
+	.family = AF_INET6,
+	.mtu = 1500,
+};
+
+FIXTURE_VARIANT_ADD(rpc, ipv6_mtu_1280)
+{
+	.family = AF_INET6,
 	.mtu = 1280,
 };
 
@@ -73,6 +88,7 @@ FIXTURE_SETUP(rpc)
 {
 	char cmd[128];
 
+	homa_family = variant->family;
 	snprintf(cmd, sizeof(cmd),
 		 "ip -n homa_a link set v0 mtu %d && ip -n homa_b link set v0 mtu %d",
 		 variant->mtu, variant->mtu);
@@ -98,7 +114,8 @@ FIXTURE_TEARDOWN(rpc)
 static bool exchange(struct __test_metadata *_metadata, FIXTURE_DATA(rpc) *self, size_t request_len,
 		     size_t response_len, uint64_t seed)
 {
-	struct sockaddr_in from = {}, b = addr_of(HOST_B, PORT);
+	union address from = {}, a = address_of(HOST_A, sock_port(self->client));
+	union address b = address_of(HOST_B, PORT);
 	size_t addrlen = sizeof(from), msglen = 0;
 	uint64_t id = 0, sid = 0, cookie = 0;
 	ssize_t n;
@@ -106,27 +123,27 @@ static bool exchange(struct __test_metadata *_metadata, FIXTURE_DATA(rpc) *self,
 	fill(self->buf, request_len, seed);
 	EXPECT_EQ(0, request(self->client, PORT, self->buf, request_len, &id, ~seed));
 	n = homa_recv(self->server, self->in, HOMA_MAX_MESSAGE_LENGTH + 1, HOMA_RECV_REQUEST,
-		      (struct sockaddr *)&from, &addrlen, &sid, &msglen, NULL);
+		      &from.sa, &addrlen, &sid, &msglen, NULL);
 	EXPECT_EQ(request_len, n) TH_LOG("request of %zu: errno %d", request_len, errno);
 	EXPECT_EQ(request_len, msglen);
 	EXPECT_EQ(-1, wrong(self->in, request_len, seed));
 	EXPECT_EQ(1, sid & 1);
-	EXPECT_EQ(htonl(ADDR_A), from.sin_addr.s_addr);
+	EXPECT_EQ(address_len(), addrlen);
+	EXPECT_TRUE(address_is(&a, &from));
 
 	fill(self->buf, response_len, ~seed);
-	EXPECT_EQ(0, homa_reply(self->server, self->buf, response_len, (struct sockaddr *)&from,
+	EXPECT_EQ(0, homa_reply(self->server, self->buf, response_len, &from.sa,
 				addrlen, sid));
 	sid = id;
 	addrlen = sizeof(from);
 	n = homa_recv(self->client, self->in, HOMA_MAX_MESSAGE_LENGTH + 1, HOMA_RECV_RESPONSE,
-		      (struct sockaddr *)&from, &addrlen, &sid, &msglen, &cookie);
+		      &from.sa, &addrlen, &sid, &msglen, &cookie);
 	EXPECT_EQ(response_len, n) TH_LOG("response of %zu: errno %d", response_len, errno);
 	EXPECT_EQ(response_len, msglen);
 	EXPECT_EQ(id, sid);
 	EXPECT_EQ(~seed, cookie);
 	EXPECT_EQ(-1, wrong(self->in, response_len, ~seed));
-	EXPECT_EQ(b.sin_addr.s_addr, from.sin_addr.s_addr);
-	EXPECT_EQ(b.sin_port, from.sin_port);
+	EXPECT_TRUE(address_is(&b, &from));
 	return !_metadata->exit_code;
 }
 
@@ -135,7 +152,7 @@ TEST_F(rpc, same_size_both_ways)
 	struct sizes s = {};
 	size_t i;
 
-	interesting(&s, variant->mtu - HEADERS);
+	interesting(&s, variant->mtu - HEADERS(variant->family));
 	for (i = 0; i < s.n; i++)
 		ASSERT_TRUE(exchange(_metadata, self, s.v[i], s.v[i], s.v[i]))
 			TH_LOG("%zu bytes each way", s.v[i]);

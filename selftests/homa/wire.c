@@ -3,7 +3,7 @@
  * Homa on the wire: what this side sends, field by field, and what it makes of packets that
  * HomaModule sends, or could. The peer is this program with a packet socket (wire.h).
  */
-#include "wire.h"
+#include "wire_check.h"
 
 #define SERVER	700	/* the wire's server port */
 #define CLIENT	0x9000	/* the wire's client port */
@@ -22,8 +22,24 @@ FIXTURE(wire)
 	struct packet p;
 };
 
+FIXTURE_VARIANT(wire)
+{
+	int family;
+};
+
+FIXTURE_VARIANT_ADD(wire, ipv4)
+{
+	.family = AF_INET,
+};
+
+FIXTURE_VARIANT_ADD(wire, ipv6)
+{
+	.family = AF_INET6,
+};
+
 FIXTURE_SETUP(wire)
 {
+	homa_family = variant->family;
 	ASSERT_EQ(0, wire_open(&self->w));
 	self->server = sock_on(HOST_A, HERE);
 	ASSERT_LE(0, self->server);
@@ -44,43 +60,6 @@ FIXTURE_TEARDOWN(wire)
 	close(self->w.fd);
 }
 
-/* What is the same in all packets from HOST_A. */
-static void check_common(struct __test_metadata *_metadata, const struct packet *p, uint8_t type,
-			 size_t header, uint16_t sport, uint16_t dport, uint64_t id)
-{
-	ASSERT_EQ(HOMA_IPPROTO, p->ip.protocol);
-	ASSERT_EQ(0x45, *(const uint8_t *)&p->ip);
-	ASSERT_EQ(p->len, IP_AT + ntohs(p->ip.tot_len));
-	ASSERT_LE(header + 20, ntohs(p->ip.tot_len));
-	ASSERT_EQ(0, checksum(&p->ip, sizeof(p->ip)));
-	ASSERT_EQ(0, p->ip.frag_off & htons(0x3fff));
-	ASSERT_EQ(64, p->ip.ttl);
-	ASSERT_EQ(htonl(ADDR_A), p->ip.saddr);
-	ASSERT_EQ(htonl(ADDR_B), p->ip.daddr);
-	ASSERT_EQ(type, p->homa[11]);
-	ASSERT_EQ(sport, p->homa[0] << 8 | p->homa[1]);
-	ASSERT_EQ(dport, p->homa[2] << 8 | p->homa[3]);
-	ASSERT_EQ(0, p->homa[8] | p->homa[9] | p->homa[10]);
-	ASSERT_EQ(type == HOMA_DATA ? 0xe0 : 0x50, p->homa[12]);
-	ASSERT_EQ(6, p->homa[13]);
-	ASSERT_EQ(0, p->homa[14] | p->homa[15] | p->homa[16] | p->homa[17]);
-	ASSERT_EQ(0xb9, p->homa[18]);
-	ASSERT_EQ(0x7d, p->homa[19]);
-	ASSERT_EQ(id, be64(p->common.sender_id));
-	if (type != HOMA_DATA) {
-		ASSERT_EQ(0xe0, p->ip.tos);
-		ASSERT_EQ(header + 20, ntohs(p->ip.tot_len));
-		ASSERT_EQ(0, p->common.sequence);
-	}
-}
-
-static uint32_t at32(const struct packet *p, int at)
-{
-	const uint8_t *b = p->homa + at;
-
-	return (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3];
-}
-
 /* The next packet is DATA, and this; @first: no answer to a RESEND. */
 static void check_data(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint64_t id,
 		       uint16_t sport, uint16_t dport, uint32_t len, uint32_t offset, bool first,
@@ -99,7 +78,7 @@ static void check_data(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *se
 	ASSERT_EQ(offset, at32(p, 52));
 	ASSERT_EQ(n, wire_payload(p));
 	ASSERT_EQ(0, memcmp(p->homa + 56, self->buf + offset, n));
-	ASSERT_EQ(tos, p->ip.tos);
+	ASSERT_EQ(tos, p->tos);
 }
 
 static uint64_t send_request(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, size_t len)
@@ -139,32 +118,30 @@ static struct wire_message send_short(struct __test_metadata *_metadata, FIXTURE
 }
 
 /* Our server receives; @len bytes are expected. */
-static struct sockaddr_in take(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self,
+static union address take(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self,
 			       uint64_t id, const void *what, size_t len)
 {
 	uint8_t *in = malloc(HOMA_MAX_MESSAGE_LENGTH);
-	struct sockaddr_in from = {};
+	union address from = {}, b = address_of(HOST_B, CLIENT);
 	size_t addrlen = sizeof(from);
 	uint64_t sid = 0;
 	ssize_t n;
 
 	n = homa_recv(self->server, in, HOMA_MAX_MESSAGE_LENGTH, HOMA_RECV_REQUEST,
-		      (struct sockaddr *)&from, &addrlen, &sid, NULL, NULL);
+		      &from.sa, &addrlen, &sid, NULL, NULL);
 	ASSERT_EQ(len, n);
 	ASSERT_EQ(0, memcmp(in, what, len));
 	ASSERT_EQ(id | 1, sid);
-	ASSERT_EQ(htons(CLIENT), from.sin_port);
-	ASSERT_EQ(htonl(ADDR_B), from.sin_addr.s_addr);
+	ASSERT_TRUE(address_is(&b, &from));
 	free(in);
 	return from;
 }
 
 static void reply_to(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self,
-		     const struct sockaddr_in *to, uint64_t id, size_t len)
+		     const union address *to, uint64_t id, size_t len)
 {
 	fill(self->buf, len, id);
-	ASSERT_EQ(0, homa_reply(self->server, self->buf, len, (const struct sockaddr *)to,
-				sizeof(*to), id | 1));
+	ASSERT_EQ(0, homa_reply(self->server, self->buf, len, &to->sa, address_len(), id | 1));
 }
 
 /* Answer our server's response, so that it forgets the RPC. */
@@ -179,7 +156,7 @@ TEST_F(wire, data_header_of_one_packet)
 	uint64_t id = send_request(_metadata, self, 100);
 
 	check_data(_metadata, self, id, self->port, SERVER, 100, 0, true, 0xc0);
-	ASSERT_EQ(0, memcmp(self->w.mac, self->p.eth.h_source, ETH_ALEN));
+	ASSERT_EQ(0, memcmp(self->w.mac, (uint8_t *)wire_start(&self->p) + ETH_ALEN, ETH_ALEN));
 	ASSERT_EQ(100, at32(&self->p, 32));
 	ASSERT_EQ(0, self->p.data.cutoff_version);
 	respond(_metadata, self, id);
@@ -249,7 +226,7 @@ TEST_F(wire, grants_what_it_can_take)
 	uint32_t at = 0, granted = UNSCHEDULED, now, grants = 0;
 	struct wire_message m = { CLIENT, HERE, 0x1234560, self->buf, len, UNSCHEDULED };
 	struct packet *p = &self->p;
-	struct sockaddr_in from;
+	union address from;
 	uint8_t *in;
 
 	fill(self->buf, len, 1);
@@ -326,7 +303,7 @@ TEST_F(wire, asks_for_what_is_missing)
 	ASSERT_EQ(3 * WIRE_SEGMENT, at32(&self->p, 28));
 	ASSERT_EQ(len - 3 * WIRE_SEGMENT, at32(&self->p, 32));
 	/* The gap comes in two parts, what is here already comes again. */
-	ASSERT_TRUE(wire_data(&self->w, &m, WIRE_SEGMENT + 1000, 424));
+	ASSERT_TRUE(wire_data(&self->w, &m, WIRE_SEGMENT + 1000, WIRE_SEGMENT - 1000));
 	ASSERT_TRUE(wire_data(&self->w, &m, 0, WIRE_SEGMENT));
 	ASSERT_TRUE(wire_data(&self->w, &m, WIRE_SEGMENT, 1000));
 	ASSERT_TRUE(wire_data(&self->w, &m, 4 * WIRE_SEGMENT, WIRE_SEGMENT));
@@ -394,7 +371,7 @@ TEST_F(wire, understands_offset_minus_one)
 TEST_F(wire, understands_any_segments_in_any_order)
 {
 	struct wire_message m = { CLIENT, HERE, 0xfff0001230, self->buf, 6000, 0 };
-	struct sockaddr_in from;
+	union address from;
 	uint8_t want[6000];
 	int at;
 
@@ -429,7 +406,7 @@ TEST_F(wire, always_answers_need_ack)
 TEST_F(wire, asks_for_acknowledgements)
 {
 	struct wire_message m = send_short(_metadata, self, 0x20000);
-	struct sockaddr_in from = take(_metadata, self, m.id, "hello", 5);
+	union address from = take(_metadata, self, m.id, "hello", 5);
 
 	reply_to(_metadata, self, &from, m.id, 50);
 	check_data(_metadata, self, m.id | 1, HERE, CLIENT, 50, 0, true, 0xc0);
@@ -447,7 +424,7 @@ TEST_F(wire, asks_for_acknowledgements)
 /* Other RPCs can be acknowledged in the list of an ACK, or in DATA. */
 TEST_F(wire, takes_acknowledgements_that_come_along)
 {
-	struct sockaddr_in from;
+	union address from;
 	uint64_t id;
 	int i;
 
@@ -513,7 +490,7 @@ TEST_F(wire, rpc_unknown)
 TEST_F(wire, busy)
 {
 	struct wire_message m = send_short(_metadata, self, 0x5550);
-	struct sockaddr_in from = take(_metadata, self, m.id, "hello", 5);
+	union address from = take(_metadata, self, m.id, "hello", 5);
 	uint64_t id, got;
 	int i;
 
@@ -542,62 +519,89 @@ TEST_F(wire, says_that_a_port_has_no_server)
 {
 	struct wire_message m = { CLIENT, HERE + 1, 0x6660, (const uint8_t *)"hello", 5, 5 };
 	struct packet *p = &self->p;
+	const bool v6 = homa_family == AF_INET6;
 	struct packet sent;
 
 	ASSERT_TRUE(wire_data(&self->w, &m, 0, 5));
 	ASSERT_TRUE(wire_next(&self->w, p, MS));
-	ASSERT_EQ(IPPROTO_ICMP, p->ip.protocol);
-	ASSERT_EQ(htonl(ADDR_B), p->ip.daddr);
-	ASSERT_EQ(0, checksum(&p->ip, sizeof(p->ip)));
-	ASSERT_EQ(ICMP_DEST_UNREACH, p->icmp.type);
-	ASSERT_EQ(ICMP_PORT_UNREACH, p->icmp.code);
-	ASSERT_EQ(0, checksum(p->homa, ntohs(p->ip.tot_len) - 20));
+	check_ip(_metadata, p, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+	ASSERT_EQ(v6 ? ICMPV6_DEST_UNREACH : ICMP_DEST_UNREACH, p->icmp.type);
+	ASSERT_EQ(v6 ? ICMPV6_PORT_UNREACH : ICMP_PORT_UNREACH, p->icmp.code);
+	ASSERT_EQ(0, icmp_checksum(p, p->behind));
 	/* It quotes our IP header and common header. */
-	ASSERT_LE(20 + 8 + 48, ntohs(p->ip.tot_len));
+	ASSERT_LE(8 + WIRE_IP + 28, p->behind);
 	wire_common(&sent, HOMA_DATA, m.sport, m.dport, m.id);
 	wire_frame(&self->w, &sent, HOMA_IPPROTO, 56 + 5);
-	ASSERT_EQ(0, memcmp(p->homa + 8, &sent.ip, 20));
-	ASSERT_EQ(0, memcmp(p->homa + 28, sent.homa, 28));
+	ASSERT_EQ(0, memcmp(p->homa + 8, (uint8_t *)wire_start(&sent) + IP_AT, WIRE_IP + 28));
 	/* To a client's port, too. */
 	m.dport = self->port;
 	ASSERT_TRUE(wire_data(&self->w, &m, 0, 5));
 	ASSERT_TRUE(wire_next(&self->w, p, MS));
-	ASSERT_EQ(IPPROTO_ICMP, p->ip.protocol);
+	check_ip(_metadata, p, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 	ASSERT_EQ(0, map_entries("rpcs"));
 }
 
+/* What ICMP and ICMPv6 say, and what it means. */
+enum unreachable {
+	NO_PORT,
+	NO_HOST,
+	NO_ROUTE,
+	NO_HOMA,
+};
+
+static const struct {
+	uint8_t type;
+	uint8_t code;
+} icmp4[] = {
+	[NO_PORT] = { ICMP_DEST_UNREACH, ICMP_PORT_UNREACH },
+	[NO_HOST] = { ICMP_DEST_UNREACH, ICMP_HOST_UNREACH },
+	[NO_ROUTE] = { ICMP_DEST_UNREACH, ICMP_NET_UNREACH },
+	[NO_HOMA] = { ICMP_DEST_UNREACH, ICMP_PROT_UNREACH },
+}, icmp6[] = {
+	[NO_PORT] = { ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH },
+	[NO_HOST] = { ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH },
+	[NO_ROUTE] = { ICMPV6_DEST_UNREACH, ICMPV6_NOROUTE },
+	[NO_HOMA] = { ICMPV6_PARAMPROB, ICMPV6_UNK_NEXTHDR },
+};
+
 /* An ICMP error that quotes @quoted bytes of Homa's header. */
-static void unreachable(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint8_t code,
-			uint64_t id, size_t quoted)
+static void unreachable(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self,
+			enum unreachable what, uint64_t id, size_t quoted)
 {
+	const bool v6 = homa_family == AF_INET6;
 	struct packet q, *p = &self->p;
-	size_t len = 8 + 20 + quoted;
+	size_t len = 8 + WIRE_IP + quoted;
 
 	wire_common(&q, HOMA_DATA, self->port, SERVER, id);
 	wire_frame(&self->w, &q, HOMA_IPPROTO, 56 + 10);
-	q.ip.saddr = htonl(ADDR_A);
-	q.ip.daddr = htonl(ADDR_B);
+	if (v6) {
+		inet_pton(AF_INET6, ADDR6_A, &q.ip6.saddr);
+		inet_pton(AF_INET6, ADDR6_B, &q.ip6.daddr);
+	} else {
+		q.ip.saddr = htonl(ADDR_A);
+		q.ip.daddr = htonl(ADDR_B);
+	}
 	memset(p->homa, 0, sizeof(p->homa));
-	p->icmp.type = ICMP_DEST_UNREACH;
-	p->icmp.code = code;
-	memcpy(p->homa + 8, &q.ip, 20 + quoted);
-	p->icmp.checksum = htons(checksum(p->homa, len));
-	wire_frame(&self->w, p, IPPROTO_ICMP, len);
-	ASSERT_EQ(p->len, send(self->w.fd, &p->eth, p->len, 0));
+	p->icmp.type = v6 ? icmp6[what].type : icmp4[what].type;
+	p->icmp.code = v6 ? icmp6[what].code : icmp4[what].code;
+	memcpy(p->homa + 8, (uint8_t *)wire_start(&q) + IP_AT, WIRE_IP + quoted);
+	wire_frame(&self->w, p, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, len);
+	p->icmp.checksum = htons(icmp_checksum(p, len));
+	ASSERT_TRUE(wire_put(&self->w, p, p->len));
 }
 
 TEST_F(wire, understands_icmp_errors)
 {
 	static const struct {
-		uint8_t code;
+		enum unreachable what;
 		size_t quoted;
 		int error;
 	} v[] = {
-		{ ICMP_PORT_UNREACH, 28, ENOTCONN },
-		{ ICMP_PORT_UNREACH, 8, ENOTCONN },
-		{ ICMP_HOST_UNREACH, 28, EHOSTUNREACH },
-		{ ICMP_NET_UNREACH, 28, ENETUNREACH },
-		{ ICMP_PROT_UNREACH, 28, EPROTONOSUPPORT },
+		{ NO_PORT, 28, ENOTCONN },
+		{ NO_PORT, 8, ENOTCONN },
+		{ NO_HOST, 28, EHOSTUNREACH },
+		{ NO_ROUTE, 28, ENETUNREACH },
+		{ NO_HOMA, 28, EPROTONOSUPPORT },
 	};
 	uint64_t id, got, t0;
 	size_t i;
@@ -605,20 +609,20 @@ TEST_F(wire, understands_icmp_errors)
 	for (i = 0; i < ARRAY_SIZE(v); i++) {
 		id = send_request(_metadata, self, 10);
 		/* About another RPC: not meant. */
-		if (v[i].quoted == 28 && v[i].code != ICMP_PROT_UNREACH)
-			unreachable(_metadata, self, v[i].code, id + 2, 28);
+		if (v[i].quoted == 28 && v[i].what != NO_HOMA)
+			unreachable(_metadata, self, v[i].what, id + 2, 28);
 		t0 = now_ms();
-		unreachable(_metadata, self, v[i].code, id, v[i].quoted);
+		unreachable(_metadata, self, v[i].what, id, v[i].quoted);
 		got = 0;
 		ASSERT_EQ(-1, response(self->fd, self->buf, 10, &got, NULL));
-		ASSERT_EQ(v[i].error, errno) TH_LOG("code %d", v[i].code);
+		ASSERT_EQ(v[i].error, errno) TH_LOG("error %d", v[i].what);
 		ASSERT_EQ(id, got);
 		ASSERT_GT(90, now_ms() - t0);
 		/* The next one that quotes ports only may come at once. */
 		usleep(2000);
 	}
 	id = send_request(_metadata, self, 10);
-	unreachable(_metadata, self, ICMP_PORT_UNREACH, id + 2, 28);
+	unreachable(_metadata, self, NO_PORT, id + 2, 28);
 	respond(_metadata, self, id);
 }
 
@@ -670,7 +674,7 @@ TEST_F(wire, grants_come_back)
 		/* One whose server goes. */
 		got = id = send_request(_metadata, self, 10);
 		grant_alone(_metadata, self, SERVER, self->port, id | 1);
-		unreachable(_metadata, self, ICMP_PORT_UNREACH, id, 28);
+		unreachable(_metadata, self, NO_PORT, id, 28);
 		ASSERT_EQ(-1, response(self->fd, self->buf, 100, &got, NULL));
 		ASSERT_EQ(ENOTCONN, errno);
 		ASSERT_RPCS_IDLE(5);
@@ -722,7 +726,7 @@ TEST_F(wire, tells_cutoffs)
 	static const uint32_t want[] = { 1000000, 0, 0, 0, 1000000, 15000, 2800, 200 };
 	struct wire_message m = { CLIENT, HERE, 0xa000, self->buf, 20 * 100, 20 * 100 };
 	struct packet *p = &self->p;
-	struct sockaddr_in from;
+	union address from;
 	uint64_t before;
 	int i, n = 0;
 

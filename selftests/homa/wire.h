@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The wire's other end: Homa packets sent and received by hand on HOST_B (HOSTS_WIRE), which has
- * neither etran nor an address. Numbers are in host byte order until they are in a packet.
+ * neither etran nor an address; over IPv4 or IPv6, as homa_family says. Numbers are in host byte order until they
+ * are in a packet.
  */
 #ifndef WIRE_H
 #define WIRE_H
@@ -9,13 +10,16 @@
 #include <poll.h>
 #include <net/if.h>
 #include <linux/icmp.h>
+#include <linux/icmpv6.h>
 #include <linux/if_packet.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <sys/ioctl.h>
 #include "homa_test.h"
 
-#define WIRE_SEGMENT	1424
+/* Payload of a full packet. */
+#define WIRE_SEGMENT	(homa_family == AF_INET ? 1424 : 1404)
 
 /**
  * struct wire - a packet socket on HOST_B's device
@@ -33,15 +37,32 @@ struct wire {
 /**
  * struct packet - one packet, from the Ethernet header on
  * @len: bytes in all
- * @eth: Ethernet header
+ * @behind: bytes behind the IP header
+ * @protocol: of what these are
+ * @tos: TOS or traffic class
+ * @eth: Ethernet header in front of @ip
  * @ip: IPv4 header, without options
- * @homa: by type
+ * @eth6: Ethernet header in front of @ip6
+ * @ip6: IPv6 header, without extension headers
+ * @homa: by type; at the same place behind both
  */
 struct packet {
 	size_t len;
+	size_t behind;
+	uint8_t protocol;
+	uint8_t tos;
 	struct {
-		struct ethhdr eth;
-		struct iphdr ip;
+		union {
+			struct {
+				uint8_t space[sizeof(struct ipv6hdr) - sizeof(struct iphdr)];
+				struct ethhdr eth;
+				struct iphdr ip;
+			} __attribute__((packed));
+			struct {
+				struct ethhdr eth6;
+				struct ipv6hdr ip6;
+			} __attribute__((packed));
+		};
 		union {
 			struct homa_common_hdr common;
 			struct homa_data_hdr data;
@@ -50,13 +71,27 @@ struct packet {
 			struct homa_cutoffs_hdr cutoffs;
 			struct homa_ack_hdr ack;
 			struct icmphdr icmp;
+			struct icmp6hdr icmp6;
 			uint8_t homa[2000];
 		};
 	} __attribute__((packed));
 };
 
-#define IP_AT	sizeof(struct ethhdr)
-#define HOMA_AT	(IP_AT + sizeof(struct iphdr))
+/* Lengths in front of the Homa header. */
+#define WIRE_IP		(homa_family == AF_INET ? sizeof(struct iphdr) : sizeof(struct ipv6hdr))
+#define IP_AT		sizeof(struct ethhdr)
+#define HOMA_AT		(IP_AT + WIRE_IP)
+
+/* Where a packet begins. */
+static inline void *wire_start(struct packet *p)
+{
+	return p->homa - HOMA_AT;
+}
+
+static inline bool wire_put(struct wire *w, struct packet *p, size_t len)
+{
+	return send(w->fd, wire_start(p), len, 0) == (ssize_t)len;
+}
 
 static inline uint64_t be64(uint64_t v)
 {
@@ -65,7 +100,7 @@ static inline uint64_t be64(uint64_t v)
 
 static inline int wire_open(struct wire *w)
 {
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_IP) };
+	struct sockaddr_ll ll = { .sll_family = AF_PACKET };
 	struct ifreq ifr = { .ifr_name = "v0" };
 	int fd, room = 8 << 20;
 
@@ -76,6 +111,7 @@ static inline int wire_open(struct wire *w)
 	close(fd);
 	memcpy(w->mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
 	enter(HOST_B);
+	ll.sll_protocol = htons(homa_family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
 	ll.sll_ifindex = if_nametoindex("v0");
 	w->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (w->fd < 0 || setsockopt(w->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
@@ -84,19 +120,60 @@ static inline int wire_open(struct wire *w)
 	return 0;
 }
 
-static inline uint16_t checksum(const void *p, size_t len)
+static inline uint32_t sum(uint32_t from, const void *p, size_t len)
 {
 	const uint8_t *b = p;
-	uint32_t sum = 0;
 	size_t i;
 
 	for (i = 0; i + 1 < len; i += 2)
-		sum += b[i] << 8 | b[i + 1];
+		from += b[i] << 8 | b[i + 1];
 	if (len & 1)
-		sum += b[len - 1] << 8;
+		from += b[len - 1] << 8;
+	return from;
+}
+
+static inline uint16_t sum_end(uint32_t sum)
+{
 	while (sum >> 16)
 		sum = (sum >> 16) + (sum & 0xffff);
 	return ~sum;
+}
+
+static inline uint16_t checksum(const void *p, size_t len)
+{
+	return sum_end(sum(0, p, len));
+}
+
+/* The checksum over ICMP or ICMPv6 and what belongs to it. 0: the one that is there is right. */
+static inline uint16_t icmp_checksum(const struct packet *p, size_t len)
+{
+	uint32_t from = 0;
+
+	if (homa_family == AF_INET6)
+		from = sum(len + IPPROTO_ICMPV6, &p->ip6.saddr, 32);
+	return sum_end(sum(from, p->homa, len));
+}
+
+/* Take a packet apart. False: it is not from HOST_A, or neither Homa nor an ICMP error. */
+static inline bool wire_parse(struct packet *p)
+{
+	static const struct in6_addr a = { .s6_addr = { 0xfd, 0x77, [15] = 1 } };
+
+	if (p->len < HOMA_AT)
+		return false;
+	p->behind = p->len - HOMA_AT;
+	if (homa_family == AF_INET) {
+		p->protocol = p->ip.protocol;
+		p->tos = p->ip.tos;
+		return p->ip.saddr == htonl(ADDR_A) &&
+		       (p->protocol == HOMA_IPPROTO || p->protocol == IPPROTO_ICMP);
+	}
+	p->protocol = p->ip6.nexthdr;
+	p->tos = ntohl(*(__be32 *)&p->ip6) >> 20;
+	/* Neighbour discovery is ICMPv6, too. */
+	return !memcmp(&p->ip6.saddr, &a, sizeof(a)) &&
+	       (p->protocol == HOMA_IPPROTO ||
+		(p->protocol == IPPROTO_ICMPV6 && p->icmp6.icmp6_type < 128));
 }
 
 /* The next packet from HOST_A of Homa or ICMP. False: none came in time. */
@@ -109,14 +186,15 @@ static inline bool wire_next(struct wire *w, struct packet *p, int ms)
 	for (;;) {
 		if (poll(&pfd, 1, now_ms() < end ? end - now_ms() : 0) <= 0)
 			return false;
-		n = recv(w->fd, &p->eth, sizeof(p->eth) + sizeof(p->ip) + sizeof(p->homa), 0);
-		if (n < (ssize_t)HOMA_AT || p->ip.saddr != htonl(ADDR_A))
-			continue;
-		if (p->ip.protocol == HOMA_IPPROTO && p->common.type == HOMA_CUTOFFS && !w->cutoffs)
+		n = recv(w->fd, wire_start(p), HOMA_AT + sizeof(p->homa), 0);
+		if (n < 0)
 			continue;
 		p->len = n;
-		if (p->ip.protocol == HOMA_IPPROTO || p->ip.protocol == IPPROTO_ICMP)
-			return true;
+		if (!wire_parse(p))
+			continue;
+		if (p->protocol == HOMA_IPPROTO && p->common.type == HOMA_CUTOFFS && !w->cutoffs)
+			continue;
+		return true;
 	}
 }
 
@@ -126,7 +204,7 @@ static inline bool wire_next_of(struct wire *w, struct packet *p, uint8_t type, 
 	uint64_t end = now_ms() + ms;
 
 	while (wire_next(w, p, now_ms() < end ? end - now_ms() : 0))
-		if (p->ip.protocol == HOMA_IPPROTO && p->common.type == type)
+		if (p->protocol == HOMA_IPPROTO && p->common.type == type)
 			return true;
 	return false;
 }
@@ -143,9 +221,22 @@ static inline void wire_drain(struct wire *w)
 /* Ethernet and IP headers around @len bytes. */
 static inline void wire_frame(struct wire *w, struct packet *p, uint8_t protocol, size_t len)
 {
-	memcpy(p->eth.h_dest, w->mac, ETH_ALEN);
-	memcpy(p->eth.h_source, (uint8_t[]){ 2, 0, 0, 0, 0, 2 }, ETH_ALEN);
-	p->eth.h_proto = htons(ETH_P_IP);
+	struct ethhdr *eth = wire_start(p);
+
+	p->len = HOMA_AT + len;
+	memcpy(eth->h_dest, w->mac, ETH_ALEN);
+	memcpy(eth->h_source, (uint8_t[]){ 2, 0, 0, 0, 0, 2 }, ETH_ALEN);
+	eth->h_proto = htons(homa_family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
+	if (homa_family == AF_INET6) {
+		memset(&p->ip6, 0, sizeof(p->ip6));
+		p->ip6.version = 6;
+		p->ip6.payload_len = htons(len);
+		p->ip6.nexthdr = protocol;
+		p->ip6.hop_limit = 64;
+		inet_pton(AF_INET6, ADDR6_B, &p->ip6.saddr);
+		inet_pton(AF_INET6, ADDR6_A, &p->ip6.daddr);
+		return;
+	}
 	memset(&p->ip, 0, sizeof(p->ip));
 	p->ip.version = 4;
 	p->ip.ihl = 5;
@@ -161,7 +252,7 @@ static inline void wire_frame(struct wire *w, struct packet *p, uint8_t protocol
 static inline bool wire_send(struct wire *w, struct packet *p, size_t len)
 {
 	wire_frame(w, p, HOMA_IPPROTO, len);
-	return send(w->fd, &p->eth, p->len, 0) == (ssize_t)p->len;
+	return wire_put(w, p, p->len);
 }
 
 /* A packet with nothing in it but what every packet has. */
@@ -251,7 +342,7 @@ static inline bool wire_data(struct wire *w, const struct wire_message *m, uint3
 /* Bytes of payload of a DATA packet. */
 static inline size_t wire_payload(const struct packet *p)
 {
-	return ntohs(p->ip.tot_len) - sizeof(p->ip) - sizeof(p->data);
+	return p->behind - sizeof(p->data);
 }
 
 #endif /* WIRE_H */

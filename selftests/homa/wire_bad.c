@@ -329,7 +329,7 @@ TEST_F(bad, control_packets)
 	ASSERT_TRUE(wire_ack(&self->w, SERVER, self->port, id | 1));
 	/* What the client sent again was its message and nothing else. */
 	while (wire_next(&self->w, &self->p, 5)) {
-		if (self->p.ip.protocol != HOMA_IPPROTO || self->p.common.type != HOMA_DATA)
+		if (self->p.protocol != HOMA_IPPROTO || self->p.common.type != HOMA_DATA)
 			continue;
 		k = ntohl(self->p.data.offset);
 		ASSERT_GT(3000, k);

@@ -48,17 +48,17 @@ TEST_F(priorities, are_mapped)
 		ASSERT_EQ(0, request(self->fd, SERVER, "hello", 5, &id, 0));
 		ASSERT_TRUE(wire_next_of(&self->w, &self->p, HOMA_DATA, MS));
 		/* To a peer that sent no CUTOFFS. */
-		ASSERT_EQ(map[6] << 5, self->p.ip.tos);
+		ASSERT_EQ(map[6] << 5, self->p.tos);
 		ASSERT_TRUE(wire_resend(&self->w, SERVER, self->port, id | 1, 0, 5, i));
 		ASSERT_TRUE(wire_next_of(&self->w, &self->p, HOMA_DATA, MS));
 		ASSERT_EQ(1, self->p.data.retransmit);
-		ASSERT_EQ(map[i] << 5, self->p.ip.tos) TH_LOG("priority %d", i);
+		ASSERT_EQ(map[i] << 5, self->p.tos) TH_LOG("priority %d", i);
 		m.id = id | 1;
 		ASSERT_TRUE(wire_data(&self->w, &m, 0, 4));
 		got = id;
 		ASSERT_EQ(4, response(self->fd, in, sizeof(in), &got, NULL));
 		ASSERT_TRUE(wire_next_of(&self->w, &self->p, HOMA_ACK, MS));
-		ASSERT_EQ(map[7] << 5, self->p.ip.tos);
+		ASSERT_EQ(map[7] << 5, self->p.tos);
 	}
 }
 

@@ -16,6 +16,8 @@
 #include "fake_channel.h"
 
 #define PEER		0x0100007fU
+/* The same as the kernel has it */
+#define PEER_ADDR	{ 0, 0, htonl(0xffff), PEER }
 #define PEER_PORT	99
 #define SEG		1424
 #define BIG		1000000
@@ -71,7 +73,7 @@ static void deliver(uint64_t id, uint32_t msg_len, uint32_t offset, uint32_t len
 		.id = id,
 		.msg_len = msg_len,
 		.offset = offset,
-		.addr = PEER,
+		.addr = PEER_ADDR,
 		.port = PEER_PORT,
 		.len = len,
 	};
@@ -81,7 +83,7 @@ static void deliver(uint64_t id, uint32_t msg_len, uint32_t offset, uint32_t len
 
 static void deliver_error(uint64_t id, uint32_t error)
 {
-	struct homa_rec rec = { .id = id, .addr = PEER, .port = PEER_PORT, .error = error };
+	struct homa_rec rec = { .id = id, .addr = PEER_ADDR, .port = PEER_PORT, .error = error };
 
 	fake_deliver(HOMA_REC_ERROR, &rec, NULL);
 }
@@ -145,7 +147,7 @@ TEST_F(segments, cut_in_order)
 		ASSERT_EQ(id, f.homa.id);
 		ASSERT_EQ(variant->len, f.homa.msg_len);
 		ASSERT_EQ(offset, f.homa.offset);
-		ASSERT_EQ(PEER, f.homa.addr);
+		ASSERT_EQ(0, memcmp(f.homa.addr, (__be32[4])PEER_ADDR, 16));
 		ASSERT_EQ(PEER_PORT, f.homa.port);
 		ASSERT_EQ(0, f.homa.flags);
 		ASSERT_EQ(want, f.len);
@@ -424,7 +426,7 @@ TEST_F(homa, recv_refuses)
 
 TEST_F(homa, bad_records_are_ignored)
 {
-	struct homa_rec rec = { .id = 1, .addr = PEER, .port = PEER_PORT };
+	struct homa_rec rec = { .id = 1, .addr = PEER_ADDR, .port = PEER_PORT };
 	struct etran_rec er = { .endpoint = FAKE_ENDPOINT + 1, .type = HOMA_REC_DATA };
 	uint8_t frame[64 + 100] = { 0 };
 	uint64_t id = 0, any;
@@ -465,7 +467,7 @@ TEST_F(homa, bad_records_are_ignored)
 	fake_raw(frame, sizeof(frame));
 	/* A response from somebody else. */
 	rec.id = id;
-	rec.addr = PEER + 1;
+	rec.addr[3] = PEER + 1;
 	fake_deliver(HOMA_REC_DATA, &rec, big);
 	/* A message that changes its length. */
 	deliver(id, 3000, 0, SEG);
@@ -512,7 +514,7 @@ TEST_F(homa, reply_once_to_the_right_one)
 
 TEST_F(homa, same_id_of_two_clients)
 {
-	struct homa_rec rec = { .id = 1, .msg_len = 4, .len = 4, .addr = PEER, .port = 1 };
+	struct homa_rec rec = { .id = 1, .msg_len = 4, .len = 4, .addr = PEER_ADDR, .port = 1 };
 	struct sockaddr_in src, first;
 	size_t len = sizeof(src);
 	uint64_t id = 0;

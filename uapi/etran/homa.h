@@ -4,7 +4,7 @@
  *
  * Wire format: HomaModule (Linux Homa) since 2025-07, IP protocol 146. Every multi-byte field of a
  * packet is in network byte order. All structures are packed to 4 bytes: a Homa header begins at a
- * multiple of 4 behind an IPv4 header of 20 bytes.
+ * multiple of 4 behind an IP header of 20 or 40 bytes.
  */
 #ifndef _UAPI_ETRAN_HOMA_H
 #define _UAPI_ETRAN_HOMA_H
@@ -164,9 +164,10 @@ enum homa_op {
  *	odd for RESPONSE, as received
  * @msg_len: bytes of the whole message, 1..HOMA_MAX_MESSAGE_LENGTH, the same in every segment
  * @offset: where this segment begins; segments of a message are submitted in order without gaps
- * @addr: the peer's IPv4 address
+ * @addr: the peer's address, network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d
  * @port: the peer's port, host byte order
  * @flags: 0
+ * @reserved: 0
  *
  * Request ids of an endpoint are chosen by the library: it starts at etran_endpoint_open.arg[0] and
  * adds 2 each. A segment that does not continue its message is dropped and, for a request, the
@@ -176,9 +177,10 @@ struct homa_req {
 	__u64 id;
 	__u32 msg_len;
 	__u32 offset;
-	__be32 addr;
+	__be32 addr[4];
 	__u16 port;
 	__u16 flags;
+	__u32 reserved;
 };
 
 /* struct etran_rec.type */
@@ -192,12 +194,13 @@ enum homa_rec_type {
  * @id: the RPC's id at this host: odd: part of a request, even: part of the response
  * @msg_len: bytes of the whole message
  * @offset: where this payload belongs
- * @addr: the peer's IPv4 address
+ * @addr: the peer's address, network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d
  * @port: the peer's port, host byte order
  * @flags: 0
  * @error: positive errno: ETIMEDOUT, ENOTCONN (peer has no such port), ECONNRESET (peer lost its
  *	   state), EHOSTUNREACH, ENETUNREACH, EINVAL
  * @len: bytes of payload
+ * @reserved: 0
  *
  * The same bytes may be delivered more than once; the library keeps what it has.
  */
@@ -205,11 +208,12 @@ struct homa_rec {
 	__u64 id;
 	__u32 msg_len;
 	__u32 offset;
-	__be32 addr;
+	__be32 addr[4];
 	__u16 port;
 	__u16 flags;
 	__u32 error;
 	__u32 len;
+	__u32 reserved;
 };
 
 #endif /* _UAPI_ETRAN_HOMA_H */

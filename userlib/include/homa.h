@@ -48,7 +48,9 @@ extern "C" {
 
 /**
  * homa_socket() - make a Homa socket
- * @domain: AF_INET
+ * @domain: AF_INET, or AF_INET6, which reaches hosts over both versions of IP: those over IPv4 have
+ *	    addresses of the form ::ffff:a.b.c.d then. All addresses that are given to or come from the
+ *	    socket are of this family: struct sockaddr_in or struct sockaddr_in6.
  * @flags: 0 or SOCK_NONBLOCK; SOCK_CLOEXEC is accepted and always true
  *
  * The descriptor is for poll(), select() and epoll: POLLIN (level-triggered) says that homa_recv()
@@ -66,8 +68,8 @@ ETRAN_API int homa_socket(int domain, int flags);
 /**
  * homa_bind() - receive requests on a port
  * @fd: Homa socket
- * @addr: a struct sockaddr_in: port 1..32767, or 0 to change nothing. The address must be
- *	  INADDR_ANY or one of this host.
+ * @addr: port 1..32767, or 0 to change nothing. The address must be INADDR_ANY, in6addr_any or one of
+ *	  this host.
  * @addrlen: its size in bytes
  *
  * Return: 0, or -1 with errno: EINVAL (port out of range), EADDRINUSE, EAFNOSUPPORT, EBADF,
@@ -79,7 +81,7 @@ ETRAN_API int homa_bind(int fd, const struct sockaddr *addr, socklen_t addrlen);
 /**
  * homa_getsockname() - the port that a socket has
  * @fd: Homa socket
- * @addr: filled in as a struct sockaddr_in
+ * @addr: filled in
  * @addrlen: in: room at @addr in bytes; out: size of the address
  *
  * Return: 0, or -1 with errno EBADF, ENOTSOCK, EINVAL, EFAULT.
@@ -92,7 +94,8 @@ ETRAN_API int homa_getsockname(int fd, struct sockaddr *addr, socklen_t *addrlen
  * @fd: Homa socket
  * @buf: the message
  * @len: its bytes, 1..HOMA_MAX_MESSAGE_LENGTH
- * @dest: a struct sockaddr_in: the server
+ * @dest: the server. The scope id of a link-local address is not looked at: the link device is the
+ *	  socket's.
  * @addrlen: its size in bytes
  * @id: out: id of the new RPC, which homa_recv() returns with the response; may be NULL
  * @completion_cookie: returned by homa_recv() with the response
@@ -135,9 +138,9 @@ ETRAN_API int homa_sendv(int fd, const struct iovec *iov, int iovcnt, const stru
  * @len: bytes at @buf
  * @flags: HOMA_RECV_REQUEST, HOMA_RECV_RESPONSE or both, unless *@id is given;
  *	   HOMA_RECV_NONBLOCKING or MSG_DONTWAIT
- * @src: out: the peer, a struct sockaddr_in; may be NULL
- * @addrlen: in: room at @src in bytes, at least sizeof(struct sockaddr_in); out: size of the
- *	     address. May be NULL when @src is.
+ * @src: out: the peer; may be NULL
+ * @addrlen: in: room at @src in bytes, at least for an address of the socket's family; out: size of
+ *	     the address. May be NULL when @src is.
  * @id: in: 0 for any message that @flags allows, or the id of an RPC that homa_send() started;
  *	out: the RPC. Odd for a request, to be given to homa_reply(); even for a response.
  * @msglen: out: bytes of the whole message; may be NULL
