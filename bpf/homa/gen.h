@@ -240,6 +240,21 @@ static __always_inline void gen_gap(struct rpc *rpc, struct gen_step *step)
 	rpc->pending &= ~PENDING_GAPS;
 }
 
+/*
+ * Under the lock: ask a peer that waits for a GRANT for no bytes behind those that it has sent. It says BUSY, or that
+ * it does not know the RPC any more.
+ */
+static __always_inline void gen_probe(struct rpc *rpc, struct gen_step *step)
+{
+	rpc->pending &= ~PENDING_PROBE;
+	step->type = 0;
+	if (rpc->state != RPC_INCOMING || !in_waits(rpc))
+		return;
+	step->type = HOMA_RESEND;
+	step->offset = rpc->in_granted;
+	step->length = 0;
+}
+
 /* Under the lock: grant what may be granted on these terms. */
 static __always_inline void gen_grant(struct rpc *rpc, struct gen_step *step, __u64 *budget,
 				      const struct grant_terms *terms)
@@ -266,6 +281,11 @@ static __always_inline void gen_grant(struct rpc *rpc, struct gen_step *step, __
 	}
 	if (!got)
 		return;
+	/* The peer's time counts from here: until now it had to wait. */
+	if (in_waits(rpc)) {
+		rpc->heard_ns = terms->now;
+		rpc->asked_ns = terms->now;
+	}
 	rpc->in_granted += got;
 	rpc->in_share += got;
 	step->type = HOMA_GRANT;
@@ -296,6 +316,8 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 		step->type = HOMA_NEED_ACK;
 	} else if (pending & PENDING_GRANT) {
 		gen_grant(rpc, step, budget, terms);
+	} else if (pending & PENDING_PROBE) {
+		gen_probe(rpc, step);
 	} else if (pending & PENDING_RESEND) {
 		gen_resend(rpc, step);
 	} else if (pending & PENDING_GAPS) {
@@ -493,8 +515,10 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 		return ETRAN_CONSUME;
 	/* Unlocked: if it is another one below, there is no GRANT now. */
 	terms.node = rpc->grant;
-	if (terms.node && rpc->pending & PENDING_GRANT)
+	if (terms.node && rpc->pending & PENDING_GRANT) {
+		terms.now = bpf_ktime_get_ns();
 		grant_look(g, &terms);
+	}
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
 		any = gen_choose(rpc, &step, budget, &terms);

@@ -427,12 +427,14 @@ __noinline int grant_free(__u32 n)
  * @window: bytes that it may have granted and not received; 0: it is not active
  * @bonus: bytes that it may have besides, whatever the budget
  * @priority: of its DATA
+ * @now: ns
  */
 struct grant_terms {
 	__u32 node;
 	__u32 window;
 	__u32 bonus;
 	__u32 priority;
+	__u64 now;
 };
 
 /* What each of so many active messages may have granted and not received. */

@@ -151,6 +151,12 @@ static __always_inline bool in_any_lost(const struct rpc *rpc)
 	return false;
 }
 
+/* Under the lock: all that was granted is here, and it is not all. The peer waits for a GRANT. */
+static __always_inline bool in_waits(const struct rpc *rpc)
+{
+	return rpc->in_len && rpc->in_received == rpc->in_granted && rpc->in_granted < rpc->in_len;
+}
+
 /* Under the lock: how far the peer may send with so many bytes under way. */
 static __always_inline __u32 in_window(const struct rpc *rpc, __u32 window)
 {

@@ -47,6 +47,7 @@ enum rpc_pending {
 	PENDING_RESEND		= 1 << 3,
 	PENDING_RETRANSMIT		= 1 << 4,	/* DATA that the peer asked for again */
 	PENDING_GAPS		= 1 << 5,	/* RESEND for gaps that nobody asked for yet */
+	PENDING_PROBE		= 1 << 6,	/* RESEND of nothing: is the peer still there? */
 };
 
 /**

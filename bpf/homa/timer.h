@@ -9,7 +9,7 @@
  * or network that is overloaded must not get more work from being so. HomaModule asks every 5
  * ticks. Given up is after homa_timeout_ticks without an answer (asked at 5, 10, 20, 30, 50, 70 and
  * 90). An answer that nothing is ready yet (BUSY) makes the next question wait longer, up to half of
- * homa_timeout_ticks, but leaves the full time from there.
+ * homa_timeout_ticks, but leaves the full time from there. Who waits for a GRANT of ours is asked as rarely.
  *
  * Time in which this CPU did not get to its timers is not counted as silence of the peer: on an
  * overloaded machine its packets would be waiting here, too.
@@ -127,18 +127,19 @@ static __always_inline void due_outgoing(struct rpc *rpc, struct due *due, __u64
 
 static __always_inline void due_incoming(struct rpc *rpc, struct due *due, __u64 now)
 {
-	if (rpc->in_len && rpc->in_received == rpc->in_granted && rpc->in_granted < rpc->in_len) {
+	if (in_waits(rpc)) {
 		/*
 		 * The peer waits for a GRANT, and this message for its turn. It will be told; the
-		 * timer is here for entries that a full queue lost.
+		 * timer is here for entries that a full queue lost, and to see whether the peer
+		 * lives: others might keep the message waiting for any time.
 		 */
 		if (rpc->grant)
 			due->add |= PENDING_GRANT;
 		else if (!rpc->grant_asked)
 			due->ask_grants = rpc->in_len - rpc->in_granted;
 		rpc->grant_asked = 1;
-		due_later(rpc, due, now);
-		due->delay *= 4;
+		due_from_peer(rpc, due, now, PENDING_PROBE, homa_timeout_ticks,
+			      homa_timeout_ticks);
 	} else {
 		due_from_peer(rpc, due, now, PENDING_RESEND, homa_resend_ticks,
 			      homa_timeout_ticks);

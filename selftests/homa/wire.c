@@ -681,6 +681,60 @@ TEST_F(wire, grants_come_back)
 	}
 }
 
+/* Messages that were granted all that there is keep another one waiting; who answers RESENDs with BUSY is alive. */
+static void wait_behind_others(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self,
+			       const struct wire_message *last, bool alive, int *asked)
+{
+	uint64_t end = now_ms() + 350, id;
+
+	*asked = 0;
+	while (now_ms() < end && map_entries("rpcs") == 9) {
+		if (!wire_next(&self->w, &self->p, 5))
+			continue;
+		id = be64(self->p.common.sender_id) & ~1ULL;
+		if (self->p.common.type == HOMA_GRANT) {
+			ASSERT_NE(last->id, id);
+			continue;
+		}
+		if (id == last->id) {
+			check_common(_metadata, &self->p, HOMA_RESEND, 37, HERE, CLIENT, id | 1);
+			/* It has nothing to send again. */
+			ASSERT_EQ(WIRE_SEGMENT, at32(&self->p, 28));
+			ASSERT_EQ(0, at32(&self->p, 32));
+			++*asked;
+			if (!alive)
+				continue;
+		}
+		ASSERT_TRUE(wire_control(&self->w, HOMA_BUSY, CLIENT, HERE, id));
+	}
+}
+
+TEST_F(wire, sender_that_waits_for_grants_may_die)
+{
+	struct wire_message m = { CLIENT, HERE, 0xb000, self->buf, 300000, WIRE_SEGMENT };
+	const uint64_t first = m.id;
+	uint64_t lost = homa_counter("rpc_server_lost");
+	int i, asked;
+
+	for (i = 0; i < 9; i++) {
+		m.id = first + 2 * i;
+		/* The longest is the last one to get grants. */
+		m.len = i < 8 ? 300000 : 900000;
+		ASSERT_TRUE(wire_data(&self->w, &m, 0, WIRE_SEGMENT));
+	}
+	ASSERT_EQ(9, map_entries("rpcs"));
+	wait_behind_others(_metadata, self, &m, true, &asked);
+	ASSERT_LE(4, asked);
+	ASSERT_EQ(9, map_entries("rpcs"));
+	wait_behind_others(_metadata, self, &m, false, &asked);
+	ASSERT_LE(1, asked);
+	ASSERT_EQ(8, map_entries("rpcs"));
+	ASSERT_EQ(lost + 1, homa_counter("rpc_server_lost"));
+	for (i = 0; i < 8; i++)
+		ASSERT_TRUE(wire_control(&self->w, HOMA_RPC_UNKNOWN, CLIENT, HERE, first + 2 * i));
+	ASSERT_RPCS_IDLE(5);
+}
+
 TEST_F(wire, freeze_is_ignored)
 {
 	uint64_t id, before = homa_counter("rx_freeze");
