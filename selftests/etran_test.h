@@ -46,6 +46,11 @@
 /* How long a test waits for what must happen; emulated machines are slow, and see et_timeouts(). */
 #define ET_PATIENCE_MS	(et_debug() ? 20000 : 5000)
 
+/* A shell that has a command ip of its own needs the path of the real one. */
+#ifndef ET_IP
+#define ET_IP		"ip"
+#endif
+
 #define ET_UNUSED	__attribute__((unused))
 
 static ET_UNUSED int et_fail(const char *format, ...)
@@ -425,7 +430,7 @@ static ET_UNUSED int et_hosts_up(struct et_hosts *t, unsigned int queues)
 			return et_fail("/proc/self/ns/net");
 	}
 	/* We are in a. */
-	if (et_sh("ip link add veth0 address %s type veth peer name veth0 address %s netns /proc/%d/fd/%d",
+	if (et_sh(ET_IP " link add veth0 address %s type veth peer name veth0 address %s netns /proc/%d/fd/%d",
 		  ET_MAC_A, ET_MAC_B, getpid(), t->b.ns))
 		return -1;
 	if (queues)
@@ -436,7 +441,7 @@ static ET_UNUSED int et_hosts_up(struct et_hosts *t, unsigned int queues)
 		const char * const *s = side[i];
 
 		if (et_enter(h[i]->ns) ||
-		    et_sh("printf 'link set lo up\nlink set veth0 addrgenmode none\naddr add %s/24 dev veth0\naddr add %s/64 dev veth0 nodad\nlink set veth0 up\nneigh replace %s lladdr %s nud permanent dev veth0\nneigh replace %s lladdr %s nud permanent dev veth0\n%s' | ip -batch -",
+		    et_sh("printf 'link set lo up\nlink set veth0 addrgenmode none\naddr add %s/24 dev veth0\naddr add %s/64 dev veth0 nodad\nlink set veth0 up\nneigh replace %s lladdr %s nud permanent dev veth0\nneigh replace %s lladdr %s nud permanent dev veth0\n%s' | " ET_IP " -batch -",
 			  s[0], s[4], s[2], s[3], s[5], s[3], link))
 			return -1;
 		h[i]->addr = inet_addr(s[0]);
@@ -496,7 +501,7 @@ static ET_UNUSED int et_hosts_down(struct et_hosts *t)
 	if (!t->home)
 		return 0;
 	if (!et_enter(t->a.ns) && if_nametoindex("veth0"))
-		err = et_sh("ip link del veth0");
+		err = et_sh(ET_IP " link del veth0");
 	et_enter(t->home);
 	close(t->a.ns);
 	close(t->b.ns);

@@ -75,6 +75,9 @@ struct bench_arm {
  * @goal: at most this; 0 for none; with BENCH_RATIO and @exact: this, within a thousandth
  * @exact: the goal is to be hit, not to be kept below
  * @base: BENCH_GROWTH: case that was measured before
+ * @sleeps: its arms wait for other processes: time in which the processor idled is subtracted
+ * @plant: how many times the planted cost a unit gets, where 100 instructions are less than what runs
+ *	differ by; 0 is 1
  * @ops: N
  * @arg: the case's own
  * @setup: makes what the arms use (optional). Return: 0; -1 after bench_fail()
@@ -89,7 +92,9 @@ struct bench_case {
 	enum bench_measure measure;
 	double goal;
 	bool exact;
+	bool sleeps;
 	const char *base;
+	unsigned int plant;
 	unsigned int ops;
 	unsigned int arg;
 	int (*setup)(const struct bench_case *c);
@@ -150,24 +155,45 @@ static void bench_mark(unsigned int window)
 	}
 }
 
+/* How long the processor has idled since boot, ns, which is instructions too; -1 when it is not told. */
+static int64_t bench_idle(void)
+{
+	FILE *f = fopen("/proc/timer_list", "re");
+	long long ns = -1;
+	char line[256];
+
+	/* There is one processor. */
+	while (f && ns < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, " .idle_sleeptime : %lld", &ns) != 1)
+			ns = -1;
+	if (f)
+		fclose(f);
+	return ns;
+}
+
 /* One run. Return: instructions, -1 on failure. */
 static int64_t bench_count(const struct bench_case *c, const struct bench_arm *a, unsigned int ops,
 			   bool plant, unsigned int window)
 {
 	struct rusage before, after;
+	int64_t idle = 0;
 	uint64_t t;
 	int err;
 
 	if (a->prepare && a->prepare(c))
 		return -1;
 	usleep(BENCH_SETTLE_US);
+	if (c->sleeps)
+		idle = bench_idle();
+	if (idle < 0)
+		return bench_fail("/proc/timer_list tells no idle_sleeptime: the kernel needs CONFIG_NO_HZ_IDLE");
 	getrusage(RUSAGE_SELF, &before);
 	if (window)
 		bench_mark(window);
 	t = bench_now();
 	/* Before it: what a run leaves behind may become due meanwhile. */
 	if (plant)
-		bench_plant(ops * (a->units ?: 1));
+		bench_plant(ops * (a->units ?: 1) * (c->plant ?: 1));
 	err = a->run(c, ops);
 	t = bench_now() - t;
 	if (window)
@@ -175,6 +201,8 @@ static int64_t bench_count(const struct bench_case *c, const struct bench_arm *a
 	getrusage(RUSAGE_SELF, &after);
 	if (err)
 		return -1;
+	if (c->sleeps)
+		return t - (bench_idle() - idle);
 	/* The clock runs on while nothing does. */
 	errno = 0;
 	if (after.ru_nvcsw != before.ru_nvcsw)
@@ -240,8 +268,9 @@ static void bench_report(const char *suite, const struct bench_case *c, struct b
 	double etran = r->cost[BENCH_ETRAN] -
 		       (isnan(r->cost[BENCH_ETRAN_CONTROL]) ? 0 : r->cost[BENCH_ETRAN_CONTROL]);
 	double base = NAN, ratio = etran / plain, value = ratio;
-	double planted = r->cost[BENCH_PLANT] -
-			 (isnan(r->cost[BENCH_ETRAN]) ? r->cost[BENCH_PLAIN] : r->cost[BENCH_ETRAN]);
+	double planted = (r->cost[BENCH_PLANT] -
+			  (isnan(r->cost[BENCH_ETRAN]) ? r->cost[BENCH_PLAIN] : r->cost[BENCH_ETRAN])) /
+			 (c->plant ?: 1);
 	const char *met = "null";
 	unsigned int i;
 
