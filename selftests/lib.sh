@@ -14,6 +14,7 @@ HOST_A=etran-test-a
 HOST_B=etran-test-b
 TAP_N=0
 TAP_FAILED=0
+SERVER=
 
 # tap_plan N: how many tests there are
 tap_plan()
@@ -121,4 +122,29 @@ nothing_left()
 	[ -z "$found" ] && return 0
 	echo "left: $found"
 	return 1
+}
+
+# A server on the second host. The test makes $W, a directory; what the server prints is in $W/server.
+
+# server_start COMMAND...
+server_start()
+{
+	ip netns exec $HOST_B "$@" >"$W/server" 2>&1 &
+	SERVER=$!
+}
+
+# ready: it has said so
+ready()
+{
+	wait_for grep -q '^ready' "$W/server" || { cat "$W/server"; return 1; }
+}
+
+# server_cleanup: for a test's end, whatever was begun
+server_cleanup()
+{
+	[ -z "$SERVER" ] || kill "$SERVER" 2>/dev/null
+	"$CTL" unload --all >/dev/null 2>&1
+	hosts_down
+	[ ! -d /sys/module/etran ] || module_unload
+	rm -rf "$W"
 }

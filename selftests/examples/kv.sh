@@ -6,29 +6,14 @@
 . "$(dirname -- "$0")/../lib.sh"
 KV=$O/examples
 W=$(mktemp -d)
-SERVER=
 
 tap_plan 18
 
-cleanup()
-{
-	[ -z "$SERVER" ] || kill "$SERVER" 2>/dev/null
-	"$CTL" unload --all >/dev/null 2>&1
-	hosts_down
-	[ ! -d /sys/module/etran ] || module_unload
-	rm -rf "$W"
-}
-trap cleanup EXIT
+trap server_cleanup EXIT
 
 server()
 {
-	ip netns exec $HOST_B "$KV/kv_server" "$@" >"$W/server" 2>&1 &
-	SERVER=$!
-}
-
-ready()
-{
-	wait_for grep -q '^ready' "$W/server" || { cat "$W/server"; return 1; }
+	server_start "$KV/kv_server" "$@"
 }
 
 server_ends()

@@ -7,19 +7,10 @@
 BENCH=$O/bin/homa_bench
 export HOMA_BENCH_WORKLOADS=$LIB_DIR/../tools/homa_bench/workloads
 W=$(mktemp -d)
-SERVER=
 
 tap_plan 60
 
-cleanup()
-{
-	[ -z "$SERVER" ] || kill "$SERVER" 2>/dev/null
-	"$CTL" unload --all >/dev/null 2>&1
-	hosts_down
-	[ ! -d /sys/module/etran ] || module_unload
-	rm -rf "$W"
-}
-trap cleanup EXIT
+trap server_cleanup EXIT
 
 # exits STATUS COMMAND...: its output is in $W/out and $W/err
 exits()
@@ -50,13 +41,7 @@ refuses()
 # server OPTION...: starts one on the other host
 server()
 {
-	ip netns exec $HOST_B "$BENCH" server "$@" >"$W/server" 2>&1 &
-	SERVER=$!
-}
-
-ready()
-{
-	wait_for grep -q '^ready' "$W/server" || { cat "$W/server"; return 1; }
+	server_start "$BENCH" server "$@"
 }
 
 server_ends()
