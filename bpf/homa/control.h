@@ -36,7 +36,7 @@ static __noinline __u32 ingress_grant(struct etran_hdr *homa, const struct recei
 	bool push = false;
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
+	rpc = rpc_find(&r->work.key);
 	if (!rpc) {
 		/* Of an RPC that ended meanwhile, most likely. */
 		count(COUNTER_rx_unknown_rpc);
@@ -46,6 +46,7 @@ static __noinline __u32 ingress_grant(struct etran_hdr *homa, const struct recei
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &r->work.key) && rpc->state == RPC_OUTGOING) {
 		w.generation = rpc->generation;
+		w.slot = rpc->slot;
 		rpc_heard(rpc, r->now);
 		rpc->sched_priority = priority % PRIORITIES;
 		out_grant(rpc, offset);
@@ -76,7 +77,7 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, struct etran_hdr *
 	if (length > HOMA_MAX_MESSAGE_LENGTH && length != HOMA_RESEND_ALL)
 		length = HOMA_MAX_MESSAGE_LENGTH;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
+	rpc = rpc_find(&r->work.key);
 	if (!rpc) {
 		count(COUNTER_rx_unknown_rpc);
 		if (is_client(r->work.key.id) || server_of(&r->work.key))
@@ -90,6 +91,7 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, struct etran_hdr *
 	live = rpc_is(rpc, &r->work.key);
 	if (live) {
 		w.generation = rpc->generation;
+		w.slot = rpc->slot;
 		if (rpc->state == RPC_OUTGOING) {
 			rpc_heard(rpc, r->now);
 			end = rpc->out_sent;
@@ -133,7 +135,7 @@ static __noinline __u32 ingress_rpc_unknown(const struct received *r)
 	struct work w = {};
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
+	rpc = rpc_find(&r->work.key);
 	if (!rpc) {
 		count(COUNTER_rx_unknown_rpc);
 		return ETRAN_CONSUME;
@@ -142,6 +144,7 @@ static __noinline __u32 ingress_rpc_unknown(const struct received *r)
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &r->work.key)) {
 		w.generation = rpc->generation;
+		w.slot = rpc->slot;
 		if (!is_client(r->work.key.id)) {
 			/* The client gave it up. */
 			lost = true;
@@ -170,7 +173,7 @@ static __noinline __u32 ingress_busy(const struct received *r)
 {
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
+	rpc = rpc_find(&r->work.key);
 	if (!rpc) {
 		count(COUNTER_rx_unknown_rpc);
 		return ETRAN_CONSUME;
@@ -208,7 +211,7 @@ static __noinline __u32 ingress_need_ack(const struct received *r)
 		count(COUNTER_rx_bad_id);
 		return ETRAN_DROP;
 	}
-	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
+	rpc = rpc_find(&r->work.key);
 	if (rpc) {
 		w.key = r->work.key;
 		bpf_spin_lock(&rpc->lock);
@@ -216,6 +219,7 @@ static __noinline __u32 ingress_need_ack(const struct received *r)
 			/* Some of the response is missing: ask for it, now. */
 			unfinished = true;
 			w.generation = rpc->generation;
+			w.slot = rpc->slot;
 			push = work_add(rpc, PENDING_RESEND);
 		}
 		bpf_spin_unlock(&rpc->lock);
@@ -262,16 +266,19 @@ struct failing {
 	__u32 any_port;
 };
 
-static long fail_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
-		     struct failing *f)
+static __always_inline long fail_rpc(struct rpc *rpc, struct failing *f)
 {
-	struct rpc_key key = *map_key;
+	struct rpc_key key = rpc->key;
 
+	if (!rpc_lives(rpc))
+		return 0;
 	if (key.link == f->key.link && address_same(&key.peer, &f->key.peer) &&
 	    (f->any_port || (key.port == f->key.port && key.peer_port == f->key.peer_port)))
 		rpc_fail(&key, f->error);
 	return 0;
 }
+
+RPC_EACH(fail_rpc, struct failing)
 
 /* When all RPCs were searched last, ns. */
 __u64 icmp_scan_ns;
@@ -349,7 +356,7 @@ static __always_inline __u32 icmp_fail(struct etran_pkt *pkt, struct etran_hdr *
 	last = icmp_scan_ns;
 	if (now - last < ICMP_SCAN_NS || __sync_val_compare_and_swap(&icmp_scan_ns, last, now) != last)
 		return ETRAN_CONSUME;
-	bpf_for_each_map_elem(&rpcs, fail_rpc, &f, 0);
+	for_each_rpc(fail_rpc, &f);
 	return ETRAN_CONSUME;
 }
 

@@ -14,11 +14,14 @@
  * @head: its first held frame, or 0
  * @share: its bytes of the link's budget
  * @grant: its place among those that get grants, or 0
+ * @slot: its slot
  */
 struct remains {
 	__u64 head;
 	__u32 share;
 	__u32 grant;
+	__u32 slot;
+	__u32 zero;
 };
 
 /* Under the lock of a live RPC. */
@@ -28,6 +31,7 @@ static __always_inline void rpc_bury(struct rpc *rpc, struct remains *remains)
 	remains->share = rpc->in_share;
 	rpc->out_head = 0;
 	remains->grant = rpc->grant;
+	remains->slot = rpc->slot;
 	rpc->in_share = 0;
 	rpc->grant = 0;
 	rpc->state = RPC_DEAD;
@@ -48,7 +52,7 @@ __noinline int rpc_remove(const struct rpc_key *key, const struct remains *remai
 	if (!key || !remains)
 		return 0;
 	remains_return(key->link, remains);
-	bpf_map_delete_elem(&rpcs, key);
+	rpc_free(key, remains->slot);
 	return 0;
 }
 
@@ -58,7 +62,7 @@ static __always_inline int rpc_end_inline(const struct rpc_key *key)
 	struct rpc *rpc;
 	bool ended;
 
-	rpc = bpf_map_lookup_elem(&rpcs, key);
+	rpc = rpc_find(key);
 	if (!rpc)
 		return 0;
 	bpf_spin_lock(&rpc->lock);
@@ -85,12 +89,13 @@ __noinline int rpc_report(const struct rpc_key *key)
 {
 	struct etran_rec rec __attribute__((aligned(8))) = {};
 	struct homa_rec *homa = (void *)rec.data;
+	__u64 now, delay = 0;
 	struct rpc *rpc;
 	bool failed;
 
 	if (!key)
 		return 0;
-	rpc = bpf_map_lookup_elem(&rpcs, key);
+	rpc = rpc_find(key);
 	if (!rpc)
 		return 0;
 	bpf_spin_lock(&rpc->lock);
@@ -112,11 +117,14 @@ __noinline int rpc_report(const struct rpc_key *key)
 		return 0;
 	}
 	count(COUNTER_error_retry);
+	now = bpf_ktime_get_ns();
 	bpf_spin_lock(&rpc->lock);
-	if (rpc_is(rpc, key))
+	if (rpc_is(rpc, key)) {
 		rpc->report = 1;
+		delay = rpc_due(rpc, now, homa_resend_ticks);
+	}
 	bpf_spin_unlock(&rpc->lock);
-	bpf_timer_start(&rpc->timer, ticks_ns(homa_resend_ticks), 0);
+	rpc_timer_start(rpc, delay);
 	return 0;
 }
 
@@ -132,7 +140,7 @@ __noinline int rpc_fail(const struct rpc_key *key, int error)
 
 	if (!key)
 		return 0;
-	rpc = bpf_map_lookup_elem(&rpcs, key);
+	rpc = rpc_find(key);
 	if (!rpc)
 		return 0;
 	bpf_spin_lock(&rpc->lock);

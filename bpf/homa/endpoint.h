@@ -142,6 +142,7 @@ __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 	__u64 first_id;
 	int err = 0;
 
+	hash_init();
 	if (port)
 		err = port_take_server(new.link, port, &owner);
 	else
@@ -211,8 +212,7 @@ struct closing {
  * completely is still sent, until the peer has it or has been silent for too long: a program may
  * exit right after its last send. All else ends: the peer hears of that when it asks.
  */
-static long close_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
-		      struct closing *closing)
+static __always_inline long close_rpc(struct rpc *rpc, struct closing *closing)
 {
 	struct remains remains = {};
 	bool end = false, ack = false;
@@ -243,6 +243,8 @@ static long close_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
 	return 0;
 }
 
+RPC_EACH(close_rpc, struct closing)
+
 SEC("struct_ops/endpoint_close")
 void BPF_PROG(endpoint_close, struct etran_endpoint *ep)
 {
@@ -254,7 +256,7 @@ void BPF_PROG(endpoint_close, struct etran_endpoint *ep)
 		port_give(endpoint->link, endpoint->port);
 	/* First: whoever begins an RPC looks for the endpoint afterwards. */
 	bpf_map_delete_elem(&endpoints, &closing.endpoint);
-	bpf_for_each_map_elem(&rpcs, close_rpc, &closing, 0);
+	for_each_rpc(close_rpc, &closing);
 }
 
 #endif /* _HOMA_ENDPOINT_H */

@@ -7,15 +7,17 @@
 #ifndef _HOMA_EXIT_H
 #define _HOMA_EXIT_H
 
-static long forget_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc, void *unused)
+static __always_inline long forget_rpc(struct rpc *rpc, void *unused)
 {
-	struct rpc_key key = *map_key;
+	struct rpc_key key = rpc->key;
 
-	/* Its frames have been released; this ends its timer, and its place among those with grants. */
-	rpc_end(&key);
-	bpf_map_delete_elem(&rpcs, &key);
+	/* Its frames have been released; this ends its place among those with grants. */
+	if (rpc_lives(rpc))
+		rpc_end(&key);
 	return 0;
 }
+
+RPC_EACH(forget_rpc, void)
 
 static long forget_endpoint(void *map, __u32 *map_key, struct endpoint *endpoint, void *unused)
 {
@@ -32,11 +34,13 @@ void BPF_PROG(detached, struct etran_exit_info *info)
 	__u64 *budget;
 	__u32 i;
 
-	if (info->kind == ETRAN_EXIT_REPLACE)
+	if (info->kind == ETRAN_EXIT_REPLACE) {
+		timer_epoch++;
 		return;
+	}
 
 	bpf_for_each_map_elem(&endpoints, forget_endpoint, NULL, 0);
-	bpf_for_each_map_elem(&rpcs, forget_rpc, NULL, 0);
+	for_each_rpc(forget_rpc, NULL);
 	bpf_for(i, 0, LINK_BUDGETS) {
 		budget = budget_of(i);
 		if (budget)

@@ -438,7 +438,7 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 
 	if (!p)
 		return ETRAN_CONSUME;
-	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	rpc = rpc_at(w->slot);
 	if (!rpc) {
 		pacer_done(p, n);
 		return ETRAN_CONSUME;
@@ -510,7 +510,7 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	struct gen_step step = {};
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	rpc = rpc_at(w->slot);
 	if (!rpc || !budget || !g)
 		return ETRAN_CONSUME;
 	/* Unlocked: if it is another one below, there is no GRANT now. */

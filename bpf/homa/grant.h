@@ -331,7 +331,7 @@ __noinline int grant_push(const struct work *w)
 
 	if (!w)
 		return 0;
-	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	rpc = rpc_at(w->slot);
 	if (!rpc)
 		return 0;
 	bpf_spin_lock(&rpc->lock);

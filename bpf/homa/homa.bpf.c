@@ -20,10 +20,11 @@
 #include "tunables.h"
 #include "counters.h"
 #include "address.h"	/* of hosts */
-#include "rpc.h"	/* the table of RPCs */
+#include "rpc.h"	/* what is known of an RPC */
+#include "lists.h"	/* by length and by age, for grants and the pacer */
+#include "table.h"	/* the table of RPCs */
 #include "work.h"	/* queues of what gen has to send */
 #include "wire.h"	/* building packets */
-#include "lists.h"	/* by length and by age, for the two behind it */
 #include "grant.h"	/* which messages may go on */
 #include "pacer.h"	/* which message sends next, and when */
 #include "budget.h"	/* what a link may have granted */

@@ -266,7 +266,7 @@ static __noinline int piece_deliver(struct etran_pkt *pkt, const struct received
 /* Note a delivered piece. Returns the verdict. */
 static __noinline __u32 piece_note(const struct received *r, const struct piece *p, struct rpc *rpc)
 {
-	bool done = false, push = false, start = false;
+	bool done = false, push = false;
 	struct grants *g = grants_get();
 	struct remains remains = {};
 	__u32 unshare = 0, ask = 0, full = 0;
@@ -294,8 +294,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 				rpc->state = RPC_IN_SERVICE;
 		} else {
 			/* A server's RPC gets its timer when one packet is not all of it. */
-			start = !rpc->due_ns;
-			if (start)
+			if (!rpc->due_ns)
 				delay = rpc_due(rpc, r->now, homa_resend_ticks);
 			/* There are buffers again: get all that was lost for want of them. */
 			if (rpc->starved)
@@ -321,8 +320,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 		in_ask_grants(rpc, &r->work, ask);
 	if (push)
 		work_push(&r->work);
-	if (start)
-		bpf_timer_start(&rpc->timer, delay, 0);
+	rpc_timer_start(rpc, delay);
 	if (done && is_client(r->work.key.id)) {
 		count(COUNTER_rpc_client_done);
 		rpc_remove(&r->work.key, &remains);
@@ -349,19 +347,16 @@ __u8 finished_any;
 /* A piece could not be delivered: see that it is asked for, even if it was the first. */
 static __noinline void piece_lost(const struct received *r, struct rpc *rpc)
 {
-	bool start = false;
 	__u64 delay = 0;
 
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &r->work.key) && rpc->generation == r->work.generation) {
 		rpc->starved = 1;
-		start = !rpc->due_ns;
-		if (start)
+		if (!rpc->due_ns)
 			delay = rpc_due(rpc, r->now, homa_resend_ticks);
 	}
 	bpf_spin_unlock(&rpc->lock);
-	if (start)
-		bpf_timer_start(&rpc->timer, delay, 0);
+	rpc_timer_start(rpc, delay);
 }
 
 /*
@@ -411,7 +406,7 @@ static __always_inline void acknowledged(const struct rpc_key *key)
 	__u8 one = 1;
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, key);
+	rpc = rpc_find(key);
 	if (!rpc)
 		return;
 	bpf_spin_lock(&rpc->lock);
@@ -482,7 +477,7 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	if (ack)
 		acknowledged_entry(r, ack, bpf_ntohs(get16(homa, 44)));
 
-	rpc = bpf_map_lookup_elem(&rpcs, &r->work.key);
+	rpc = rpc_find(&r->work.key);
 	if (!rpc) {
 		if (is_client(r->work.key.id)) {
 			/* Finished or forgotten: the server may forget it, too. */
@@ -497,6 +492,7 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	}
 	bpf_spin_lock(&rpc->lock);
 	r->work.generation = rpc->generation;
+	r->work.slot = rpc->slot;
 	endpoint = rpc->endpoint;
 	if (rpc_is(rpc, &r->work.key)) {
 		/* In IN_SERVICE and behind, all of the request is here. */

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * RPCs: what is known of each, how they are found, begun and ended.
+ * RPCs: what is known of each, and when it may be looked at. How they are found: table.h.
  *
  * One table for all links and both roles. Two hosts of a test can live in one kernel, so the link
  * is part of the key; the low bit of the id tells the role at this host (even: client).
  *
  * Locking. Each RPC has a spin lock and only one is ever held. Nothing can be called while it is
  * held, so everything works in steps: look at the RPC and change it under the lock, note down what
- * else is to be done, unlock, do it. The table is preallocated, so memory behind a looked-up
+ * else is to be done, unlock, do it. Slots stay where they are, so memory behind a looked-up
  * pointer always is an RPC but may become another one: rpc_is() after locking tells. For that
- * to be enough an RPC is marked RPC_DEAD under its lock before it is deleted, and the one that
- * marked it is the only one that releases its frames and deletes it. A new one is RPC_FREE until
- * its creator has prepared it.
+ * to be enough an RPC is marked RPC_DEAD under its lock before it leaves the table, and the one that
+ * marked it is the only one that releases its frames and frees its slot. A new one is RPC_FREE, or still
+ * RPC_DEAD, until its creator has prepared it.
  *
  * The alternative, copies of the state that are written back with BPF_F_LOCK, needs no such care
  * but copies 400 bytes twice for each packet.
@@ -74,9 +74,12 @@ struct range {
 
 /**
  * struct rpc - an RPC
- * @lock: guards all that follows but @timer
- * @generation: tells it from an earlier or later RPC of the same key in queues; never 0
- * @timer: see timer.h
+ * @lock: guards all that follows but @timer, @slot and @timer_epoch
+ * @generation: tells it from an earlier or later RPC of this slot; never 0
+ * @timer: the slot's: see timer.h
+ * @armed_ns: when @timer will go off, 0 for not at all
+ * @timer_epoch: timer_epoch + 1 when @timer was told what to call; 0: never. Its creator's.
+ * @slot: number of the slot. Does not change.
  * @key: its key; see rpc_is()
  * @endpoint: the application's endpoint
  * @local: address at this host; none: the one that the route prefers
@@ -100,7 +103,7 @@ struct range {
  * @heard_ns: when a packet showed last that the peer works on it, or when there last was
  *	something to do here first
  * @asked_ns: when RESEND or NEED_ACK was sent last
- * @due_ns: when the timer should fire, 0 before it is set for the first time
+ * @due_ns: when something should be looked at, 0 before that is known for the first time
  * @orphan_ns: when the endpoint was closed
  * @out_len: bytes of the message sent, 0 when there is none yet
  * @out_submitted: how many of them the application gave
@@ -127,7 +130,11 @@ struct rpc {
 	struct bpf_spin_lock lock;
 	__u32 generation;
 	struct bpf_timer timer;
+	__u64 armed_ns;
+	__u32 timer_epoch;
+	__u32 slot;
 	struct rpc_key key;
+	/* From here on all is 0 at first. */
 	__u32 endpoint;
 	struct address local;
 	__u8 state;
@@ -172,50 +179,25 @@ struct rpc {
 	__u32 gaps_asked;
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, HOMA_MAX_RPCS);
-	__type(key, struct rpc_key);
-	__type(value, struct rpc);
-} rpcs SEC(".maps");
-
-/* What a new RPC is filled with. Bytes, as a struct rpc outside a map may not have a lock. */
-static const __u8 rpc_zero[sizeof(struct rpc)] __attribute__((aligned(8)));
-
 __u32 rpc_generation;
-
-static int rpc_timer(void *map, struct rpc_key *key, struct rpc *rpc);
 
 static __always_inline bool is_client(__u64 id)
 {
 	return !(id & 1);
 }
 
+static __always_inline bool rpc_lives(const struct rpc *rpc)
+{
+	return rpc->state != RPC_FREE && rpc->state != RPC_DEAD;
+}
+
 /* Is this (locked) RPC the one of this key, and alive? */
 static __always_inline bool rpc_is(const struct rpc *rpc, const struct rpc_key *key)
 {
-	return rpc->state != RPC_FREE && rpc->state != RPC_DEAD &&
+	return rpc_lives(rpc) &&
 	       rpc->key.id == key->id && rpc->key.link == key->link &&
 	       rpc->key.peer_port == key->peer_port && rpc->key.port == key->port &&
 	       address_same(&rpc->key.peer, &key->peer);
-}
-
-/* A new RPC in the table, still RPC_FREE. NULL: there is one, or no room. */
-static __always_inline struct rpc *rpc_alloc(const struct rpc_key *key)
-{
-	struct rpc *rpc;
-
-	if (bpf_map_update_elem(&rpcs, key, rpc_zero, BPF_NOEXIST))
-		return NULL;
-	rpc = bpf_map_lookup_elem(&rpcs, key);
-	if (!rpc)
-		return NULL;
-	if (bpf_timer_init(&rpc->timer, &rpcs, CLOCK_MONOTONIC) ||
-	    bpf_timer_set_callback(&rpc->timer, rpc_timer)) {
-		bpf_map_delete_elem(&rpcs, key);
-		return NULL;
-	}
-	return rpc;
 }
 
 /* Under the lock: a packet about the RPC arrived, and it moved something. */
@@ -226,19 +208,36 @@ static __always_inline void rpc_heard(struct rpc *rpc, __u64 now)
 	rpc->unanswered = 0;
 }
 
-/* Under the lock: the timer will be set for @ticks from now. Returns that in ns. */
+/*
+ * Under the lock: something is due in @delay ns. Returns what to call rpc_timer_start() with after unlocking:
+ * the delay, or 0 when the timer goes off before that anyhow.
+ */
+static __always_inline __u64 rpc_due_in(struct rpc *rpc, __u64 now, __u64 delay)
+{
+	rpc->due_ns = now + delay;
+	if (rpc->armed_ns && rpc->armed_ns <= rpc->due_ns)
+		return 0;
+	rpc->armed_ns = rpc->due_ns;
+	return delay;
+}
+
+/* The same, in so many ticks. */
 static __always_inline __u64 rpc_due(struct rpc *rpc, __u64 now, __u32 ticks)
 {
-	__u64 delay = ticks_ns(ticks);
+	return rpc_due_in(rpc, now, ticks_ns(ticks));
+}
 
-	rpc->due_ns = now + delay;
-	return delay;
+static __always_inline void rpc_timer_start(struct rpc *rpc, __u64 delay)
+{
+	if (delay)
+		bpf_timer_start(&rpc->timer, delay, 0);
 }
 
 /* Under the lock of a new RPC: it exists from here on. */
 static __always_inline void rpc_begin(struct rpc *rpc, const struct rpc_key *key, __u32 generation,
 				      __u32 endpoint, __u8 state, __u64 now)
 {
+	__builtin_memset(&rpc->endpoint, 0, sizeof(*rpc) - __builtin_offsetof(struct rpc, endpoint));
 	rpc->generation = generation;
 	rpc->key = *key;
 	rpc->endpoint = endpoint;

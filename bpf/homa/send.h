@@ -206,7 +206,7 @@ static __always_inline void submit_refuse(const struct submit *s, int error)
 {
 	if (!is_client(s->work.key.id))
 		return;
-	if (bpf_map_lookup_elem(&rpcs, &s->work.key))
+	if (rpc_find(&s->work.key))
 		rpc_fail(&s->work.key, error);
 	else if (s->begins)
 		error_report(s->endpoint, &s->work.key, error);
@@ -230,7 +230,7 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 
 	rpc = rpc_alloc(&s->work.key);
 	if (!rpc) {
-		if (bpf_map_lookup_elem(&rpcs, &s->work.key)) {
+		if (rpc_find(&s->work.key)) {
 			count(COUNTER_req_not_next);
 			submit_refuse(s, EINVAL);
 		} else {
@@ -241,12 +241,13 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	}
 	s->handle = bpf_etran_hold(pkt, 0, frame_cookie(s->offset, s->len));
 	if (!s->handle) {
-		bpf_map_delete_elem(&rpcs, &s->work.key);
+		rpc_free(&s->work.key, rpc->slot);
 		count(COUNTER_req_not_held);
 		submit_refuse(s, ENOMEM);
 		return ETRAN_DROP;
 	}
 	s->work.generation = rpc_new_generation();
+	s->work.slot = rpc->slot;
 	bpf_spin_lock(&rpc->lock);
 	rpc_begin(rpc, &s->work.key, s->work.generation, s->endpoint, RPC_OUTGOING, s->now);
 	submit_first(rpc, s);
@@ -254,7 +255,7 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	now = submit_append(rpc, s, &data, &push);
 	bpf_spin_unlock(&rpc->lock);
 	count(COUNTER_rpc_client);
-	bpf_timer_start(&rpc->timer, delay, 0);
+	rpc_timer_start(rpc, delay);
 	/* Closed meanwhile? Then endpoint_close may have missed the RPC. */
 	if (!bpf_map_lookup_elem(&endpoints, &s->endpoint)) {
 		rpc_end(&s->work.key);
@@ -276,7 +277,7 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 	__u64 tail = 0, delay = 0;
 	struct rpc *rpc;
 
-	rpc = bpf_map_lookup_elem(&rpcs, &s->work.key);
+	rpc = rpc_find(&s->work.key);
 	if (!rpc) {
 		count(COUNTER_req_unknown_rpc);
 		submit_refuse(s, EINVAL);
@@ -318,6 +319,7 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 	}
 	if (ok) {
 		s->work.generation = rpc->generation;
+		s->work.slot = rpc->slot;
 		now = submit_append(rpc, s, &data, &push);
 	}
 	bpf_spin_unlock(&rpc->lock);
@@ -325,8 +327,7 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 		count(COUNTER_req_not_next);
 		return ETRAN_DROP;
 	}
-	if (first)
-		bpf_timer_start(&rpc->timer, delay, 0);
+	rpc_timer_start(rpc, delay);
 	if (push)
 		pacer_push(&s->work, s->msg_len - s->offset);
 	if (!now)
@@ -346,8 +347,7 @@ struct aborting {
 	__u64 id;
 };
 
-static long abort_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
-		      struct aborting *aborting)
+static __always_inline long abort_rpc(struct rpc *rpc, struct aborting *aborting)
 {
 	struct remains remains = {};
 	struct rpc_key key;
@@ -369,6 +369,8 @@ static long abort_rpc(void *map, struct rpc_key *map_key, struct rpc *rpc,
 	return aborting->id != 0;
 }
 
+RPC_EACH(abort_rpc, struct aborting)
+
 /*
  * A client forgets an RPC, or all of its. The server learns of it when it asks for something. The
  * address says where to look; without one, and without an id, all RPCs are looked through.
@@ -383,14 +385,14 @@ static __noinline __u32 egress_abort(struct submit *s)
 		return ETRAN_DROP;
 	}
 	if (s->work.key.id && is_host_address(&s->work.key.peer)) {
-		rpc = bpf_map_lookup_elem(&rpcs, &s->work.key);
+		rpc = rpc_find(&s->work.key);
 		if (rpc && rpc->endpoint == s->endpoint && rpc_end(&s->work.key))
 			count(COUNTER_rpc_aborted);
 		else
 			count(COUNTER_req_unknown_rpc);
 		return ETRAN_DROP;
 	}
-	bpf_for_each_map_elem(&rpcs, abort_rpc, &aborting, 0);
+	for_each_rpc(abort_rpc, &aborting);
 	return ETRAN_DROP;
 }
 

@@ -4,7 +4,7 @@
  * bpf/README.md describes. It costs nothing until somebody reads it.
  *
  * It looks at RPCs without their locks, which an iterator cannot take: a line may mix two moments of an
- * RPC, but none is of an RPC that was another one when its key was read.
+ * RPC, or two RPCs that had the same slot.
  */
 #ifndef _HOMA_SHOW_H
 #define _HOMA_SHOW_H
@@ -34,13 +34,14 @@ static __always_inline void show_state(struct etran_rpc_record *r, __u8 state)
 SEC("iter/bpf_map_elem")
 int show_rpcs(struct bpf_iter__bpf_map_elem *ctx)
 {
-	const struct rpc_key *key = ctx->key;
 	const struct rpc *rpc = ctx->value;
+	const struct rpc_key *key;
 	struct etran_rpc_record r = { .size = sizeof(r) };
 	__u64 now = bpf_ktime_get_ns();
 
-	if (!key || !rpc || !rpc_is(rpc, key))
+	if (!rpc || !rpc_lives(rpc))
 		return 0;
+	key = &rpc->key;
 	r.flags = is_client(key->id) ? 0 : ETRAN_RPC_SERVER;
 	r.id = key->id;
 	__builtin_memcpy(r.peer, &key->peer, sizeof(r.peer));

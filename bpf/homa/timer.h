@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Time. Each RPC has a timer of its own that is set for the next moment at which something might
- * be due, and not touched when packets arrive: those only note the time. So an RPC that is quick
- * costs one timer that is started and never fires, nothing is done once a tick, and no table is
- * ever searched.
+ * be due, and not touched when packets arrive: those only note the time. Nothing is done once a tick,
+ * and no table is ever searched.
+ *
+ * The timer is the slot's, and goes on when the RPC ends. So of many short RPCs that have the slot one after
+ * the other hardly one has to start it: it is running, and goes off before anything is due; then it is
+ * set for what is due by then. (On two CPUs at once a later start may win over an earlier one: then
+ * something comes late by the difference, which is some ticks at most.)
  *
  * Who waits for the peer asks after homa_resend_ticks without a word, then ever more slowly: a peer
  * or network that is overloaded must not get more work from being so. HomaModule asks every 5
@@ -146,18 +150,28 @@ static __always_inline void due_incoming(struct rpc *rpc, struct due *due, __u64
 	}
 }
 
-static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
+static int rpc_timer(void *map, __u32 *slot, struct rpc *rpc)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct due due = {};
 	bool push = false, client, orphan;
 	struct work w = {};
+	__u64 delay = 0;
 	__u32 unsent = 0;
 	int err;
 
 	bpf_spin_lock(&rpc->lock);
+	rpc->armed_ns = 0;
+	if (!rpc_lives(rpc) || !rpc->due_ns || now < rpc->due_ns) {
+		if (rpc_lives(rpc) && rpc->due_ns)
+			delay = rpc_due_in(rpc, now, rpc->due_ns - now);
+		bpf_spin_unlock(&rpc->lock);
+		rpc_timer_start(rpc, delay);
+		return 0;
+	}
 	w.key = rpc->key;
 	w.generation = rpc->generation;
+	w.slot = rpc->slot;
 	orphan = rpc->orphan;
 	/* Other CPUs may have noted a time after ours was taken. */
 	if (now < rpc->heard_ns)
@@ -188,9 +202,13 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 		push = work_add(rpc, due.add);
 		due.send = due.send && pacer_add(rpc);
 		unsent = rpc->out_len - rpc->out_sent;
-		rpc->due_ns = now + due.delay;
+		rpc->due_ns = now;
+		if (due.rearm)
+			delay = rpc_due_in(rpc, now, due.delay);
 	}
 	bpf_spin_unlock(&rpc->lock);
+	/* Whatever becomes of the RPC: armed_ns says so. */
+	rpc_timer_start(rpc, delay);
 
 	client = is_client(w.key.id);
 	if (due.report) {
@@ -221,8 +239,6 @@ static int rpc_timer(void *map, struct rpc_key *map_key, struct rpc *rpc)
 		in_ask_grants(rpc, &w, due.ask_grants);
 	if (push)
 		work_push(&w);
-	if (due.rearm)
-		bpf_timer_start(&rpc->timer, due.delay, 0);
 	return 0;
 }
 

@@ -17,10 +17,16 @@
 #ifndef _HOMA_WORK_H
 #define _HOMA_WORK_H
 
+/**
+ * struct work - names an RPC of which something is to be sent
+ * @key: its key
+ * @generation: tells it from another of the same slot
+ * @slot: where it is
+ */
 struct work {
 	struct rpc_key key;
 	__u32 generation;
-	__u32 zero;
+	__u32 slot;
 };
 
 /* Twice the RPCs, because entries of RPCs that ended stay until gen comes to them. */
@@ -84,7 +90,7 @@ static __always_inline void work_lost(const struct work *w, bool sending)
 	struct rpc *rpc;
 
 	count(COUNTER_queue_full);
-	rpc = bpf_map_lookup_elem(&rpcs, &w->key);
+	rpc = rpc_at(w->slot);
 	if (!rpc)
 		return;
 	bpf_spin_lock(&rpc->lock);

@@ -311,12 +311,34 @@ uint64_t homa_counter(const char *name)
 	return sum;
 }
 
+/* RPCs have an array, and behind the lock of "rpc_slots" the number of those in use. */
+static int rpcs_used(void)
+{
+	struct bpf_map_info info;
+	int fd = pinned("rpc_slots", &info), n = -1;
+	uint32_t key = 0, *slots;
+
+	if (fd < 0)
+		return -1;
+	slots = calloc(1, info.value_size);
+	if (!slots)
+		die("calloc");
+	if (!bpf_map_lookup_elem(fd, &key, slots))
+		n = slots[1];
+	free(slots);
+	close(fd);
+	return n;
+}
+
 int map_entries(const char *map)
 {
 	struct bpf_map_info info;
-	int n = 0, fd = pinned(map, &info);
+	int n = 0, fd;
 	void *key;
 
+	if (!strcmp(map, "rpcs"))
+		return rpcs_used();
+	fd = pinned(map, &info);
 	if (fd < 0)
 		return -1;
 	key = calloc(1, info.key_size);
