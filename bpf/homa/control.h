@@ -190,14 +190,14 @@ static __noinline __u32 ingress_busy(const struct received *r)
 
 static __noinline __u32 ingress_cutoffs(struct etran_hdr *homa, const struct received *r)
 {
-	struct peer peer = {};
+	struct cutoffs told = {};
 	int i;
 
 #pragma unroll
 	for (i = 0; i < PRIORITIES; i++)
-		peer.cutoffs[i] = bpf_ntohl(get32(homa, 28 + 4 * i));
-	peer.version = get16(homa, 60);
-	peer_told(r->work.key.link, &r->work.key.peer, &peer);
+		told.cutoffs[i] = bpf_ntohl(get32(homa, 28 + 4 * i));
+	told.version = get16(homa, 60);
+	peer_told(r->work.key.link, &r->work.key.peer, &told);
 	return ETRAN_CONSUME;
 }
 
@@ -227,7 +227,7 @@ static __noinline __u32 ingress_need_ack(const struct received *r)
 	if (push)
 		work_push(&w);
 	if (!unfinished)
-		control_push_ack(&r->work.key, &r->local);
+		peer_acknowledge(&r->work.key, &r->local, true);
 	return ETRAN_CONSUME;
 }
 

@@ -3,12 +3,18 @@
  * Endpoints and their ports. An endpoint has one port: from HOMA_MIN_DEFAULT_PORT on when it only
  * sends requests, below when it was bound to one, which makes it a server. Homa ignores the local
  * address of bind(), and so does this.
+ *
+ * They have an array, as egress looks for one for each frame: an endpoint is at the place that its id
+ * says, or at one of the next few. Ids count up, so that most have the first.
  */
 #ifndef _HOMA_ENDPOINT_H
 #define _HOMA_ENDPOINT_H
 
+#define ENDPOINT_PLACES		8
+
 /**
  * struct endpoint - an endpoint
+ * @id: its id, 0: no endpoint
  * @link: link device
  * @port: host byte order
  * @ipv4: its application knows IPv4 only
@@ -16,19 +22,57 @@
  *	not run twice at once for one AF_XDP socket.
  */
 struct endpoint {
+	__u64 last_id;
+	__u32 id;
 	__u32 link;
 	__u16 port;
 	__u16 ipv4;
-	__u64 last_id;
+	__u32 zero;
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, HOMA_MAX_ENDPOINTS);
 	__type(key, __u32);
 	__type(value, struct endpoint);
 } endpoints SEC(".maps");
+
+static __always_inline struct endpoint *endpoint_at(__u32 place)
+{
+	__u32 key = place % HOMA_MAX_ENDPOINTS;
+
+	return bpf_map_lookup_elem(&endpoints, &key);
+}
+
+/* An endpoint; NULL: there is none, or it is being closed. @id 0: a free place for @near. */
+static __noinline struct endpoint *endpoint_search(__u32 id, __u32 near)
+{
+	struct endpoint *endpoint;
+	__u32 i;
+
+	for (i = 0; i < ENDPOINT_PLACES; i++) {
+		endpoint = endpoint_at(near + i);
+		if (endpoint && endpoint->id == id)
+			return endpoint;
+	}
+	return NULL;
+}
+
+static __always_inline struct endpoint *endpoint_find(__u32 id)
+{
+	struct endpoint *endpoint = endpoint_at(id);
+
+	if (endpoint && endpoint->id == id)
+		return endpoint;
+	return endpoint_search(id, id);
+}
+
+/* Has an endpoint not been closed? Whoever closes it looks for RPCs afterwards, and one of both sees the other. */
+static __always_inline bool endpoint_is_open(struct endpoint *endpoint, __u32 id)
+{
+	/* An atomic operation is a barrier, too. */
+	return __sync_fetch_and_add(&endpoint->id, 0) == id;
+}
 
 struct port_key {
 	__u32 link;
@@ -135,18 +179,22 @@ static __always_inline bool is_ipv4(const struct etran_endpoint *ep)
 SEC("struct_ops/endpoint_open")
 __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 {
-	struct endpoint new = { .link = ep->link, .ipv4 = is_ipv4(ep) };
-	struct port owner = { .endpoint = ep->id, .ipv4 = new.ipv4 };
-	__u32 id = ep->id;
+	__u32 id = ep->id, link = ep->link;
+	struct port owner = { .endpoint = id, .ipv4 = is_ipv4(ep) };
+	struct endpoint *endpoint;
 	__u16 port = ep->port;
 	__u64 first_id;
 	int err = 0;
 
 	hash_init();
+	/* One at a time is opened, so the place stays free. */
+	endpoint = endpoint_search(0, id);
+	if (!endpoint)
+		return -ENOMEM;
 	if (port)
-		err = port_take_server(new.link, port, &owner);
+		err = port_take_server(link, port, &owner);
 	else
-		port = port_take_client(new.link, &owner);
+		port = port_take_client(link, &owner);
 	if (err)
 		return err;
 	if (!port)
@@ -156,12 +204,12 @@ __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 	 * and may still know some of an earlier endpoint with this port.
 	 */
 	first_id = ((__u64)(bpf_get_prandom_u32() & 0xffff) << 32 | bpf_get_prandom_u32()) << 1 | 2;
-	new.last_id = first_id - 1;
-	new.port = port;
-	if (bpf_map_update_elem(&endpoints, &id, &new, BPF_NOEXIST)) {
-		port_give(new.link, port);
-		return -ENOMEM;
-	}
+	endpoint->last_id = first_id - 1;
+	endpoint->link = link;
+	endpoint->port = port;
+	endpoint->ipv4 = owner.ipv4;
+	/* Last, and seen before any of its frames is. */
+	__sync_lock_test_and_set(&endpoint->id, id);
 	ep->port = port;
 	ep->arg[0] = first_id;
 	return 0;
@@ -176,7 +224,7 @@ __s32 BPF_PROG(endpoint_bind, struct etran_endpoint *ep)
 	__u16 port = ep->port, old;
 	int err;
 
-	endpoint = bpf_map_lookup_elem(&endpoints, &id);
+	endpoint = endpoint_find(id);
 	if (!endpoint)
 		return -EINVAL;
 	owner.ipv4 = endpoint->ipv4;
@@ -239,7 +287,7 @@ static __always_inline long close_rpc(struct rpc *rpc, struct closing *closing)
 	rpc_remove(&key, &remains);
 	/* Nobody wants the rest of the response, so let the server forget it. */
 	if (ack)
-		control_push_ack(&key, &local);
+		peer_acknowledge(&key, &local, true);
 	return 0;
 }
 
@@ -251,11 +299,12 @@ void BPF_PROG(endpoint_close, struct etran_endpoint *ep)
 	struct closing closing = { .endpoint = ep->id, .now = bpf_ktime_get_ns() };
 	struct endpoint *endpoint;
 
-	endpoint = bpf_map_lookup_elem(&endpoints, &closing.endpoint);
-	if (endpoint)
-		port_give(endpoint->link, endpoint->port);
+	endpoint = endpoint_find(closing.endpoint);
+	if (!endpoint)
+		return;
+	port_give(endpoint->link, endpoint->port);
 	/* First: whoever begins an RPC looks for the endpoint afterwards. */
-	bpf_map_delete_elem(&endpoints, &closing.endpoint);
+	__sync_lock_test_and_set(&endpoint->id, 0);
 	for_each_rpc(close_rpc, &closing);
 }
 

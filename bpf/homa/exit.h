@@ -19,12 +19,12 @@ static __always_inline long forget_rpc(struct rpc *rpc, void *unused)
 
 RPC_EACH(forget_rpc, void)
 
-static long forget_endpoint(void *map, __u32 *map_key, struct endpoint *endpoint, void *unused)
+static long forget_endpoint(void *map, __u32 *place, struct endpoint *endpoint, void *unused)
 {
-	__u32 key = *map_key;
-
+	if (!endpoint->id)
+		return 0;
 	port_give(endpoint->link, endpoint->port);
-	bpf_map_delete_elem(&endpoints, &key);
+	endpoint->id = 0;
 	return 0;
 }
 

@@ -55,10 +55,12 @@ static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr
 	}
 	count(COUNTER_tx_ack);
 	put_control(pkt, hdr, WIRE_HOMA_LONG, &c->key, &c->local, HOMA_ACK);
-	/* No further RPCs: num_acks and the room for them are 0. */
+	put16(hdr, WIRE_HOMA_LONG + 28, bpf_htons(c->acks));
 #pragma unroll
-	for (i = sizeof(struct homa_common_hdr); i < sizeof(struct homa_ack_hdr); i += 4)
-		put32(hdr, WIRE_HOMA_LONG + i, 0);
+	for (i = 0; i < ACKS_WAITING; i++)
+		put_ack(hdr, WIRE_HOMA_LONG + 30 + i * sizeof(struct homa_ack),
+			i < c->acks ? &c->ack[i] : &no_ack);
+	put_ack(hdr, WIRE_HOMA_LONG + 30 + ACKS_WAITING * sizeof(struct homa_ack), &no_ack);
 	return ETRAN_TX;
 }
 
@@ -416,7 +418,7 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 		return ETRAN_CONSUME;
 	count(COUNTER_tx_data);
 	count(COUNTER_tx_data_resent);
-	put_data(pkt, hdr, &w->key, &data);
+	put_data(pkt, hdr, &w->key, &data, &no_ack);
 	if (p)
 		pacer_charge(p, w->key.link, pkt->hdr_len + end - offset, bpf_ktime_get_ns());
 	return ETRAN_TX;
@@ -432,8 +434,7 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	struct data data = {};
 	struct rpc *rpc;
 	__u32 unsent = 0, len = 0, offset, end;
-	__be16 version = 0;
-	__u8 priority;
+	struct dispatch d = {};
 	int err = -ENOENT;
 
 	if (!p)
@@ -458,7 +459,8 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 		return ETRAN_CONSUME;
 	}
 	/* It may have sent CUTOFFS since. */
-	priority = peer_priority(w->key.link, &w->key.peer, len, &version);
+	d.len = len;
+	peer_look(&w->key, &d);
 	if (from)
 		handle = bpf_etran_next(from);
 	if (handle)
@@ -472,8 +474,8 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 		ready = rpc->state == RPC_OUTGOING;
 		if (ready && !err && offset == rpc->out_sent) {
 			out_sent(rpc, handle, end);
-			rpc->priority = priority;
-			rpc->cutoff_version = version;
+			rpc->priority = d.priority;
+			rpc->cutoff_version = d.version;
 			data_of_rpc(&data, rpc, offset);
 			send = true;
 			more = out_ready(rpc);
@@ -496,7 +498,7 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	}
 	count(COUNTER_tx_data);
 	count(COUNTER_tx_deferred);
-	put_data(pkt, hdr, &w->key, &data);
+	put_data(pkt, hdr, &w->key, &data, &no_ack);
 	pkt->departure_ns = pacer_charge(p, w->key.link, pkt->hdr_len + end - offset, now);
 	return ETRAN_TX;
 }

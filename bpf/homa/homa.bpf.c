@@ -25,11 +25,11 @@
 #include "table.h"	/* the table of RPCs */
 #include "work.h"	/* queues of what gen has to send */
 #include "wire.h"	/* building packets */
+#include "peer.h"	/* what is known of peers */
 #include "grant.h"	/* which messages may go on */
 #include "pacer.h"	/* which message sends next, and when */
 #include "budget.h"	/* what a link may have granted */
 #include "end.h"	/* how RPCs end */
-#include "peer.h"	/* what peers told about themselves */
 #include "endpoint.h"	/* endpoints and ports; programs endpoint_open, _bind, _close */
 #include "send.h"	/* messages out; program egress */
 #include "receive.h"	/* messages in */

@@ -324,7 +324,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	if (done && is_client(r->work.key.id)) {
 		count(COUNTER_rpc_client_done);
 		rpc_remove(&r->work.key, &remains);
-		control_push_ack(&r->work.key, &r->local);
+		peer_acknowledge(&r->work.key, &r->local, p->message_length > homa_ack_defer_bytes);
 	}
 	return ETRAN_DELIVER;
 }
@@ -366,7 +366,8 @@ static __noinline void piece_lost(const struct received *r, struct rpc *rpc)
 static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct received *r,
 					    bool answer)
 {
-	__u32 generation, endpoint = server_of(&r->work.key);
+	__u32 generation, server = server_of(&r->work.key);
+	struct endpoint *endpoint = server ? endpoint_find(server) : NULL;
 	struct rpc *rpc;
 
 	if (!endpoint) {
@@ -386,29 +387,30 @@ static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct 
 	}
 	generation = rpc_new_generation();
 	bpf_spin_lock(&rpc->lock);
-	rpc_begin(rpc, &r->work.key, generation, endpoint, RPC_INCOMING, r->now);
+	rpc_begin(rpc, generation, server, RPC_INCOMING, r->now);
 	rpc->local = r->local;
 	bpf_spin_unlock(&rpc->lock);
 	count(COUNTER_rpc_server);
 	/* Closed meanwhile? Then endpoint_close may have missed the RPC. */
-	if (!bpf_map_lookup_elem(&endpoints, &endpoint)) {
+	if (!endpoint_is_open(endpoint, server)) {
 		rpc_end(&r->work.key);
 		return NULL;
 	}
 	return rpc;
 }
 
-/* A client has the response to this RPC. */
-static __always_inline void acknowledged(const struct rpc_key *key)
+/* A client has the response to this RPC. Which port of its host has it does not matter. */
+static __always_inline void acknowledged(struct rpc_key *key)
 {
 	struct remains remains = {};
 	bool end, repeated;
 	__u8 one = 1;
 	struct rpc *rpc;
 
-	rpc = rpc_find(key);
+	rpc = rpc_find_any_port(key);
 	if (!rpc)
 		return;
+	key->peer_port = rpc->key.peer_port;
 	bpf_spin_lock(&rpc->lock);
 	repeated = rpc->repeated;
 	/* Also when not all of it was sent: the client may have lost interest. */
@@ -427,10 +429,7 @@ static __always_inline void acknowledged(const struct rpc_key *key)
 	rpc_remove(key, &remains);
 }
 
-/*
- * An entry that a peer sent of its list of finished RPCs. HomaModule's entries can be of another
- * port of that host; such RPCs are not found here, and acknowledged when NEED_ACK asks for it.
- */
+/* An entry that a peer sent of its list of finished RPCs. */
 static __noinline void acknowledged_entry(const struct received *r, __u64 client_id, __u16 port)
 {
 	struct rpc_key key = r->work.key;
@@ -482,7 +481,7 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 		if (is_client(r->work.key.id)) {
 			/* Finished or forgotten: the server may forget it, too. */
 			count(COUNTER_rx_unknown_rpc);
-			control_push_ack(&r->work.key, &r->local);
+			peer_acknowledge(&r->work.key, &r->local, true);
 			return ETRAN_CONSUME;
 		}
 		/* The first packet, or one that was asked for. */
@@ -532,7 +531,7 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	if (orphan) {
 		count(COUNTER_rpc_abandoned);
 		rpc_remove(&r->work.key, &remains);
-		control_push_ack(&r->work.key, &r->local);
+		peer_acknowledge(&r->work.key, &r->local, true);
 		return ETRAN_CONSUME;
 	}
 	if (head)

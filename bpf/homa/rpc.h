@@ -234,12 +234,11 @@ static __always_inline void rpc_timer_start(struct rpc *rpc, __u64 delay)
 }
 
 /* Under the lock of a new RPC: it exists from here on. */
-static __always_inline void rpc_begin(struct rpc *rpc, const struct rpc_key *key, __u32 generation,
-				      __u32 endpoint, __u8 state, __u64 now)
+static __always_inline void rpc_begin(struct rpc *rpc, __u32 generation, __u32 endpoint, __u8 state,
+				      __u64 now)
 {
 	__builtin_memset(&rpc->endpoint, 0, sizeof(*rpc) - __builtin_offsetof(struct rpc, endpoint));
 	rpc->generation = generation;
-	rpc->key = *key;
 	rpc->endpoint = endpoint;
 	rpc->begun_ns = now;
 	rpc->heard_ns = now;

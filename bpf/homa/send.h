@@ -127,8 +127,7 @@ static __always_inline void rtx_done(struct rpc *rpc, __u32 end)
  * @msg_len: bytes of the message
  * @offset: of the payload in the message
  * @len: bytes of payload
- * @priority: for unscheduled DATA; set with @offset 0 only
- * @cutoff_version: as @priority
+ * @to: what is known of the peer; set with @offset 0 only
  * @begins: no frame of this RPC, a request, was seen before
  * @bypass: it may be sent past those that wait for the link
  * @handle: of the held frame
@@ -140,11 +139,10 @@ struct submit {
 	__u32 msg_len;
 	__u32 offset;
 	__u32 len;
-	__be16 cutoff_version;
-	__u8 priority;
+	struct dispatch to;
 	__u8 begins;
 	__u8 bypass;
-	__u8 zero[3];
+	__u8 zero[6];
 	__u64 handle;
 	__u64 now;
 };
@@ -165,8 +163,8 @@ static __always_inline void submit_first(struct rpc *rpc, const struct submit *s
 	rpc->out_len = s->msg_len;
 	rpc->unscheduled = s->msg_len < most ? s->msg_len : most;
 	rpc->out_granted = rpc->unscheduled;
-	rpc->priority = s->priority;
-	rpc->cutoff_version = s->cutoff_version;
+	rpc->priority = s->to.priority;
+	rpc->cutoff_version = s->to.version;
 	rpc->asked_ns = s->now;
 	rpc_heard(rpc, s->now);
 }
@@ -216,12 +214,12 @@ static __always_inline __u32 egress_data(struct etran_pkt *pkt, struct etran_hdr
 					 const struct submit *s, const struct data *data)
 {
 	count(COUNTER_tx_data);
-	put_data(pkt, hdr, &s->work.key, data);
+	put_data(pkt, hdr, &s->work.key, data, &s->to.ack);
 	return ETRAN_TX | ETRAN_RETAIN;
 }
 
 static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct etran_hdr *hdr,
-						struct submit *s)
+						struct submit *s, struct endpoint *endpoint)
 {
 	struct data data = {};
 	bool push = false, now;
@@ -249,7 +247,7 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	s->work.generation = rpc_new_generation();
 	s->work.slot = rpc->slot;
 	bpf_spin_lock(&rpc->lock);
-	rpc_begin(rpc, &s->work.key, s->work.generation, s->endpoint, RPC_OUTGOING, s->now);
+	rpc_begin(rpc, s->work.generation, s->endpoint, RPC_OUTGOING, s->now);
 	submit_first(rpc, s);
 	delay = rpc_due(rpc, s->now, homa_resend_ticks);
 	now = submit_append(rpc, s, &data, &push);
@@ -257,7 +255,7 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	count(COUNTER_rpc_client);
 	rpc_timer_start(rpc, delay);
 	/* Closed meanwhile? Then endpoint_close may have missed the RPC. */
-	if (!bpf_map_lookup_elem(&endpoints, &s->endpoint)) {
+	if (!endpoint_is_open(endpoint, s->endpoint)) {
 		rpc_end(&s->work.key);
 		return ETRAN_DROP;
 	}
@@ -416,7 +414,7 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	s.msg_len = req->msg_len;
 	s.offset = req->offset;
 
-	endpoint = bpf_map_lookup_elem(&endpoints, &s.endpoint);
+	endpoint = endpoint_find(s.endpoint);
 	if (!endpoint) {
 		count(COUNTER_req_unknown_rpc);
 		return ETRAN_DROP;
@@ -449,10 +447,13 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		return ETRAN_DROP;
 	s.now = bpf_ktime_get_ns();
 	s.bypass = pacer_bypass(p, s.work.key.link, s.msg_len - s.offset, s.now);
-	if (!s.offset)
-		s.priority = peer_priority(s.work.key.link, &s.work.key.peer, s.msg_len, &s.cutoff_version);
+	if (!s.offset) {
+		s.to.len = s.msg_len;
+		s.to.want_ack = s.bypass;
+		peer_look(&s.work.key, &s.to);
+	}
 	if (request && !s.offset)
-		verdict = egress_first_of_request(pkt, hdr, &s);
+		verdict = egress_first_of_request(pkt, hdr, &s, endpoint);
 	else
 		verdict = egress_continue(pkt, hdr, &s);
 	if (verdict == (ETRAN_TX | ETRAN_RETAIN))

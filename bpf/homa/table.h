@@ -20,9 +20,7 @@
 #define _HOMA_TABLE_H
 
 #define BUCKET_ROOM	8
-#define KEY_WORDS	(sizeof(struct rpc_key) / 4)
-
-_Static_assert(sizeof(struct rpc_key) == 32, "no holes: it is hashed as words");
+#define KEY_WORDS	8
 
 /* Chosen when the first endpoint is opened; there are no RPCs before. */
 __u64 hash_factors[KEY_WORDS + 1];
@@ -109,9 +107,16 @@ static __always_inline __u32 hash_words(const __u32 *words, __u32 n)
 	return sum >> 32;
 }
 
+/*
+ * Of all but the peer's port: ids are unique at the host that began the RPC, and hosts acknowledge RPCs
+ * without saying which port had them.
+ */
 static __always_inline __u32 rpc_sum(const struct rpc_key *key)
 {
-	return hash_words((const __u32 *)key, KEY_WORDS);
+	__u32 words[] = { key->id, key->id >> 32, key->link, key->port,
+			  key->peer.a[0], key->peer.a[1], key->peer.a[2], key->peer.a[3] };
+
+	return hash_words(words, KEY_WORDS);
 }
 
 static __always_inline struct rpc_bucket *bucket_of(__u32 sum)
@@ -126,8 +131,8 @@ static __always_inline struct rpc *rpc_at(__u32 slot)
 	return bpf_map_lookup_elem(&rpcs, &slot);
 }
 
-/* The RPC of a key, most likely: rpc_is() tells, under its lock. NULL: there is none. */
-static __noinline struct rpc *rpc_find(const struct rpc_key *key)
+/* The RPC of a key but for the peer's port, most likely. NULL: there is none. */
+static __noinline struct rpc *rpc_find_any_port(const struct rpc_key *key)
 {
 	__u32 sum = rpc_sum(key), slot = 0;
 	const struct rpc_bucket *bucket = bucket_of(sum);
@@ -143,6 +148,14 @@ static __noinline struct rpc *rpc_find(const struct rpc_key *key)
 		}
 	}
 	return slot ? rpc_at(slot) : NULL;
+}
+
+/* The RPC of a key, most likely: rpc_is() tells, under its lock. NULL: there is none. */
+static __always_inline struct rpc *rpc_find(const struct rpc_key *key)
+{
+	struct rpc *rpc = rpc_find_any_port(key);
+
+	return rpc && rpc->key.peer_port == key->peer_port ? rpc : NULL;
 }
 
 /* Put a slot into the index. False: there is an RPC of that key, or no room. */
@@ -258,6 +271,8 @@ static __noinline struct rpc *rpc_alloc(const struct rpc_key *key)
 	if (!rpc)
 		return NULL;
 	rpc->slot = slot;
+	/* Before others find it; for those who still have the slot in hand it is dead. */
+	rpc->key = *key;
 	rpc_timer_init(rpc);
 	if (!bucket_add(key, slot)) {
 		slot_give(slot);

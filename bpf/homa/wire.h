@@ -163,6 +163,16 @@ static __always_inline void put_control(struct etran_pkt *pkt, struct etran_hdr 
 	put_common(hdr, at, key, type, HOMA_DOFF_CONTROL, 0);
 }
 
+/* An acknowledgement at @at, in halves of words, which is how it is aligned. */
+static __always_inline void put_ack(struct etran_hdr *hdr, __u32 at, const struct finished_rpc *ack)
+{
+	put16(hdr, at, bpf_htons(ack->id >> 48));
+	put16(hdr, at + 2, bpf_htons(ack->id >> 32));
+	put16(hdr, at + 4, bpf_htons(ack->id >> 16));
+	put16(hdr, at + 6, bpf_htons(ack->id));
+	put16(hdr, at + 8, bpf_htons(ack->port));
+}
+
 /**
  * struct data - what a DATA packet says
  * @local: its source
@@ -183,8 +193,10 @@ struct data {
 	__u8 priority;
 };
 
+/* @ack: acknowledges this, too; id 0 for nothing. */
 static __always_inline void put_data(struct etran_pkt *pkt, struct etran_hdr *hdr,
-				     const struct rpc_key *key, const struct data *data)
+				     const struct rpc_key *key, const struct data *data,
+				     const struct finished_rpc *ack)
 {
 	struct carrier c = {
 		.saddr = &data->local,
@@ -198,9 +210,9 @@ static __always_inline void put_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	put_common(hdr, WIRE_HOMA, key, HOMA_DATA, HOMA_DOFF_DATA, data->offset);
 	put32(hdr, HOMA_OFF(homa_data_hdr, message_length), bpf_htonl(data->message_length));
 	put32(hdr, HOMA_OFF(homa_data_hdr, incoming), bpf_htonl(data->incoming));
-	put32(hdr, HOMA_OFF(homa_data_hdr, ack), 0);
-	put32(hdr, HOMA_OFF(homa_data_hdr, ack) + 4, 0);
-	put16(hdr, HOMA_OFF(homa_data_hdr, ack) + 8, 0);
+	put32(hdr, HOMA_OFF(homa_data_hdr, ack), bpf_htonl(ack->id >> 32));
+	put32(hdr, HOMA_OFF(homa_data_hdr, ack) + 4, bpf_htonl((__u32)ack->id));
+	put16(hdr, HOMA_OFF(homa_data_hdr, ack) + 8, bpf_htons(ack->port));
 	put16(hdr, HOMA_OFF(homa_data_hdr, cutoff_version), data->cutoff_version);
 	put32(hdr, HOMA_OFF(homa_data_hdr, retransmit), bpf_htonl(data->retransmit << 24));
 	put32(hdr, HOMA_OFF(homa_data_hdr, offset), bpf_htonl(data->offset));

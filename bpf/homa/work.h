@@ -36,17 +36,37 @@ struct {
 	__type(value, struct work);
 } work SEC(".maps");
 
+/* How many ACKs may wait, for one peer. With one more they fill a packet. */
+#define ACKS_WAITING		4
+
+/**
+ * struct finished_rpc - an RPC that its server may forget
+ * @id: at the client
+ * @port: of the server, host byte order
+ * @zero: 0
+ */
+struct finished_rpc {
+	__u64 id;
+	__u16 port;
+	__u16 zero[3];
+};
+
+static const struct finished_rpc no_ack;
+
 /**
  * struct control - a packet without RPC
  * @key: of the RPC that it is about
  * @local: its source
  * @type: HOMA_RPC_UNKNOWN, HOMA_ACK or HOMA_CUTOFFS
+ * @acks: HOMA_ACK: entries of @ack
+ * @ack: HOMA_ACK: further RPCs
  */
 struct control {
 	struct rpc_key key;
 	struct address local;
 	__u32 type;
-	__u32 zero;
+	__u32 acks;
+	struct finished_rpc ack[ACKS_WAITING];
 };
 
 struct {
@@ -118,6 +138,13 @@ __noinline int work_push(const struct work *w)
 	return w ? work_push_inline(w) : 0;
 }
 
+static __always_inline void control_queue(const struct control *c)
+{
+	if (bpf_map_push_elem(&controls, c, BPF_ANY))
+		count(COUNTER_queue_full);
+	bpf_etran_gen_kick();
+}
+
 /* Have a packet sent about an RPC that is not known here, or not any more. A global function: see end.h. */
 __noinline int control_push(const struct rpc_key *key, const struct address *local, __u32 type)
 {
@@ -127,16 +154,8 @@ __noinline int control_push(const struct rpc_key *key, const struct address *loc
 		return 0;
 	c.key = *key;
 	c.local = *local;
-	if (bpf_map_push_elem(&controls, &c, BPF_ANY))
-		count(COUNTER_queue_full);
-	bpf_etran_gen_kick();
+	control_queue(&c);
 	return 0;
-}
-
-/* Acknowledge a response to its server, in the name of a client's RPC that ended. */
-static __always_inline void control_push_ack(const struct rpc_key *key, const struct address *local)
-{
-	control_push(key, local, HOMA_ACK);
 }
 
 #endif /* _HOMA_WORK_H */

@@ -67,7 +67,8 @@ load_homa()
 
 	shift
 	if [ "$which" = A ]; then
-		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 "$@"
+		# Who speaks to the wire sees at once what was acknowledged. What waits is wire_acks' business.
+		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 --set ack_defer_bytes=0 "$@"
 	else
 		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 --dev homa_b/v0 "$@"
 	fi
