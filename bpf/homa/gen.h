@@ -573,7 +573,7 @@ static __noinline __u32 gen_controls(struct etran_pkt *pkt, struct etran_hdr *hd
 {
 	struct control c;
 
-	if (bpf_map_pop_elem(&controls, &c))
+	if (queue_pop(controls, &c))
 		return ETRAN_DROP;
 	return gen_control(pkt, hdr, &c);
 }
@@ -582,7 +582,7 @@ static __noinline __u32 gen_unreachables(struct etran_pkt *pkt, struct etran_hdr
 {
 	struct unreachable u;
 
-	if (bpf_map_pop_elem(&unreachables, &u))
+	if (queue_pop(unreachables, &u))
 		return ETRAN_DROP;
 	return gen_unreachable(pkt, hdr, &u);
 }
@@ -599,7 +599,7 @@ __u32 BPF_PROG(gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	verdict = gen_controls(pkt, hdr);
 	if (verdict != ETRAN_DROP)
 		return verdict;
-	if (!bpf_map_pop_elem(&work, &w))
+	if (!queue_pop(work, &w))
 		return gen_rpc(pkt, hdr, &w);
 	verdict = gen_unreachables(pkt, hdr);
 	if (verdict != ETRAN_DROP)

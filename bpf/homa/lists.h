@@ -35,32 +35,22 @@ static __always_inline __u32 class_of(__u32 bytes)
 	return (8 + 8 * shift + (v >> shift & 7));
 }
 
-/* Number of the lowest bit that is set, of a word that is not 0: the best class of a bitmap. */
+/* By the upper six bits of bit * DE_BRUIJN: its number. */
+#define DE_BRUIJN	0x03f79d71b4cb0a89ULL
+static const __u8 bit_number[64] = {
+	0, 1, 48, 2, 57, 49, 28, 3, 61, 58, 50, 42, 38, 29, 17, 4,
+	62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
+	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
+	46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9, 13, 8, 7, 6,
+};
+
+/*
+ * Number of the lowest bit that is set, of a word that is not 0: the best class of a bitmap. Without branches, of
+ * which the verifier would follow each.
+ */
 static __always_inline __u32 lowest_bit(__u64 word)
 {
-	__u32 n = 0;
-
-	if (!(word & 0xffffffff)) {
-		n += 32;
-		word >>= 32;
-	}
-	if (!(word & 0xffff)) {
-		n += 16;
-		word >>= 16;
-	}
-	if (!(word & 0xff)) {
-		n += 8;
-		word >>= 8;
-	}
-	if (!(word & 0xf)) {
-		n += 4;
-		word >>= 4;
-	}
-	if (!(word & 3)) {
-		n += 2;
-		word >>= 2;
-	}
-	return (n + !(word & 1));
+	return bit_number[(word & -word) * DE_BRUIJN >> 58];
 }
 
 /* Behind the others of its class. */

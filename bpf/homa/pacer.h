@@ -268,15 +268,18 @@ static __always_inline __u32 pacer_next(struct pacer *p, struct work *w, __u64 n
 	__u64 most = now + queue_ns, later = 0;
 	struct pacer_link *link;
 	__u32 l, n = 0;
+	__u64 left;
 	int i;
 
 	if (!p->ready)
 		return 0;
 	bpf_spin_lock(&p->lock);
-	for (i = 1; i <= PACER_LINKS; i++) {
-		l = (p->last + i) & (PACER_LINKS - 1);
-		if (!(p->ready & 1U << l))
-			continue;
+	/* Twice the links, of which those behind the last one count. */
+	left = p->ready | (__u64)p->ready << PACER_LINKS;
+	left &= ~0ULL << (p->last + 1);
+	for (i = 0; i < PACER_LINKS && left; i++) {
+		l = lowest_bit(left) & (PACER_LINKS - 1);
+		left &= ~(1ULL << l | 1ULL << (l + PACER_LINKS));
 		link = pacer_link(p, l);
 		if (link->idle_ns > most) {
 			if (!later || link->idle_ns < later)

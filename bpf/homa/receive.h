@@ -60,7 +60,7 @@ static __noinline void unreachable_push(struct etran_hdr *hdr, const struct rece
 #pragma unroll
 	for (i = 0; i < UNREACHABLE_QUOTE6 / 4; i++)
 		u.quote[i] = get32(hdr, 4 * i);
-	if (bpf_map_push_elem(&unreachables, &u, BPF_ANY))
+	if (queue_push(unreachables, &u))
 		count(COUNTER_queue_full);
 	bpf_etran_gen_kick();
 }
@@ -78,6 +78,12 @@ static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32
 	bool overlap = false;
 	int i, hit = -1, unused = -1;
 
+	/* Most often they continue what is there. All gaps are below. */
+	if (start == rpc->in_end) {
+		if (note)
+			rpc->in_end = end;
+		goto new;
+	}
 #pragma unroll
 	for (i = 0; i < RPC_MAX_GAPS; i++) {
 		__u32 s = rpc->gaps[i].start, e = rpc->gaps[i].end;
@@ -122,6 +128,7 @@ static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32
 			rpc->gaps_asked |= (rpc->gaps_asked >> hit & 1) << unused;
 		}
 	}
+new:
 	if (note) {
 		rpc->in_received += end - start;
 		if (rpc->in_end > rpc->in_granted)

@@ -13,6 +13,9 @@
  *
  * Nothing depends on an entry getting through: when a queue is full, timers and the peer's own
  * retries bring the packet back.
+ *
+ * Beside each queue stands how many entries it has, or will have soon: gen looks at three of them for each packet
+ * of DATA, and finds them empty.
  */
 #ifndef _HOMA_WORK_H
 #define _HOMA_WORK_H
@@ -29,12 +32,38 @@ struct work {
 	__u32 slot;
 };
 
+/* Push to, or pop from, a queue: 0 or a negative errno. */
+#define queue_push(queue, entry)						\
+({										\
+	long ___err;								\
+										\
+	__sync_fetch_and_add(&queue##_entries, 1);				\
+	___err = bpf_map_push_elem(&queue, entry, BPF_ANY);			\
+	if (___err)								\
+		__sync_fetch_and_sub(&queue##_entries, 1);			\
+	___err;									\
+})
+
+#define queue_pop(queue, entry)							\
+({										\
+	long ___err = -ENOENT;							\
+										\
+	if (queue##_entries) {							\
+		___err = bpf_map_pop_elem(&queue, entry);			\
+		if (!___err)							\
+			__sync_fetch_and_sub(&queue##_entries, 1);		\
+	}									\
+	___err;									\
+})
+
 /* Twice the RPCs, because entries of RPCs that ended stay until gen comes to them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 2 * HOMA_MAX_RPCS);
 	__type(value, struct work);
 } work SEC(".maps");
+
+volatile __u64 work_entries;
 
 /* How many ACKs may wait, for one peer. With one more they fill a packet. */
 #define ACKS_WAITING		4
@@ -75,6 +104,8 @@ struct {
 	__type(value, struct control);
 } controls SEC(".maps");
 
+volatile __u64 controls_entries;
+
 /* What is quoted of a packet: its IP header and the whole common header, so that the id is known. */
 #define UNREACHABLE_QUOTE4	(IP4_LEN + sizeof(struct homa_common_hdr))
 #define UNREACHABLE_QUOTE6	(IP6_LEN + sizeof(struct homa_common_hdr))
@@ -94,6 +125,8 @@ struct {
 	__uint(max_entries, 1024);
 	__type(value, struct unreachable);
 } unreachables SEC(".maps");
+
+volatile __u64 unreachables_entries;
 
 /* Under the lock: note what is to be sent. True: call work_push() after unlocking. */
 static __always_inline bool work_add(struct rpc *rpc, __u8 pending)
@@ -125,7 +158,7 @@ static __always_inline void work_lost(const struct work *w, bool sending)
 
 static __always_inline int work_push_inline(const struct work *w)
 {
-	if (!bpf_map_push_elem(&work, w, BPF_ANY))
+	if (!queue_push(work, w))
 		bpf_etran_gen_kick();
 	else
 		work_lost(w, false);
@@ -140,7 +173,7 @@ __noinline int work_push(const struct work *w)
 
 static __always_inline void control_queue(const struct control *c)
 {
-	if (bpf_map_push_elem(&controls, c, BPF_ANY))
+	if (queue_push(controls, c))
 		count(COUNTER_queue_full);
 	bpf_etran_gen_kick();
 }
