@@ -62,10 +62,10 @@ struct grant_node {
 	__u32 remaining;
 	__u32 birth;
 	__u32 bonus;
-	__u16 next;
-	__u16 prev;
-	__u16 younger;
-	__u16 older;
+	__u32 next;
+	__u32 prev;
+	__u32 younger;
+	__u32 older;
 	__u16 link;
 	__u16 peer;
 	__u8 class;
@@ -87,9 +87,9 @@ struct grant_node {
  */
 struct grant_peer {
 	__u64 classes;
-	__u16 head[CLASSES];
-	__u16 next;
-	__u16 prev;
+	__u32 head[CLASSES];
+	__u32 next;
+	__u32 prev;
 	__u8 active;
 	__u8 queued;
 	__u8 level;
@@ -103,7 +103,7 @@ struct grant_peer {
  */
 struct grant_level {
 	__u64 classes;
-	__u16 head[CLASSES];
+	__u32 head[CLASSES];
 };
 
 /**
@@ -118,12 +118,12 @@ struct grant_level {
  */
 struct grant_link {
 	struct grant_level level[GRANT_MAX_ACTIVE];
-	__u16 active[GRANT_MAX_ACTIVE];
+	__u32 active[GRANT_MAX_ACTIVE];
 	__u32 count;
 	__u32 needy;
 	__u32 credit;
-	__u16 oldest;
-	__u16 youngest;
+	__u32 oldest;
+	__u32 youngest;
 };
 
 /**
@@ -144,7 +144,7 @@ struct grants {
 };
 
 _Static_assert(homa_max_overcommit_max == GRANT_MAX_ACTIVE, "active messages");
-_Static_assert(!(HOMA_MAX_RPCS & (HOMA_MAX_RPCS - 1)) && HOMA_MAX_RPCS <= 0x10000, "indices");
+_Static_assert(!(HOMA_MAX_RPCS & (HOMA_MAX_RPCS - 1)), "indices");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

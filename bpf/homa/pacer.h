@@ -46,10 +46,10 @@ enum pacer_state {
  */
 struct pacer_node {
 	struct work work;
-	__u16 next;
-	__u16 prev;
-	__u16 younger;
-	__u16 older;
+	__u32 next;
+	__u32 prev;
+	__u32 younger;
+	__u32 older;
 	__u16 link;
 	__u8 class;
 	__u8 state;
@@ -69,9 +69,9 @@ struct pacer_link {
 	__u64 classes;
 	__u64 idle_ns;
 	__u32 turns;
-	__u16 oldest;
-	__u16 youngest;
-	__u16 head[CLASSES];
+	__u32 oldest;
+	__u32 youngest;
+	__u32 head[CLASSES];
 };
 
 /**

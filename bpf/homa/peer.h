@@ -16,7 +16,7 @@
 #ifndef _HOMA_PEER_H
 #define _HOMA_PEER_H
 
-#define PEER_SETS	1024
+#define PEER_SETS	(HOMA_MAX_RPCS / 16 > 4096 ? 4096 : HOMA_MAX_RPCS / 16)
 #define PEER_WAYS	4
 
 /**

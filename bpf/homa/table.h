@@ -19,6 +19,8 @@
 #ifndef _HOMA_TABLE_H
 #define _HOMA_TABLE_H
 
+/* With all RPCs in use one of them in 4,000 is full. */
+#define BUCKETS		(HOMA_MAX_RPCS / 2)
 #define BUCKET_ROOM	8
 #define KEY_WORDS	8
 
@@ -50,7 +52,7 @@ struct rpc_bucket {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, HOMA_MAX_RPCS);
+	__uint(max_entries, BUCKETS);
 	__type(key, __u32);
 	__type(value, struct rpc_bucket);
 } rpc_buckets SEC(".maps");
@@ -121,7 +123,7 @@ static __always_inline __u32 rpc_sum(const struct rpc_key *key)
 
 static __always_inline struct rpc_bucket *bucket_of(__u32 sum)
 {
-	__u32 key = sum % HOMA_MAX_RPCS;
+	__u32 key = sum % BUCKETS;
 
 	return bpf_map_lookup_elem(&rpc_buckets, &key);
 }

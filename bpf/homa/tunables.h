@@ -19,8 +19,10 @@
 #ifndef _HOMA_TUNABLES_H
 #define _HOMA_TUNABLES_H
 
-/* RPCs at a time, of all links together, clients' and servers' both counted. */
+/* RPCs at a time, of all links together, clients' and servers' both counted: a power of two. */
+#ifndef HOMA_MAX_RPCS
 #define HOMA_MAX_RPCS		16384
+#endif
 /* Endpoints at a time. */
 #define HOMA_MAX_ENDPOINTS	16384
 /* Segments of one message. */

@@ -145,4 +145,13 @@ const char *rpcs_idle(int seconds);
 		return test_harness_run(argc, argv);			\
 	}
 
+/* The same, with a variable in the environment of hosts.sh. */
+#define TEST_HARNESS_MAIN_WITH_HOSTS_ENV(mtu, which, set, name, value)	\
+	int main(int argc, char **argv)					\
+	{								\
+		setenv(name, value, 1);					\
+		hosts_up(mtu, which, set);				\
+		return test_harness_run(argc, argv);			\
+	}
+
 #endif /* HOMA_TEST_H */

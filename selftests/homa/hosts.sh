@@ -14,10 +14,11 @@
 # A: homa_b has neither etran nor an address. A test speaks to the wire there itself, and a kernel
 # with an address would answer Homa packets with "protocol unreachable".
 # BARE: only the module is loaded.
+# HOMA_OBJECT=homa_large in the environment loads that instead.
 
 HOMA_BUILD=${ETRAN_BUILD:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)/build}
 HOMA_CTL=$HOMA_BUILD/bin/etranctl
-HOMA_OBJ=$HOMA_BUILD/bpf/homa.bpf.o
+HOMA_OBJ=$HOMA_BUILD/bpf/${HOMA_OBJECT:-homa}.bpf.o
 HOMA_MODULE=${ETRAN_MODULE:-$HOMA_BUILD/module/$(uname -r)/etran.ko}
 
 hosts_fail()

@@ -109,9 +109,7 @@ static uint64_t quiet_rpc(struct __test_metadata *_metadata, FIXTURE_DATA(acks) 
 
 static uint64_t listed(const struct packet *p, int i)
 {
-	const struct homa_ack *ack = &p->ack.acks[i];
-
-	return ack->server_port == htons(SERVER) ? be64(ack->client_id) : 0;
+	return p->ack.acks[i].server_port == htons(SERVER) ? be64(p->ack.acks[i].client_id) : 0;
 }
 
 TEST_F(acks, come_with_the_next_request)
