@@ -119,6 +119,7 @@ struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buf
 	spin_lock_init(&ch->tx_lock);
 	spin_lock_init(&ch->rx_lock);
 	init_waitqueue_head(&ch->wait);
+	init_waitqueue_head(&ch->rx_wait);
 	INIT_WORK(&ch->free_work, channel_free);
 
 	ch->frames = kvcalloc(ch->chunks, sizeof(*ch->frames), GFP_KERNEL_ACCOUNT);
@@ -253,6 +254,29 @@ int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct
 	return err == -ENXIO ? -ENETDOWN : -ENOBUFS;
 }
 
+/* Context: rx_lock held. */
+static void count_delivery(struct etran_channel *ch)
+{
+	struct etran_status *st = ch->status;
+
+	/* Behind the record: who has read the new number finds that in the ring. */
+	smp_store_release(&st->delivered, st->delivered + 1);
+	etran_channel_look(ch);
+}
+
+/**
+ * etran_channel_wake - ETRAN_IOC_WAKE
+ * @ch: the channel
+ *
+ * Context: process.
+ */
+void etran_channel_wake(struct etran_channel *ch)
+{
+	spin_lock_bh(&ch->rx_lock);
+	count_delivery(ch);
+	spin_unlock_bh(&ch->rx_lock);
+}
+
 /* A buffer of the application's. Of a NIC's queue, its driver takes them too. Context: rx_lock held. */
 static struct xdp_buff *take_buffer(struct etran_channel *ch)
 {
@@ -298,6 +322,8 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 	/* Newer kernels have freed it already when the RX ring was full; a second time does nothing. */
 	if (err)
 		xsk_buff_free(xdp);
+	else
+		count_delivery(ch);
 out:
 	spin_unlock(&ch->rx_lock);
 	return err;

@@ -2,20 +2,18 @@
 /*
  * Egress: from an application's TX ring through its transport's egress program to the wire.
  *
- * On a link device this runs in the application's own system call (sendto or poll), so what it costs
- * is charged to who causes it; in direct mode it runs when the driver asks for something to send. The
- * request record is copied first and only the copy is looked at. On a link device headers are built
- * in a kernel page and the payload is copied there when the program says TX, or asks for a slice of
- * it: a frame that is held unsent is not copied at all, unless the program has built its headers
- * already. In direct mode both stay where they are, see direct.c.
+ * On a link device this runs in the application's own system call (ioctl, sendto or poll), so what
+ * it costs is charged to who causes it; in direct mode it runs when the driver asks for something to
+ * send. The request record is copied first and only the copy is looked at. On a link device headers
+ * are built in a kernel page and the payload is copied there when the program says TX, or asks for a
+ * slice of it: a frame that is held unsent is not copied at all, unless the program has built its
+ * headers already. In direct mode both stay where they are, see direct.c.
  *
  * On a link device the completion ring says that a descriptor was read, nothing more.
  */
 #include <linux/ipv6.h>
 #include "egress.h"
 #include "trace.h"
-
-#define EGRESS_BUDGET	64
 
 #define drop_frame(ch, t, why)						\
 	do {								\
@@ -292,8 +290,8 @@ bool etran_egress_frame(struct etran_egress *e, const struct xdp_desc *desc)
  * etran_egress - send what an application has put into its TX ring
  * @ch: its channel, of a link device
  *
- * Return: 0; -EAGAIN when the budget ended before the ring did, or the lower device has no room:
- * call again; in the second case the module goes on by itself.
+ * Return: 0; -EAGAIN when ETRAN_EGRESS_BUDGET ended, perhaps before the ring did: call again; -EBUSY
+ * when the lower device has no room: the module goes on by itself.
  * Context: RCU read side, any; not hardirq.
  */
 int etran_egress(struct etran_channel *ch)
@@ -306,10 +304,10 @@ int etran_egress(struct etran_channel *ch)
 	if (etran_link_full(ch->link)) {
 		etran_link_stop(ch->link, ch);
 		local_bh_enable();
-		return -EAGAIN;
+		return -EBUSY;
 	}
 	spin_lock(&ch->tx_lock);
-	n = xsk_tx_peek_release_desc_batch(pool, EGRESS_BUDGET);
+	n = xsk_tx_peek_release_desc_batch(pool, ETRAN_EGRESS_BUDGET);
 	if (n) {
 		etran_egress_begin(&e, ch);
 		e.direct = false;
@@ -321,5 +319,5 @@ int etran_egress(struct etran_channel *ch)
 	}
 	spin_unlock(&ch->tx_lock);
 	local_bh_enable();
-	return n == EGRESS_BUDGET ? -EAGAIN : 0;
+	return n == ETRAN_EGRESS_BUDGET ? -EAGAIN : 0;
 }

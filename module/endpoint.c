@@ -6,6 +6,11 @@
  * and the last close of the last copy is what ends an endpoint. It holds its AF_XDP socket's file
  * too, and lives on while its transport keeps frames of it: so data that was sent before close()
  * or exit still arrives.
+ *
+ * Whoever waits for nothing but deliveries has ETRAN_IOC_WAIT_RX beside poll(), which goes through two
+ * files, their wait queues and the AF_XDP socket's driver. It sleeps until a number in the status
+ * mapping changes; the module does not look at the RX ring, whose layout is AF_XDP's own business. In
+ * direct mode drivers put records there, after the module has seen them: no number could be right.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -103,10 +108,12 @@ void etran_endpoint_put(struct etran_ep *ep)
 		queue_work(etran_wq, &ep->work);
 }
 
-static void mark_dead(struct etran_ep *ep, u32 why)
+static void mark_dead(struct etran_ep *ep, struct etran_channel *ch, u32 why)
 {
 	WRITE_ONCE(ep->dead, ep->dead | why);
 	wake_up_poll(&ep->wait, EPOLLERR | EPOLLHUP | EPOLLIN | EPOLLOUT);
+	if (ch)
+		etran_channel_look(ch);
 }
 
 /**
@@ -125,7 +132,7 @@ void etran_endpoints_dead_channel(struct etran_channel *ch)
 		if (rcu_access_pointer(ep->channel) != ch)
 			continue;
 		RCU_INIT_POINTER(ep->channel, NULL);
-		mark_dead(ep, ETRAN_STATUS_DEVICE_GONE);
+		mark_dead(ep, ch, ETRAN_STATUS_DEVICE_GONE);
 	}
 	rcu_read_unlock();
 }
@@ -153,7 +160,7 @@ void etran_endpoints_dead_transport(struct etran_transport *t)
 				   ch->status->flags | ETRAN_STATUS_NO_TRANSPORT);
 			wake_up_interruptible_all(&ch->wait);
 		}
-		mark_dead(ep, ETRAN_STATUS_NO_TRANSPORT);
+		mark_dead(ep, ch, ETRAN_STATUS_NO_TRANSPORT);
 	}
 	rcu_read_unlock();
 }
@@ -271,13 +278,20 @@ static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user
 
 static long endpoint_ready(struct etran_ep *ep, u32 __user *arg)
 {
+	struct etran_channel *ch;
 	u32 ready;
 
 	if (get_user(ready, arg))
 		return -EFAULT;
 	WRITE_ONCE(ep->ready, ready);
-	if (ready)
-		wake_up_poll(&ep->wait, EPOLLIN | EPOLLRDNORM);
+	if (!ready)
+		return 0;
+	wake_up_poll(&ep->wait, EPOLLIN | EPOLLRDNORM);
+	rcu_read_lock();
+	ch = rcu_dereference(ep->channel);
+	if (ch)
+		etran_channel_look(ch);
+	rcu_read_unlock();
 	return 0;
 }
 
@@ -308,18 +322,106 @@ static long endpoint_wait(struct etran_ep *ep, struct etran_wait __user *arg)
 	return left == -ERESTARTSYS ? -EINTR : left;
 }
 
+/* For how many descriptors one call stays in the kernel. */
+#define KICK_ROUNDS	(16384 / ETRAN_EGRESS_BUDGET)
+
+static long endpoint_kick(struct etran_ep *ep)
+{
+	struct etran_channel *ch;
+	long err = -EAGAIN;
+	int i;
+
+	for (i = 0; i < KICK_ROUNDS && err == -EAGAIN; i++) {
+		if (i)
+			cond_resched();
+		rcu_read_lock();
+		ch = rcu_dereference(ep->channel);
+		if (!ch)
+			err = -ENODEV;
+		else if (ch->mode != ETRAN_LINK)
+			err = -EOPNOTSUPP;
+		else if (!netif_running(ch->link->dev))
+			err = -ENETDOWN;
+		else
+			err = etran_egress(ch);
+		rcu_read_unlock();
+	}
+	return err == -EBUSY ? 0 : err;
+}
+
+static bool rx_over(const struct etran_ep *ep, const struct etran_channel *ch,
+		    const struct etran_wait_rx *w)
+{
+	return READ_ONCE(ch->status->delivered) != w->delivered || READ_ONCE(ep->dead) ||
+	       (!(w->flags & ETRAN_WAIT_UNREADY) && READ_ONCE(ep->ready));
+}
+
+static long endpoint_wait_rx(struct etran_ep *ep, struct etran_wait_rx __user *arg, bool nonblock)
+{
+	struct etran_channel *ch;
+	struct etran_wait_rx w;
+	long left = 0, timeout;
+
+	if (copy_from_user(&w, arg, sizeof(w)))
+		return -EFAULT;
+	if (w.flags & ~(ETRAN_WAIT_KICK | ETRAN_WAIT_UNREADY) || w.reserved)
+		return -EINVAL;
+	ch = channel_get(ep);
+	if (!ch)
+		return -ENODEV;
+	if (ch->mode != ETRAN_LINK) {
+		etran_channel_put(ch);
+		return -EOPNOTSUPP;
+	}
+	if (w.flags & ETRAN_WAIT_KICK)
+		endpoint_kick(ep);
+	timeout = w.timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(w.timeout_ms);
+	if (!nonblock)
+		left = wait_event_interruptible_timeout(ch->rx_wait, rx_over(ep, ch, &w), timeout);
+	else if (rx_over(ep, ch, &w))
+		left = 1;
+	etran_channel_put(ch);
+	if (READ_ONCE(ep->dead))
+		return -ENODEV;
+	if (left > 0)
+		return 0;
+	return left ? -EINTR : -EAGAIN;
+}
+
+static long endpoint_wake(struct etran_ep *ep)
+{
+	struct etran_channel *ch;
+	long err = -ENODEV;
+
+	rcu_read_lock();
+	ch = rcu_dereference(ep->channel);
+	if (ch) {
+		err = ch->mode == ETRAN_LINK ? 0 : -EOPNOTSUPP;
+		if (!err)
+			etran_channel_wake(ch);
+	}
+	rcu_read_unlock();
+	return err;
+}
+
 static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct etran_ep *ep = file->private_data;
 	void __user *p = (void __user *)arg;
 
 	switch (cmd) {
+	case ETRAN_IOC_KICK:
+		return endpoint_kick(ep);
+	case ETRAN_IOC_WAIT_RX:
+		return endpoint_wait_rx(ep, p, file->f_flags & O_NONBLOCK);
 	case ETRAN_IOC_BIND:
 		return endpoint_bind(ep, p);
 	case ETRAN_IOC_READY:
 		return endpoint_ready(ep, p);
 	case ETRAN_IOC_WAIT_RELEASED:
 		return endpoint_wait(ep, p);
+	case ETRAN_IOC_WAKE:
+		return endpoint_wake(ep);
 	}
 	return -ENOTTY;
 }

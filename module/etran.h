@@ -295,7 +295,7 @@ enum etran_frame_class {
 
 /**
  * struct etran_channel - an AF_XDP socket that the module serves
- * @ref: one while bound, one a sleeper in ETRAN_IOC_WAIT_RELEASED
+ * @ref: one while bound, one a sleeper in ETRAN_IOC_WAIT_RELEASED or ETRAN_IOC_WAIT_RX
  * @mode: how it is bound
  * @link: the link device; direct: the one on top of the NIC; NULL once that is gone
  * @pool: the AF_XDP buffer pool
@@ -319,10 +319,11 @@ enum etran_frame_class {
  * @stopped_node: in its list
  * @direct: for direct.c; NULL in link mode
  * @direct_node: in struct etran_link.direct; under RTNL
- * @rx_lock: delivery into one application's rings; @rx_buffers, @rx_count
+ * @rx_lock: delivery into one application's rings; @rx_buffers, @rx_count, status->delivered
  * @rx_room: bytes of payload that a buffer has room for
  * @rx_count: how many of @rx_buffers there are
  * @rx_buffers: link mode: taken from the fill ring in one go
+ * @rx_wait: whoever sleeps in ETRAN_IOC_WAIT_RX
  * @delivered: records put into the RX ring
  * @undelivered: records that found no buffer or no room
  * @rxq: what AF_XDP knows the queue by
@@ -358,6 +359,7 @@ struct etran_channel {
 	u32 rx_room;
 	u32 rx_count;
 	struct xdp_buff *rx_buffers[ETRAN_RX_BATCH];
+	wait_queue_head_t rx_wait;
 	atomic64_t delivered;
 	atomic64_t undelivered;
 	struct xdp_rxq_info rxq;
@@ -748,6 +750,14 @@ void etran_channel_kill(struct etran_channel *ch);
 int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 			  const struct etran_rec *rec, const void *data, u32 len);
 int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct xdp_buff *xdp);
+void etran_channel_wake(struct etran_channel *ch);
+
+/* What ends a sleep in ETRAN_IOC_WAIT_RX was written before this. */
+static inline void etran_channel_look(struct etran_channel *ch)
+{
+	if (wq_has_sleeper(&ch->rx_wait))
+		wake_up_interruptible_all(&ch->rx_wait);
+}
 
 /**
  * etran_channel_by_id - the channel with this id
@@ -761,6 +771,10 @@ static inline struct etran_channel *etran_channel_by_id(u32 id)
 }
 
 /* egress.c */
+
+/* Descriptors that etran_egress() takes in one go. */
+#define ETRAN_EGRESS_BUDGET	64
+
 int etran_egress(struct etran_channel *ch);
 
 /* frame.c */

@@ -171,7 +171,7 @@ static int link_wakeup(struct net_device *dev, u32 queue, u32 flags)
 	if (ch)
 		err = etran_egress(ch);
 	rcu_read_unlock();
-	return err;
+	return err == -EBUSY ? -EAGAIN : err;
 }
 
 static int link_bpf(struct net_device *dev, struct netdev_bpf *bpf)

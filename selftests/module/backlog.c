@@ -166,6 +166,28 @@ TEST_F(backlog, egress_stops_and_goes_on_by_itself)
 	printf("# %u frames\n", sent);
 }
 
+TEST_F(backlog, for_kick_it_is_no_error)
+{
+	struct etran_wait_rx w = { .flags = ETRAN_WAIT_KICK, .timeout_ms = 1 };
+	int i;
+
+	ASSERT_EQ(0, stop(self));
+	for (i = 0; i < 4; i++)
+		fill_ring(self, i);
+	EXPECT_EQ(0, ioctl(self->x[0].ep, ETRAN_IOC_KICK));
+	EXPECT_EQ(-1, ioctl(self->x[1].ep, ETRAN_IOC_WAIT_RX, &w));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_NE(0, left(&self->x[0]));
+	EXPECT_NE(0, left(&self->x[1]));
+	EXPECT_NE(0, tt->spinning);
+	unblock(self);
+	/* Nobody has to call again. */
+	for (i = 0; i < 4; i++)
+		EXPECT_TRUE(et_wait_for(!left(&self->x[i])));
+	EXPECT_TRUE(et_wait_for(eng_kept() == 0));
+	EXPECT_EQ(0, et_counter(ETRAN_COUNTERS_TRANSPORT, self->net.transport, "packet_refused"));
+}
+
 TEST_F(backlog, held_timed_and_generated_packets_wait_too)
 {
 	struct tt_req r = self->r;

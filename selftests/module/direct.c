@@ -496,6 +496,18 @@ static int share(struct xsk *with, struct xsk *s)
 	return bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
 }
 
+TEST_F(direct, calls_of_link_devices_are_refused)
+{
+	struct etran_wait_rx w = { .timeout_ms = 0 };
+
+	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_WAIT_RX, &w));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_KICK));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_WAKE));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+}
+
 TEST_F(direct, pools_are_not_shared)
 {
 	struct xsk s;

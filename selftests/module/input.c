@@ -388,7 +388,7 @@ TEST_F(input, random_ioctls_are_harmless)
 	static const unsigned int cmds[] = {
 		ETRAN_IOC_VERSION, ETRAN_IOC_LINK, ETRAN_IOC_TRANSPORT, ETRAN_IOC_COUNTERS,
 		ETRAN_IOC_ENDPOINT_OPEN, ETRAN_IOC_BIND, ETRAN_IOC_READY, ETRAN_IOC_WAIT_RELEASED,
-		ETRAN_IOC_EXIT,
+		ETRAN_IOC_EXIT, ETRAN_IOC_WAIT_RX, ETRAN_IOC_KICK, ETRAN_IOC_WAKE,
 	};
 	static uint8_t big[1 << 16];
 	union {
@@ -398,6 +398,7 @@ TEST_F(input, random_ioctls_are_harmless)
 		struct etran_endpoint_open open;
 		struct etran_endpoint_bind bind;
 		struct etran_wait wait;
+		struct etran_wait_rx wait_rx;
 	} arg;
 	int dev = et_device(), i, k, fd, got, fds[2];
 	unsigned int cmd;
@@ -408,7 +409,7 @@ TEST_F(input, random_ioctls_are_harmless)
 	for (i = 0; i < 20000; i++) {
 		for (k = 0; k < 16; k++)
 			arg.word[k] = rnd() % 3 ? rnd() % 4 : rnd();
-		cmd = rnd() % 8 ? cmds[rnd() % 9] : (uint32_t)rnd();
+		cmd = rnd() % 8 ? cmds[rnd() % 12] : (uint32_t)rnd();
 		switch (cmd) {
 		case ETRAN_IOC_COUNTERS:
 			/* An address of ours, or of nobody. */
@@ -425,6 +426,9 @@ TEST_F(input, random_ioctls_are_harmless)
 			break;
 		case ETRAN_IOC_WAIT_RELEASED:
 			arg.wait.timeout_ms = rnd() % 2;
+			break;
+		case ETRAN_IOC_WAIT_RX:
+			arg.wait_rx.timeout_ms = rnd() % 2;
 			break;
 		case ETRAN_IOC_BIND:
 			arg.bind.port = 4 + rnd() % 8;

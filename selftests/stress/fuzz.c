@@ -331,6 +331,7 @@ TEST_F_TIMEOUT(stress, ioctls, 200)
 	static const unsigned int cmds[] = {
 		ETRAN_IOC_VERSION, ETRAN_IOC_LINK, ETRAN_IOC_TRANSPORT, ETRAN_IOC_COUNTERS,
 		ETRAN_IOC_ENDPOINT_OPEN, ETRAN_IOC_BIND, ETRAN_IOC_READY, ETRAN_IOC_WAIT_RELEASED,
+		ETRAN_IOC_WAIT_RX, ETRAN_IOC_KICK, ETRAN_IOC_WAKE,
 	};
 	struct stress *s = &self->s;
 	uint64_t seed = stress_seed(0x696f63746c), r;
@@ -340,6 +341,7 @@ TEST_F_TIMEOUT(stress, ioctls, 200)
 		struct etran_counters counters;
 		struct etran_endpoint_open open;
 		struct etran_wait wait;
+		struct etran_wait_rx wait_rx;
 	} big;
 	unsigned int cmd;
 	uint64_t *arg;
@@ -359,7 +361,7 @@ TEST_F_TIMEOUT(stress, ioctls, 200)
 	fds[1] = x.ep;
 	for (i = 0; i < n; i++) {
 		r = stress_rnd(&seed);
-		cmd = r % 4 ? cmds[r / 4 % 8] : r % 8 ? (uint32_t)(r >> 32) :
+		cmd = r % 4 ? cmds[r / 4 % 11] : r % 8 ? (uint32_t)(r >> 32) :
 		      /* The right number with another size or direction. */
 		      _IOC(r >> 40 & 3, ETRAN_IOC_MAGIC, r >> 48 & 31, r >> 8 & 0x3fff);
 		arg = r >> 60 < 12 ? big.word : r >> 60 == 12 ? (void *)(edge + page - (r >> 20) % 64) :
@@ -381,10 +383,13 @@ TEST_F_TIMEOUT(stress, ioctls, 200)
 			}
 		}
 		/* An answer that never comes is no fault. */
-		if (cmd == ETRAN_IOC_WAIT_RELEASED) {
+		if (cmd == ETRAN_IOC_WAIT_RELEASED || cmd == ETRAN_IOC_WAIT_RX) {
 			if (arg != big.word)
 				continue;
-			big.wait.timeout_ms = r >> 32 & 1;
+			if (cmd == ETRAN_IOC_WAIT_RX)
+				big.wait_rx.timeout_ms = r >> 32 & 1;
+			else
+				big.wait.timeout_ms = r >> 32 & 1;
 		}
 		fd = fds[r >> 50 & 1];
 		got = ioctl(fd, cmd, arg);

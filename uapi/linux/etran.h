@@ -27,7 +27,7 @@
 #include <linux/ioctl.h>
 
 /* Version of this file: raised when a structure below changes its meaning. */
-#define ETRAN_ABI_VERSION	2
+#define ETRAN_ABI_VERSION	3
 /* Version of struct etran_ops; a BPF object states the one that it was built for. */
 #define ETRAN_OPS_VERSION	2
 /* Version of struct etran_filter_ops, likewise. */
@@ -82,6 +82,8 @@ struct etran_rec {
  * @held: frames of this AF_XDP socket that the kernel keeps now
  * @chunks: number of bytes at @chunk_offset, one a UMEM chunk
  * @chunk_offset: where they begin in this mapping
+ * @delivered: on a link device: records put into the RX ring of this AF_XDP socket, and calls of
+ *	       ETRAN_IOC_WAKE, so far; wraps. It changes after the record is in the ring.
  */
 struct etran_status {
 	__u32 flags;
@@ -90,6 +92,7 @@ struct etran_status {
 	__u32 held;
 	__u32 chunks;
 	__u32 chunk_offset;
+	__u32 delivered;
 };
 
 /**
@@ -401,6 +404,32 @@ struct etran_wait {
 	__s32 timeout_ms;
 };
 
+/* struct etran_wait_rx.flags */
+#define ETRAN_WAIT_KICK		(1U << 0)	/* first as ETRAN_IOC_KICK; how that went is not told */
+#define ETRAN_WAIT_UNREADY	(1U << 1)	/* what ETRAN_IOC_READY said ends no sleep */
+
+/**
+ * struct etran_wait_rx - question of ETRAN_IOC_WAIT_RX (on an endpoint)
+ * @delivered: the value of struct etran_status.delivered that was read *before* the RX ring was
+ *	       found empty
+ * @flags: ETRAN_WAIT_*
+ * @timeout_ms: give up after this; -1 waits for ever, 0 does not sleep
+ * @reserved: zero
+ *
+ * Sleeps until something was delivered to the AF_XDP socket, whichever endpoint of it that is for;
+ * until ETRAN_IOC_READY or ETRAN_IOC_WAKE. Costs less than poll(), and looks at no ring: whoever
+ * takes records from it must read @delivered first. Errors: EAGAIN (timeout; nothing was there and
+ * the endpoint's descriptor has O_NONBLOCK), EINTR, ENODEV (nothing will come any more: see struct
+ * etran_status.flags; a device that is being removed says so here first), EOPNOTSUPP (direct mode),
+ * EINVAL, EFAULT.
+ */
+struct etran_wait_rx {
+	__u32 delivered;
+	__u32 flags;
+	__s32 timeout_ms;
+	__u32 reserved;
+};
+
 #define ETRAN_IOC_MAGIC		0xe7
 /* on /dev/etran */
 #define ETRAN_IOC_VERSION	_IOR(ETRAN_IOC_MAGIC, 0, struct etran_version)
@@ -418,5 +447,18 @@ struct etran_wait {
  */
 #define ETRAN_IOC_READY		_IOW(ETRAN_IOC_MAGIC, 17, __u32)
 #define ETRAN_IOC_WAIT_RELEASED	_IOWR(ETRAN_IOC_MAGIC, 18, struct etran_wait)
+#define ETRAN_IOC_WAIT_RX	_IOW(ETRAN_IOC_MAGIC, 19, struct etran_wait_rx)
+/*
+ * Sends what is in the TX ring, as sendto() on the AF_XDP socket, but until the ring is empty or the
+ * lower device has no room; in that case the module goes on by itself, and this is no error.
+ * Errors: ENETDOWN (the device is down), ENODEV (it is gone), EAGAIN (16,384 descriptors were read
+ * and there are more: call again), EOPNOTSUPP (direct mode).
+ */
+#define ETRAN_IOC_KICK		_IO(ETRAN_IOC_MAGIC, 20)
+/*
+ * Ends each sleep in ETRAN_IOC_WAIT_RX on this AF_XDP socket. Errors: ENODEV (the device is gone, and
+ * nobody sleeps), EOPNOTSUPP (direct mode).
+ */
+#define ETRAN_IOC_WAKE		_IO(ETRAN_IOC_MAGIC, 21)
 
 #endif /* _UAPI_LINUX_ETRAN_H */
