@@ -51,7 +51,7 @@
 #define MAX_FRAMES		65536
 /* For how long to look for a queue that is really free. */
 #define BIND_TIMEOUT_MS		3000
-/* sendto() says EAGAIN when the kernel's budget of one call is used up. */
+/* Of a ring that has more than one ETRAN_IOC_KICK takes. */
 #define MAX_KICKS		256
 
 enum frame_state {
@@ -687,29 +687,22 @@ void etran_tx_queue(struct etran_channel *ch, const struct etran_chain *chain, u
 
 int etran_tx_kick(struct etran_channel *ch)
 {
-	uint32_t seen, now;
 	int i;
 
-	seen = __atomic_load_n(ch->tx.consumer, __ATOMIC_ACQUIRE);
 	for (i = 0; i < MAX_KICKS; i++) {
-		if (sendto(ch->xsk, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
+		if (!ioctl(ch->endpoint, ETRAN_IOC_KICK))
 			return 0;
-		if (errno == EINTR)
-			continue;
-		if (errno == EAGAIN || errno == EBUSY || errno == ENOBUFS) {
-			/* No progress: the module holds enough and goes on by itself. */
-			now = __atomic_load_n(ch->tx.consumer, __ATOMIC_ACQUIRE);
-			if (now == seen && i >= 4)
-				return 0;
-			seen = now;
-			continue;
-		}
-		if (errno == ENXIO || errno == ENODEV || errno == ENETDOWN)
-			return etran_fail(ENETDOWN, "%.16s is down or was removed", ch->link.name);
-		return etran_fail(errno, "cannot send on %.16s: %s", ch->link.name,
-				  strerror(errno));
+		if (errno != EAGAIN)
+			break;
 	}
-	return 0;
+	if (errno == ENODEV || errno == ENETDOWN)
+		return etran_fail(ENETDOWN, "%.16s is down or was removed", ch->link.name);
+	return etran_fail(errno, "cannot send on %.16s: %s", ch->link.name, strerror(errno));
+}
+
+int etran_tx_pending(const struct etran_channel *ch)
+{
+	return __atomic_load_n(ch->tx.consumer, __ATOMIC_RELAXED) != ch->tx.pos;
 }
 
 static void read_completions(struct etran_channel *ch)
@@ -789,4 +782,24 @@ void etran_rx_pop(struct etran_channel *ch)
 	fill[ch->fill.pos & ch->fill.mask] = d->addr / ETRAN_FRAME_SIZE * ETRAN_FRAME_SIZE;
 	__atomic_store_n(ch->fill.producer, ++ch->fill.pos, __ATOMIC_RELEASE);
 	__atomic_store_n(ch->rx.consumer, ++ch->rx.pos, __ATOMIC_RELEASE);
+}
+
+int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)
+{
+	struct etran_wait_rx wait = {
+		.delivered = delivered,
+		.flags = flags,
+		.timeout_ms = timeout_ms,
+	};
+
+	if (!ioctl(ch->endpoint, ETRAN_IOC_WAIT_RX, &wait))
+		return 0;
+	return etran_fail(errno, "waiting for records: %s", strerror(errno));
+}
+
+int etran_rx_wake(struct etran_channel *ch)
+{
+	if (!ioctl(ch->endpoint, ETRAN_IOC_WAKE))
+		return 0;
+	return etran_fail(errno, "waking who waits for records: %s", strerror(errno));
 }

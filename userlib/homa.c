@@ -519,11 +519,11 @@ ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src
 			etran_fail(EINTR, "interrupted by a signal");
 			goto out;
 		}
-		if (err) {
+		if (err && err != -EAGAIN) {
 			etran_fail(-err, "cannot wait: %s", strerror(-err));
 			goto out;
 		}
-		if (flags & (HOMA_RECV_NONBLOCKING | MSG_DONTWAIT) || homa_nonblocking(s)) {
+		if (err == -EAGAIN || flags & (HOMA_RECV_NONBLOCKING | MSG_DONTWAIT)) {
 			etran_fail(EAGAIN, "no message is there");
 			goto out;
 		}

@@ -8,13 +8,19 @@
  * RPC (private, or a thread waits for that id). When the lock is given up with something in
  * homa_sock.ready, the kernel is told (ETRAN_IOC_READY), and poll() reports that too.
  *
- * Who sleeps where. One thread, the leader, sleeps in poll() on the endpoint, the others on an
- * eventfd each, so that one packet wakes one thread. Usually the leader polls nothing but the
- * endpoint: if another thread completes something for it, ETRAN_IOC_READY wakes it. Two cases
- * need more. When it waits for one id, what it wants never is in homa_sock.ready: it polls an
- * eventfd as well. When homa_sock.ready holds what it does *not* want, the endpoint would be
- * readable all the time: it polls the AF_XDP socket for data, the endpoint for errors only.
+ * Who sleeps where. One thread, the leader, sleeps on the endpoint, the others on an eventfd each,
+ * so that one packet wakes one thread. If another thread completes something for the leader,
+ * ETRAN_IOC_READY, which then is due anyway, wakes it. In two cases it cannot. When the leader waits
+ * for one id, what it wants never is in homa_sock.ready; when homa_sock.ready holds what it does *not*
+ * want, the endpoint is ready all the time. Then the leader does not look at that, and who has
+ * something for it calls etran_rx_wake().
  * Rejected: condition variables, which no signal interrupts.
+ *
+ * The leader sleeps in etran_rx_wait(): until the number of deliveries is another than it was before
+ * the RX ring was found empty. The lock is not given up between the two, so nobody else can have
+ * taken in between what the number says. What was put into the ring later, or was woken for, has
+ * changed the number. Rejected: poll(), at four times the cost: it asks the AF_XDP socket, whose answer
+ * begins with having its driver look for something to send.
  *
  * Nothing in a record is trusted to fit: a length or an offset that does not is a bug of the
  * transport or a hostile peer that got past it, and the record is ignored.
@@ -45,14 +51,19 @@ static bool matches(const struct homa_waiter *w, const struct homa_rpc *rpc)
 	return w->flags & (is_request(rpc) ? HOMA_RECV_REQUEST : HOMA_RECV_RESPONSE);
 }
 
-static void wake(struct homa_waiter *w)
+static void wake(struct homa_sock *s, struct homa_waiter *w)
 {
 	const uint64_t one = 1;
 
 	w->woken = true;
-	/* Without one it is the leader, and homa_rx_tell() will wake it. */
-	if (w->evfd >= 0 && write(w->evfd, &one, sizeof(one)) < 0)
-		return;		/* EAGAIN: it has been written 2^64 - 2 times */
+	if (w->evfd >= 0) {
+		if (write(w->evfd, &one, sizeof(one)) < 0)
+			return;		/* EAGAIN: it has been written 2^64 - 2 times */
+	} else if (w->unready) {
+		/* If it cannot be woken it is awake: the device is gone. */
+		etran_rx_wake(s->ch);
+	}
+	/* Else it is the leader, and homa_rx_tell() will wake it. */
 }
 
 void homa_rx_complete(struct homa_sock *s, struct homa_rpc *rpc)
@@ -67,7 +78,7 @@ void homa_rx_complete(struct homa_sock *s, struct homa_rpc *rpc)
 	for (l = s->waiters.next; l != &s->waiters; l = l->next) {
 		w = list_entry(l, struct homa_waiter, list);
 		if (!w->woken && matches(w, rpc)) {
-			wake(w);
+			wake(s, w);
 			break;
 		}
 	}
@@ -241,6 +252,8 @@ struct homa_rpc *homa_rx_next(struct homa_sock *s, struct homa_target *t)
 	uint32_t len;
 
 	t->direct = 0;
+	t->want.delivered = __atomic_load_n(&etran_endpoint_status(s->ch)->delivered,
+					    __ATOMIC_ACQUIRE);
 	while (!rpc) {
 		frame = etran_rx_peek(s->ch, &len);
 		if (!frame)
@@ -278,7 +291,7 @@ void homa_rx_wake_all(struct homa_sock *s)
 	struct list *l;
 
 	for (l = s->waiters.next; l != &s->waiters; l = l->next)
-		wake(list_entry(l, struct homa_waiter, list));
+		wake(s, list_entry(l, struct homa_waiter, list));
 	homa_rx_tell(s);
 }
 
@@ -290,7 +303,7 @@ void homa_rx_hand_over(struct homa_sock *s)
 		return;
 	w = list_entry(s->waiters.next, struct homa_waiter, list);
 	if (!w->woken)
-		wake(w);
+		wake(s, w);
 }
 
 static int get_evfd(struct homa_sock *s)
@@ -311,47 +324,60 @@ static void put_evfd(struct homa_sock *s, int fd)
 		close(fd);
 }
 
-int homa_rx_sleep(struct homa_sock *s, struct homa_waiter *w)
+/* Sleep on the endpoint. */
+static int lead(struct homa_sock *s, struct homa_waiter *w)
 {
-	struct pollfd fds[3];
-	bool leader = !s->leader;
-	bool busy = !list_empty(&s->ready);
-	int n = 0, err = 0;
+	uint32_t flags = 0;
+	int err;
 
-	w->woken = false;
-	w->evfd = -1;
-	if (!leader || busy || w->id) {
-		w->evfd = get_evfd(s);
-		if (w->evfd < 0)
-			return -errno;
-	}
-	if (leader) {
-		s->leader = w;
-		fds[n++] = (struct pollfd){ .fd = s->fd, .events = busy ? 0 : POLLIN };
-		if (busy)
-			fds[n++] = (struct pollfd){
-				.fd = etran_channel_fd(s->ch),
-				.events = POLLIN,
-			};
-	}
-	if (w->evfd >= 0)
-		fds[n++] = (struct pollfd){ .fd = w->evfd, .events = POLLIN };
+	w->unready = w->id || !list_empty(&s->ready);
+	if (w->unready)
+		flags |= ETRAN_WAIT_UNREADY;
+	if (etran_tx_pending(s->ch))
+		flags |= ETRAN_WAIT_KICK;
+	s->leader = w;
 	list_add_tail(&w->list, &s->waiters);
 	homa_rx_tell(s);
 	pthread_mutex_unlock(&s->lock);
 
-	if (poll(fds, n, -1) < 0)
-		err = -errno;
+	err = etran_rx_wait(s->ch, w->delivered, flags, -1) ? -errno : 0;
 
 	pthread_mutex_lock(&s->lock);
 	list_del(&w->list);
-	if (leader) {
-		s->leader = NULL;
-		if (!err && fds[0].revents & (POLLERR | POLLHUP | POLLNVAL))
-			w->hangup = true;
-	}
-	if (w->evfd >= 0)
-		put_evfd(s, w->evfd);
-	w->evfd = -1;
+	s->leader = NULL;
+	if (err != -ENODEV)
+		return err;
+	w->hangup = true;
+	return 0;
+}
+
+/* Sleep on an eventfd. */
+static int follow(struct homa_sock *s, struct homa_waiter *w)
+{
+	struct pollfd fd = { .events = POLLIN };
+	int err;
+
+	if (homa_nonblocking(s))
+		return -EAGAIN;
+	w->evfd = get_evfd(s);
+	if (w->evfd < 0)
+		return -errno;
+	fd.fd = w->evfd;
+	list_add_tail(&w->list, &s->waiters);
+	homa_rx_tell(s);
+	pthread_mutex_unlock(&s->lock);
+
+	err = poll(&fd, 1, -1) < 0 ? -errno : 0;
+
+	pthread_mutex_lock(&s->lock);
+	list_del(&w->list);
+	put_evfd(s, w->evfd);
 	return err;
+}
+
+int homa_rx_sleep(struct homa_sock *s, struct homa_waiter *w)
+{
+	w->woken = false;
+	w->evfd = -1;
+	return s->leader ? follow(s, w) : lead(s, w);
 }

@@ -80,15 +80,19 @@ struct homa_rpc {
  * @list: place in homa_sock.waiters
  * @flags: HOMA_RECV_REQUEST, HOMA_RECV_RESPONSE
  * @id: RPC that it waits for, 0 for any that @flags allows
- * @evfd: what wakes it; -1: it sleeps on the endpoint alone
- * @woken: @evfd was written
+ * @delivered: etran_status.delivered before the RX ring was found empty
+ * @evfd: what wakes it; -1: it is the leader
+ * @unready: leader: homa_rx_tell() does not wake it
+ * @woken: it was woken already
  * @hangup: the endpoint reported an error
  */
 struct homa_waiter {
 	struct list list;
 	int flags;
 	uint64_t id;
+	uint32_t delivered;
 	int evfd;
+	bool unready;
 	bool woken;
 	bool hangup;
 };
@@ -122,7 +126,7 @@ struct homa_waiter {
  * @rx_bytes: memory in RPCs' incoming messages
  * @rx_limit: most that it may be
  * @waiters: threads that sleep in homa_recv()
- * @leader: the one of them that polls the endpoint
+ * @leader: the one of them that waits for the kernel
  * @evfds: idle eventfds
  * @evfd_count: how many
  */
@@ -176,7 +180,8 @@ struct homa_target {
  * homa_nonblocking() - is O_NONBLOCK set?
  * @s: the socket
  *
- * Asks the kernel, because fcntl() may have changed it: call it only when about to sleep.
+ * Asks the kernel, because fcntl() may have changed it: call it only when about to sleep, where the
+ * kernel does not look itself.
  * Return: true when it is.
  */
 bool homa_nonblocking(const struct homa_sock *s);
@@ -278,7 +283,8 @@ void homa_rpc_free_all(struct homa_sock *s);
  * @s: the socket
  * @t: what it wants
  *
- * Empties the RX ring only as far as needed, so that poll() goes on to report the rest.
+ * Empties the RX ring only as far as needed, so that poll() goes on to report the rest. When there is
+ * none, @t->want is ready for homa_rx_sleep().
  * Return: the RPC, NULL when there is none now.
  */
 struct homa_rpc *homa_rx_next(struct homa_sock *s, struct homa_target *t);
@@ -300,7 +306,7 @@ void homa_rx_complete(struct homa_sock *s, struct homa_rpc *rpc);
  * homa_rx_sleep() - sleep until something that is wanted may be there; gives up the lock meanwhile
  * @s: the socket
  * @w: what is wanted
- * Return: 0, -EINTR, or a negative errno of poll() or eventfd().
+ * Return: 0, -EINTR, -EAGAIN (O_NONBLOCK is set), or a negative errno of poll() or eventfd().
  */
 int homa_rx_sleep(struct homa_sock *s, struct homa_waiter *w);
 
@@ -317,7 +323,7 @@ void homa_rx_tell(struct homa_sock *s);
 void homa_rx_wake_all(struct homa_sock *s);
 
 /**
- * homa_rx_hand_over() - see that one of the sleeping threads polls the endpoint
+ * homa_rx_hand_over() - see that one of the sleeping threads waits for the kernel
  * @s: the socket
  */
 void homa_rx_hand_over(struct homa_sock *s);

@@ -145,7 +145,7 @@ int etran_endpoint_bind_port(struct etran_channel *ch, struct etran_endpoint_bin
 int etran_endpoint_ready(struct etran_channel *ch, int ready)
 {
 	pthread_mutex_lock(&ch->lock);
-	ch->ready = ready;
+	__atomic_store_n(&ch->ready, ready, __ATOMIC_RELEASE);
 	/* First non-zero: without O_NONBLOCK, reading 0 from an eventfd blocks. */
 	set_level(ch->endpoint, true);
 	if (!ready && ch->rx_head == ch->rx_tail)
@@ -191,6 +191,12 @@ void etran_tx_queue(struct etran_channel *ch, const struct etran_chain *chain, u
 }
 
 int etran_tx_kick(struct etran_channel *ch)
+{
+	(void)ch;
+	return 0;
+}
+
+int etran_tx_pending(const struct etran_channel *ch)
 {
 	(void)ch;
 	return 0;
@@ -254,6 +260,35 @@ void etran_rx_pop(struct etran_channel *ch)
 	pthread_mutex_unlock(&ch->lock);
 }
 
+static bool rx_over(const struct etran_channel *ch, uint32_t delivered, uint32_t flags)
+{
+	return __atomic_load_n(&ch->status.delivered, __ATOMIC_ACQUIRE) != delivered ||
+	       (!(flags & ETRAN_WAIT_UNREADY) && __atomic_load_n(&ch->ready, __ATOMIC_ACQUIRE));
+}
+
+int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)
+{
+	const struct timespec ms = { .tv_nsec = 1000000 };
+	int i;
+
+	for (i = 0; ; i++) {
+		if (__atomic_load_n(&ch->status.flags, __ATOMIC_ACQUIRE))
+			return etran_fail(ENODEV, "fake");
+		if (rx_over(ch, delivered, flags))
+			return 0;
+		if (i == timeout_ms || fcntl(ch->endpoint, F_GETFL) & O_NONBLOCK)
+			return etran_fail(EAGAIN, "fake");
+		if (nanosleep(&ms, NULL))
+			return etran_fail(EINTR, "fake");
+	}
+}
+
+int etran_rx_wake(struct etran_channel *ch)
+{
+	__atomic_add_fetch(&ch->status.delivered, 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
 /* ---- for the tests ---- */
 
 bool fake_sent(struct fake_frame *f)
@@ -297,6 +332,7 @@ void fake_raw(const void *frame, uint32_t len)
 	ch->rx[ch->rx_tail % RX_FRAMES].len = len;
 	memcpy(ch->rx[ch->rx_tail % RX_FRAMES].data, frame, len);
 	ch->rx_tail++;
+	__atomic_add_fetch(&ch->status.delivered, 1, __ATOMIC_RELEASE);
 	set_level(ch->xsk, true);
 	set_level(ch->endpoint, true);
 	pthread_mutex_unlock(&ch->lock);

@@ -225,14 +225,22 @@ ETRAN_API void etran_tx_queue(struct etran_channel *ch, const struct etran_chain
 
 /**
  * etran_tx_kick() - have the kernel send what was queued
- * @ch: the channel
+ * @ch: the channel, with an endpoint
  *
  * The kernel may keep descriptors for later when too much is held already; it goes on by itself.
  *
- * Return: 0, or -1 with errno ENETDOWN (the device is down or gone), or sendto()'s. What was
- * queued stays queued.
+ * Return: 0, or -1 with errno ENETDOWN (the device is down or gone). What was queued stays queued.
  */
 ETRAN_API int etran_tx_kick(struct etran_channel *ch);
+
+/**
+ * etran_tx_pending() - has the kernel not read all of what was queued?
+ * @ch: the channel
+ *
+ * After etran_tx_kick() only when the device is down, or has no room.
+ * Return: non-zero when it has not.
+ */
+ETRAN_API int etran_tx_pending(const struct etran_channel *ch);
 
 /**
  * etran_tx_reclaim() - take back the frames of a chain that the kernel needs no longer
@@ -270,6 +278,30 @@ ETRAN_API const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len);
  * @ch: the channel
  */
 ETRAN_API void etran_rx_pop(struct etran_channel *ch);
+
+/**
+ * etran_rx_wait() - sleep until something was received
+ * @ch: the channel, with an endpoint. This call may run beside others on the same channel.
+ * @delivered: etran_status.delivered, read *before* etran_rx_peek() found nothing
+ * @flags: ETRAN_WAIT_*
+ * @timeout_ms: at most so long; -1 for ever
+ *
+ * etran_endpoint_ready() ends it too (unless @flags say no), and etran_rx_wake().
+ *
+ * Return: 0, or -1 with errno EAGAIN (time is over; or it would sleep, and the endpoint has
+ * O_NONBLOCK), EINTR, ENODEV (nothing will come any more).
+ */
+ETRAN_API int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags,
+			    int timeout_ms);
+
+/**
+ * etran_rx_wake() - end all etran_rx_wait() on a channel
+ * @ch: the channel, with an endpoint. This call may run beside others on the same channel.
+ *
+ * Counts as a delivery: one that is about to sleep does not.
+ * Return: 0, or -1 with errno from the system call.
+ */
+ETRAN_API int etran_rx_wake(struct etran_channel *ch);
 
 #ifdef __cplusplus
 }
