@@ -37,6 +37,7 @@ static struct bpf_link *transport;
 static uint8_t *out, *in;
 static pid_t homa_server, tcp_server;
 static int homa_fd = -1;
+static struct sockaddr_in homa_to;	/* the server; an application looks it up once, too */
 static int tcp_fd[OUTSTANDING];
 static size_t tcp_left[OUTSTANDING];	/* bytes of the response that are still to come */
 static int tcp_epoll = -1;
@@ -243,9 +244,8 @@ static int same(size_t len)
 /* Return: 0; with MSG_DONTWAIT, 1 when the socket's frames are all in use; -1 after bench_fail() */
 static int homa_request(const struct bench_case *c, int flags)
 {
-	struct sockaddr_in to = server_addr(ET_ADDR_B);
-
-	if (!homa_send(homa_fd, out, c->arg, (struct sockaddr *)&to, sizeof(to), NULL, 0, flags))
+	if (!homa_send(homa_fd, out, c->arg, (struct sockaddr *)&homa_to, sizeof(homa_to), NULL, 0,
+		       flags))
 		return 0;
 	return errno == EAGAIN ? 1 : bench_fail("homa_send: %s", etran_strerror_detail());
 }
@@ -355,6 +355,7 @@ static int setup(const struct bench_case *c)
 		return -1;
 	homa_server = start(serve_homa, c);
 	tcp_server = start(serve_tcp, c);
+	homa_to = server_addr(ET_ADDR_B);
 	homa_fd = homa_socket(AF_INET, 0);
 	if (homa_server < 0 || tcp_server < 0 || homa_fd < 0)
 		return bench_error[0] ? -1 : bench_fail("homa_socket: %s", etran_strerror_detail());
