@@ -7,6 +7,27 @@
  * descriptor, which no poll() could wait for and no program written for Homa has.
  *
  * Locks: table_lock, then homa_sock.lock; neither is held while sleeping.
+ *
+ * From the descriptor to the socket. Each call does that, so it takes no lock: it reads the entry,
+ * takes a reference, and reads the entry again. Other threads may make, close and lose sockets
+ * meanwhile. That is safe, because
+ * - the memory of a socket is never freed, only made another socket (spare_socks), and so is always a
+ *   counter that may be looked at: 0 while it is no socket, and then no reference is taken;
+ * - a table that became too small stays where it is, and is not changed any more;
+ * - an entry owns a reference, which is given up after the entry was changed. So when the second
+ *   look, at the table of then, finds the same socket, the reference was taken while it was in the
+ *   table under that number. That look sees the change if the memory is another socket by now: the
+ *   entry was changed before the old one's references were given up, these before the new one's
+ *   count was set (release), and that before the reference was taken (acquire);
+ * - when it finds another, the reference belongs to a socket which somebody else may be closing. It is
+ *   given back like any other, and if it was the last, the socket ends here.
+ * A call that runs beside homa_close() for the same number may still find the socket. It then sees
+ * @closing under the socket's lock, or comes first, as with a lock on the table.
+ * fork(): writers hold table_lock, which the forking thread takes first, so the child's table is whole.
+ * References of the parent's other threads stay in the child's counts: no count there comes to 0, and
+ * nothing of the parent's sockets is ever ended or used again in the child.
+ * Rejected: a lock on the table (two lock and two unlock operations each call, on a cache line
+ * that all threads share); RCU in user space, which needs a library or a barrier in each thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,10 +44,23 @@
 #define RX_BYTES	(256UL << 20)
 #define MIN_RX_BYTES	(1UL << 20)
 
-/* Sockets by descriptor. A fork() takes a copy, whose lock its handlers keep usable. */
+/**
+ * struct table - sockets by descriptor
+ * @size: how many entries
+ * @small: the one before it, which a reader may still look into
+ * @sock: the entries; changed under table_lock
+ */
+struct table {
+	unsigned int size;
+	struct table *small;
+	struct homa_sock *sock[];
+};
+
+/* A fork() takes a copy, whose lock its handlers keep usable. */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct homa_sock **table;
-static unsigned int table_size;
+static struct table *table;
+/* Memory of sockets that ended; under table_lock. */
+static struct homa_sock *spare_socks;
 
 static void before_fork(void)
 {
@@ -50,33 +84,47 @@ bool homa_nonblocking(const struct homa_sock *s)
 	return flags >= 0 && flags & O_NONBLOCK;
 }
 
-static struct homa_sock *get_sock(int fd)
+/* What the table says now. */
+static struct homa_sock *look(int fd)
 {
-	struct homa_sock *s = NULL;
+	struct table *t = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
+
+	if (!t || (unsigned int)fd >= t->size)
+		return NULL;
+	return __atomic_load_n(&t->sock[fd], __ATOMIC_ACQUIRE);
+}
+
+/* Memory for a socket, with its lock. */
+static struct homa_sock *alloc_sock(void)
+{
+	const size_t kept = offsetof(struct homa_sock, fd);
+	struct homa_sock *s;
 
 	pthread_mutex_lock(&table_lock);
-	if (fd >= 0 && (unsigned int)fd < table_size)
-		s = table[fd];
-	if (s && s->forks == etran_forks())
-		s->refs++;
+	s = spare_socks;
+	if (s)
+		spare_socks = s->spare;
 	pthread_mutex_unlock(&table_lock);
-	if (!s) {
-		if (fcntl(fd, F_GETFD) < 0)
-			etran_fail(EBADF, "%d is not an open descriptor", fd);
-		else
-			etran_fail(ENOTSOCK, "descriptor %d was not made by homa_socket()", fd);
-		return NULL;
+	if (s) {
+		memset((char *)s + kept, 0, sizeof(*s) - kept);
+		return s;
 	}
-	if (s->forks != etran_forks()) {
-		etran_fail(EBADF, "socket %d belongs to the parent process; make one after fork()",
-			   fd);
-		return NULL;
-	}
+	s = calloc(1, sizeof(*s));
+	if (s)
+		pthread_mutex_init(&s->lock, NULL);
 	return s;
 }
 
+static void spare_sock(struct homa_sock *s)
+{
+	pthread_mutex_lock(&table_lock);
+	s->spare = spare_socks;
+	spare_socks = s;
+	pthread_mutex_unlock(&table_lock);
+}
+
 /* The last reference: nothing else knows the socket any more. */
-static void free_sock(struct homa_sock *s)
+static void end_sock(struct homa_sock *s)
 {
 	/* Descriptors that the kernel left for later; when this process is gone, nobody asks. */
 	if (etran_endpoint_status(s->ch))
@@ -85,21 +133,53 @@ static void free_sock(struct homa_sock *s)
 	homa_rpc_free_all(s);
 	while (s->evfd_count)
 		close(s->evfds[--s->evfd_count]);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
+	spare_sock(s);
 }
 
 static void put_sock(struct homa_sock *s)
 {
-	unsigned int left;
-	int err = errno;
+	int err;
 
-	pthread_mutex_lock(&table_lock);
-	left = --s->refs;
-	pthread_mutex_unlock(&table_lock);
-	if (!left)
-		free_sock(s);
+	if (__atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	err = errno;
+	end_sock(s);
 	errno = err;
+}
+
+static struct homa_sock *no_sock(int fd)
+{
+	if (fcntl(fd, F_GETFD) < 0)
+		etran_fail(EBADF, "%d is not an open descriptor", fd);
+	else
+		etran_fail(ENOTSOCK, "descriptor %d was not made by homa_socket()", fd);
+	return NULL;
+}
+
+static struct homa_sock *get_sock(int fd)
+{
+	struct homa_sock *s;
+	unsigned int refs;
+
+	for (;;) {
+		s = look(fd);
+		if (!s)
+			return no_sock(fd);
+		refs = __atomic_load_n(&s->refs, __ATOMIC_RELAXED);
+		while (refs && !__atomic_compare_exchange_n(&s->refs, &refs, refs + 1, true,
+							    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			;
+		if (!refs)
+			continue;
+		if (look(fd) == s)
+			break;
+		put_sock(s);
+	}
+	if (s->forks == etran_forks())
+		return s;
+	put_sock(s);
+	etran_fail(EBADF, "socket %d belongs to the parent process; make one after fork()", fd);
+	return NULL;
 }
 
 static struct homa_sock *lock_sock(int fd)
@@ -113,38 +193,49 @@ static struct homa_sock *lock_sock(int fd)
 
 static void unlock_sock(struct homa_sock *s)
 {
-	int err = errno;
-
 	homa_rx_tell(s);
 	pthread_mutex_unlock(&s->lock);
-	errno = err;
 	put_sock(s);
 }
 
-/* Return: what was in the table under that number: a socket ended by close() instead of ours. */
+/* A table with room for @fd. Context: table_lock held. */
+static struct table *table_for(unsigned int fd)
+{
+	unsigned int size = table ? table->size : 64;
+	struct table *t;
+
+	if (table && fd < table->size)
+		return table;
+	while (size <= fd)
+		size *= 2;
+	t = calloc(1, sizeof(*t) + size * sizeof(t->sock[0]));
+	if (!t)
+		return NULL;
+	t->size = size;
+	t->small = table;
+	if (table)
+		memcpy(t->sock, table->sock, table->size * sizeof(t->sock[0]));
+	__atomic_store_n(&table, t, __ATOMIC_RELEASE);
+	return t;
+}
+
+/*
+ * @s, which nobody else has seen, gets its reference and its number. @old: what was in the table under
+ * that: a socket ended by close() instead of ours. Return: 0, -ENOMEM.
+ */
 static int table_set(int fd, struct homa_sock *s, struct homa_sock **old)
 {
-	struct homa_sock **new;
-	unsigned int size;
+	struct table *t;
 
 	pthread_mutex_lock(&table_lock);
-	if ((unsigned int)fd >= table_size) {
-		size = table_size ? table_size : 64;
-		while (size <= (unsigned int)fd)
-			size *= 2;
-		new = realloc(table, size * sizeof(struct homa_sock *));
-		if (!new) {
-			pthread_mutex_unlock(&table_lock);
-			return -ENOMEM;
-		}
-		memset(new + table_size, 0, (size - table_size) * sizeof(struct homa_sock *));
-		table = new;
-		table_size = size;
+	t = table_for(fd);
+	if (t) {
+		*old = t->sock[fd];
+		__atomic_store_n(&s->refs, 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&t->sock[fd], s, __ATOMIC_RELEASE);
 	}
-	*old = table[fd];
-	table[fd] = s;
 	pthread_mutex_unlock(&table_lock);
-	return 0;
+	return t ? 0 : -ENOMEM;
 }
 
 static int rx_limit(size_t *limit)
@@ -196,17 +287,15 @@ int homa_socket(int domain, int flags)
 		return etran_fail(EAFNOSUPPORT, "homa_socket() knows AF_INET and AF_INET6 only");
 	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return etran_fail(EINVAL, "homa_socket() knows the flags SOCK_NONBLOCK and SOCK_CLOEXEC only");
-	s = calloc(1, sizeof(*s));
+	s = alloc_sock();
 	if (!s)
 		return etran_fail(ENOMEM, "no memory for a socket");
-	pthread_mutex_init(&s->lock, NULL);
 	list_init(&s->ready);
 	list_init(&s->lru);
 	list_init(&s->tx);
 	list_init(&s->tx_waiters[0]);
 	list_init(&s->tx_waiters[1]);
 	list_init(&s->waiters);
-	s->refs = 1;
 	s->domain = domain;
 	s->forks = etran_forks();
 	if (homa_rpc_table(s)) {
@@ -235,8 +324,7 @@ fail:
 	err = errno;
 	etran_channel_close(s->ch);
 	homa_rpc_free_all(s);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
+	spare_sock(s);
 	errno = err;
 	return -1;
 }
@@ -615,18 +703,16 @@ out:
 
 int homa_close(int fd)
 {
-	struct homa_sock *s = NULL;
+	struct homa_sock *s;
 
 	pthread_mutex_lock(&table_lock);
-	if (fd >= 0 && (unsigned int)fd < table_size) {
-		s = table[fd];
-		table[fd] = NULL;
-	}
+	s = look(fd);
+	if (s)
+		__atomic_store_n(&table->sock[fd], NULL, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&table_lock);
 	if (!s) {
-		if (fcntl(fd, F_GETFD) < 0)
-			return etran_fail(EBADF, "%d is not an open descriptor", fd);
-		return etran_fail(ENOTSOCK, "descriptor %d was not made by homa_socket()", fd);
+		no_sock(fd);
+		return -1;
 	}
 	if (s->forks != etran_forks()) {
 		/*

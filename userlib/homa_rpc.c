@@ -7,6 +7,8 @@
 
 #define FIRST_BUCKETS	256
 #define MAX_BUCKETS	(1U << 20)
+/* Memory for RPCs that a socket keeps: as many as most have outstanding. */
+#define MAX_SPARES	256
 
 /* Ids count up by 2, from a random start: their low bits are all that a hash needs. */
 static uint32_t bucket_of(const struct homa_sock *s, uint64_t id)
@@ -57,20 +59,54 @@ static void grow(struct homa_sock *s)
 	free(old);
 }
 
+/* In state RPC_INCOMING, in no list, with nothing. */
+static struct homa_rpc *alloc_rpc(struct homa_sock *s)
+{
+	struct homa_rpc *rpc = s->spare_rpcs;
+
+	if (rpc) {
+		s->spare_rpcs = rpc->hash;
+		s->spare_count--;
+		/* The lists, the chain and the message were left empty. */
+		rpc->state = RPC_INCOMING;
+		rpc->private = false;
+		rpc->claimed = false;
+		rpc->error = 0;
+		rpc->cookie = 0;
+		return rpc;
+	}
+	rpc = calloc(1, sizeof(*rpc));
+	if (!rpc)
+		return NULL;
+	list_init(&rpc->ready);
+	list_init(&rpc->tx);
+	list_init(&rpc->lru);
+	rpc->chain = (struct etran_chain)ETRAN_CHAIN_INIT;
+	return rpc;
+}
+
+/* It is in no list, not hashed, and has neither frames nor a message. */
+static void free_rpc(struct homa_sock *s, struct homa_rpc *rpc)
+{
+	if (s->spare_count == MAX_SPARES) {
+		free(rpc);
+		return;
+	}
+	rpc->hash = s->spare_rpcs;
+	s->spare_rpcs = rpc;
+	s->spare_count++;
+}
+
 struct homa_rpc *homa_rpc_new(struct homa_sock *s, uint64_t id, const struct homa_peer *peer)
 {
-	struct homa_rpc *rpc = calloc(1, sizeof(*rpc));
+	struct homa_rpc *rpc = alloc_rpc(s);
 	uint32_t b;
 
 	if (!rpc)
 		return NULL;
 	grow(s);
-	list_init(&rpc->ready);
-	list_init(&rpc->tx);
-	list_init(&rpc->lru);
 	rpc->id = id;
 	rpc->peer = *peer;
-	rpc->chain = (struct etran_chain)ETRAN_CHAIN_INIT;
 	b = bucket_of(s, id);
 	rpc->hash = s->buckets[b];
 	s->buckets[b] = rpc;
@@ -94,9 +130,10 @@ static void unhash(struct homa_sock *s, struct homa_rpc *rpc)
 
 void homa_rpc_drop_message(struct homa_sock *s, struct homa_rpc *rpc)
 {
-	if (rpc->in.len)
+	if (rpc->in.len) {
 		s->rx_bytes -= rpc->in.got;
-	reassembly_free(&rpc->in);
+		reassembly_free(&rpc->in);
+	}
 	list_del(&rpc->lru);
 }
 
@@ -108,7 +145,7 @@ void homa_rpc_end(struct homa_sock *s, struct homa_rpc *rpc)
 	if (rpc->chain.count)
 		homa_rpc_reclaim(s, rpc);
 	else
-		free(rpc);
+		free_rpc(s, rpc);
 }
 
 bool homa_rpc_reclaim(struct homa_sock *s, struct homa_rpc *rpc)
@@ -124,7 +161,7 @@ bool homa_rpc_reclaim(struct homa_sock *s, struct homa_rpc *rpc)
 	if (rpc->state == RPC_REPLIED)
 		unhash(s, rpc);
 	if (!rpc->hashed)
-		free(rpc);
+		free_rpc(s, rpc);
 	return true;
 }
 
@@ -145,6 +182,11 @@ void homa_rpc_free_all(struct homa_sock *s)
 			reassembly_free(&rpc->in);
 			free(rpc);
 		}
+	}
+	while (s->spare_rpcs) {
+		rpc = s->spare_rpcs;
+		s->spare_rpcs = rpc->hash;
+		free(rpc);
 	}
 	free(s->buckets);
 }

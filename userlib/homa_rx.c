@@ -281,9 +281,14 @@ void homa_rx_drain(struct homa_sock *s)
 void homa_rx_tell(struct homa_sock *s)
 {
 	bool ready = !list_empty(&s->ready) || s->closing;
+	int err;
 
-	if (ready != s->ready_told && !etran_endpoint_ready(s->ch, ready))
+	if (ready == s->ready_told)
+		return;
+	err = errno;
+	if (!etran_endpoint_ready(s->ch, ready))
 		s->ready_told = ready;
+	errno = err;
 }
 
 void homa_rx_wake_all(struct homa_sock *s)

@@ -43,7 +43,7 @@ struct homa_peer {
 
 /**
  * struct homa_rpc - an RPC; all under struct homa_sock.lock
- * @hash: next in its bucket
+ * @hash: next in its bucket, or in homa_sock.spare_rpcs
  * @hashed: it is in the table; false while only @chain keeps it
  * @ready: place in homa_sock.ready: complete, for any homa_recv()
  * @tx: place in homa_sock.tx while @chain is not empty
@@ -102,8 +102,10 @@ struct homa_waiter {
 
 /**
  * struct homa_sock - a Homa socket
- * @lock: protects everything below, and @ch but for etran_tx_wait()
- * @refs: table entry and calls in progress; under the table's lock
+ * @lock: protects everything from @fd on, and @ch but for etran_tx_wait() and etran_rx_wait(). It and the
+ *	  two behind it outlive the socket.
+ * @refs: table entry and calls in progress; atomic, see homa.c
+ * @spare: while it is none: next in spare_socks
  * @fd: the endpoint
  * @domain: AF_INET or AF_INET6
  * @forks: etran_forks() when it was made
@@ -115,6 +117,8 @@ struct homa_waiter {
  * @buckets: hash table of RPCs by id
  * @mask: number of buckets - 1
  * @rpcs: RPCs in the table
+ * @spare_rpcs: memory for RPCs, linked by their @hash
+ * @spare_count: how many
  * @ready: complete RPCs that any homa_recv() may return, oldest first
  * @ready_told: what the kernel was told of @ready
  * @lru: incomplete requests, the one that waits longest first
@@ -133,6 +137,7 @@ struct homa_waiter {
 struct homa_sock {
 	pthread_mutex_t lock;
 	unsigned int refs;
+	struct homa_sock *spare;
 	int fd;
 	int domain;
 	unsigned int forks;
@@ -144,6 +149,8 @@ struct homa_sock {
 	struct homa_rpc **buckets;
 	uint32_t mask;
 	uint32_t rpcs;
+	struct homa_rpc *spare_rpcs;
+	uint32_t spare_count;
 	struct list ready;
 	bool ready_told;
 	struct list lru;
@@ -271,7 +278,7 @@ bool homa_rpc_reclaim(struct homa_sock *s, struct homa_rpc *rpc);
 void homa_rpc_drop_message(struct homa_sock *s, struct homa_rpc *rpc);
 
 /**
- * homa_rpc_free_all() - free all RPCs and the table
+ * homa_rpc_free_all() - free all RPCs, what is kept for new ones, and the table
  * @s: the socket; its channel is closed
  */
 void homa_rpc_free_all(struct homa_sock *s);
@@ -312,7 +319,8 @@ int homa_rx_sleep(struct homa_sock *s, struct homa_waiter *w);
 
 /**
  * homa_rx_tell() - let poll() report what was taken from the RX ring and is not delivered yet
- * @s: the socket. To be called before each unlock that follows a change of homa_sock.ready.
+ * @s: the socket. To be called before each unlock that follows a change of homa_sock.ready. Leaves errno
+ *     as it was.
  */
 void homa_rx_tell(struct homa_sock *s);
 

@@ -71,16 +71,17 @@ struct etran_channel *etran_channel_open(const struct etran_channel_config *conf
 	strcpy(ch->link.lower_name, "fake0");
 	ch->endpoint = -1;
 	ch->xsk = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	current = ch;
+	__atomic_store_n(&current, ch, __ATOMIC_RELEASE);
 	return ch;
 }
 
 void etran_channel_close(struct etran_channel *ch)
 {
+	struct etran_channel *me = ch;
+
 	if (!ch)
 		return;
-	if (current == ch)
-		current = NULL;
+	__atomic_compare_exchange_n(&current, &me, NULL, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 	etran_endpoint_detach(ch);
 	close(ch->xsk);
 	free(ch->frames);

@@ -1013,6 +1013,112 @@ TEST_F(homa, number_reused_after_close)
 		EXPECT_EQ(0, send_len(fd, 10, &id, 0));
 }
 
+/* ---- sockets that come and go ---- */
+
+#define NUMBERS		500
+#define SOCKETS		8
+
+static int going;
+
+/* Calls on all numbers, whatever they are just now. Return: how many were sockets; -1 for a wrong errno. */
+static void *call_all(void *arg)
+{
+	intptr_t found = 0;
+	struct sockaddr_in a;
+	size_t room = sizeof(a);
+	uint64_t id;
+	socklen_t len;
+	int fd;
+
+	while (__atomic_load_n(&going, __ATOMIC_ACQUIRE)) {
+		for (fd = -1; fd < NUMBERS; fd++) {
+			len = sizeof(a);
+			if (!homa_getsockname(fd, (struct sockaddr *)&a, &len)) {
+				found++;
+				if (ntohs(a.sin_port) != FAKE_PORT)
+					return (void *)-1;
+			} else if (errno != EBADF && errno != ENOTSOCK) {
+				return (void *)-1;
+			}
+			if (fd % 3)
+				continue;
+			id = 0;
+			if (homa_recv(fd, NULL, 0, HOMA_RECV_REQUEST | MSG_DONTWAIT,
+				      (struct sockaddr *)&a, &room, &id, NULL, NULL) != -1 ||
+			    (errno != EBADF && errno != ENOTSOCK && errno != EAGAIN))
+				return (void *)-1;
+		}
+	}
+	return (void *)found;
+}
+
+/* In a child: the parent's sockets can be closed, and nothing else. Its threads were in calls. */
+static int child_closes(const int *fd)
+{
+	int i, status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		for (i = 0; i < SOCKETS; i++) {
+			struct sockaddr_in a;
+			socklen_t len = sizeof(a);
+
+			if (fd[i] < 0)
+				continue;
+			if (!homa_getsockname(fd[i], (struct sockaddr *)&a, &len) || errno != EBADF)
+				_exit(1);
+			if (homa_close(fd[i]) || !homa_close(fd[i]))
+				_exit(2);
+		}
+		i = homa_socket(AF_INET, 0);
+		_exit(i < 0 || homa_close(i) ? 3 : 0);
+	}
+	return waitpid(pid, &status, 0) == pid && !status ? 0 : -1;
+}
+
+TEST(sockets_come_and_go_under_calls)
+{
+	/* So many numbers are in use otherwise, so the table grows twice. */
+	static const int used[] = { 0, 60, 130, 300 };
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	unsigned int stage, i, dups = 0;
+	int fd[SOCKETS], dup[512];
+	pthread_t t[3];
+	void *ret;
+
+	setenv("ETRAN_TX_FRAMES", "64", 1);
+	memset(fd, -1, sizeof(fd));
+	going = 1;
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&t[i], NULL, call_all, NULL));
+	for (stage = 0; stage < 4; stage++) {
+		while ((int)dups < used[stage])
+			dup[dups++] = fcntl(null, F_DUPFD_CLOEXEC, 0);
+		for (i = 0; i < 200; i++) {
+			int *f = &fd[i * 7 % SOCKETS];
+
+			if (*f >= 0)
+				EXPECT_EQ(0, homa_close(*f));
+			*f = homa_socket(AF_INET, 0);
+			ASSERT_LE(0, *f);
+			ASSERT_GT(NUMBERS, *f);
+			if (i % 100 == 50)
+				EXPECT_EQ(0, child_closes(fd));
+		}
+	}
+	__atomic_store_n(&going, 0, __ATOMIC_RELEASE);
+	for (i = 0; i < 3; i++) {
+		pthread_join(t[i], &ret);
+		EXPECT_LT(0, (intptr_t)ret);
+	}
+	for (i = 0; i < SOCKETS; i++)
+		EXPECT_EQ(0, homa_close(fd[i]));
+	while (dups)
+		close(dup[--dups]);
+	close(null);
+	unsetenv("ETRAN_TX_FRAMES");
+}
+
 TEST_F(homa, thousand_rpcs)
 {
 	uint64_t id = 0, seen = 0;
