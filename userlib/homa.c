@@ -32,6 +32,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,13 +106,9 @@ static struct homa_sock *alloc_sock(void)
 	if (s)
 		spare_socks = s->spare;
 	pthread_mutex_unlock(&table_lock);
-	if (s) {
-		memset((char *)s + kept, 0, sizeof(*s) - kept);
-		return s;
-	}
-	s = calloc(1, sizeof(*s));
-	if (s)
-		pthread_mutex_init(&s->lock, NULL);
+	if (!s)
+		return calloc(1, sizeof(*s));
+	memset((char *)s + kept, 0, sizeof(*s) - kept);
 	return s;
 }
 
@@ -187,14 +184,14 @@ static struct homa_sock *lock_sock(int fd)
 	struct homa_sock *s = get_sock(fd);
 
 	if (s)
-		pthread_mutex_lock(&s->lock);
+		mutex_lock(&s->lock);
 	return s;
 }
 
 static void unlock_sock(struct homa_sock *s)
 {
 	homa_rx_tell(s);
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 	put_sock(s);
 }
 
@@ -722,10 +719,10 @@ int homa_close(int fd)
 		etran_channel_close(s->ch);
 		return 0;
 	}
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	s->closing = true;
 	homa_rx_wake_all(s);
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 	put_sock(s);
 	return 0;
 }

@@ -278,14 +278,10 @@ void homa_rx_drain(struct homa_sock *s)
 	}
 }
 
-void homa_rx_tell(struct homa_sock *s)
+void homa_rx_tell_kernel(struct homa_sock *s, bool ready)
 {
-	bool ready = !list_empty(&s->ready) || s->closing;
-	int err;
+	int err = errno;
 
-	if (ready == s->ready_told)
-		return;
-	err = errno;
 	if (!etran_endpoint_ready(s->ch, ready))
 		s->ready_told = ready;
 	errno = err;
@@ -343,11 +339,11 @@ static int lead(struct homa_sock *s, struct homa_waiter *w)
 	s->leader = w;
 	list_add_tail(&w->list, &s->waiters);
 	homa_rx_tell(s);
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 
 	err = etran_rx_wait(s->ch, w->delivered, flags, -1) ? -errno : 0;
 
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	list_del(&w->list);
 	s->leader = NULL;
 	if (err != -ENODEV)
@@ -370,11 +366,11 @@ static int follow(struct homa_sock *s, struct homa_waiter *w)
 	fd.fd = w->evfd;
 	list_add_tail(&w->list, &s->waiters);
 	homa_rx_tell(s);
-	pthread_mutex_unlock(&s->lock);
+	mutex_unlock(&s->lock);
 
 	err = poll(&fd, 1, -1) < 0 ? -errno : 0;
 
-	pthread_mutex_lock(&s->lock);
+	mutex_lock(&s->lock);
 	list_del(&w->list);
 	put_evfd(s, w->evfd);
 	return err;

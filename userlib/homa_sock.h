@@ -3,7 +3,6 @@
 #ifndef ETRAN_HOMA_SOCK_H
 #define ETRAN_HOMA_SOCK_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -11,6 +10,7 @@
 #include <homa.h>
 
 #include "list.h"
+#include "mutex.h"
 #include "reassembly.h"
 
 /**
@@ -135,7 +135,7 @@ struct homa_waiter {
  * @evfd_count: how many
  */
 struct homa_sock {
-	pthread_mutex_t lock;
+	struct mutex lock;
 	unsigned int refs;
 	struct homa_sock *spare;
 	int fd;
@@ -317,12 +317,21 @@ void homa_rx_complete(struct homa_sock *s, struct homa_rpc *rpc);
  */
 int homa_rx_sleep(struct homa_sock *s, struct homa_waiter *w);
 
+/** homa_rx_tell_kernel() - homa_rx_tell() has news */
+void homa_rx_tell_kernel(struct homa_sock *s, bool ready);
+
 /**
  * homa_rx_tell() - let poll() report what was taken from the RX ring and is not delivered yet
  * @s: the socket. To be called before each unlock that follows a change of homa_sock.ready. Leaves errno
  *     as it was.
  */
-void homa_rx_tell(struct homa_sock *s);
+static inline void homa_rx_tell(struct homa_sock *s)
+{
+	bool ready = !list_empty(&s->ready) || s->closing;
+
+	if (ready != s->ready_told)
+		homa_rx_tell_kernel(s, ready);
+}
 
 /**
  * homa_rx_wake_all() - wake all threads in homa_rx_sleep()

@@ -98,9 +98,9 @@ static int wait_frames(struct homa_sock *s, uint32_t frames, bool reply)
 			break;
 		etran_tx_kick(s->ch);
 		homa_rx_tell(s);
-		pthread_mutex_unlock(&s->lock);
+		mutex_unlock(&s->lock);
 		err = etran_tx_wait(s->ch, released, WAIT_MS) ? errno : 0;
-		pthread_mutex_lock(&s->lock);
+		mutex_lock(&s->lock);
 		if (err == EINTR) {
 			err = etran_fail(EINTR, "interrupted by a signal");
 			break;

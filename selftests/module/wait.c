@@ -89,6 +89,8 @@ static int sleeper(FIXTURE_DATA(wait) *self, uint32_t flags)
 
 	self->sleeper = fork();
 	if (!self->sleeper) {
+		/* Else the transport would stay attached. */
+		close(bpf_link__fd(self->net.link));
 		sigaction(SIGUSR1, &sa, NULL);
 		_exit(wait_rx(&self->y, delivered(&self->y), flags, FOR_EVER));
 	}

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/futex.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 
 #include "../../userlib/channel.h"
 #include "../../userlib/error.h"
@@ -36,6 +39,7 @@ struct etran_channel {
 	uint32_t rx_head, rx_tail;
 	int ready;
 	int waits;
+	uint32_t changes;	/* that etran_rx_wait() looks for */
 };
 
 static struct etran_channel *current;
@@ -48,6 +52,12 @@ static void set_level(int fd, bool on)
 		on = write(fd, &one, sizeof(one)) > 0;
 	else
 		on = read(fd, &n, sizeof(n)) > 0;
+}
+
+static void changed(struct etran_channel *ch)
+{
+	__atomic_add_fetch(&ch->changes, 1, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &ch->changes, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 struct etran_channel *etran_channel_open(const struct etran_channel_config *config)
@@ -147,6 +157,7 @@ int etran_endpoint_ready(struct etran_channel *ch, int ready)
 {
 	pthread_mutex_lock(&ch->lock);
 	__atomic_store_n(&ch->ready, ready, __ATOMIC_RELEASE);
+	changed(ch);
 	/* First non-zero: without O_NONBLOCK, reading 0 from an eventfd blocks. */
 	set_level(ch->endpoint, true);
 	if (!ready && ch->rx_head == ch->rx_tail)
@@ -269,24 +280,31 @@ static bool rx_over(const struct etran_channel *ch, uint32_t delivered, uint32_t
 
 int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)
 {
-	const struct timespec ms = { .tv_nsec = 1000000 };
-	int i;
+	const struct timespec t = {
+		.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000L,
+	};
+	uint32_t changes;
 
-	for (i = 0; ; i++) {
+	for (;;) {
+		changes = __atomic_load_n(&ch->changes, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&ch->status.flags, __ATOMIC_ACQUIRE))
 			return etran_fail(ENODEV, "fake");
 		if (rx_over(ch, delivered, flags))
 			return 0;
-		if (i == timeout_ms || fcntl(ch->endpoint, F_GETFL) & O_NONBLOCK)
+		if (fcntl(ch->endpoint, F_GETFL) & O_NONBLOCK)
 			return etran_fail(EAGAIN, "fake");
-		if (nanosleep(&ms, NULL))
-			return etran_fail(EINTR, "fake");
+		/* A sleep that a signal ends, as the kernel's. */
+		if (!syscall(SYS_futex, &ch->changes, FUTEX_WAIT_PRIVATE, changes,
+			     timeout_ms < 0 ? NULL : &t, NULL, 0) || errno == EAGAIN)
+			continue;
+		return etran_fail(errno == ETIMEDOUT ? EAGAIN : errno, "fake");
 	}
 }
 
 int etran_rx_wake(struct etran_channel *ch)
 {
 	__atomic_add_fetch(&ch->status.delivered, 1, __ATOMIC_RELEASE);
+	changed(ch);
 	return 0;
 }
 
@@ -334,6 +352,7 @@ void fake_raw(const void *frame, uint32_t len)
 	memcpy(ch->rx[ch->rx_tail % RX_FRAMES].data, frame, len);
 	ch->rx_tail++;
 	__atomic_add_fetch(&ch->status.delivered, 1, __ATOMIC_RELEASE);
+	changed(ch);
 	set_level(ch->xsk, true);
 	set_level(ch->endpoint, true);
 	pthread_mutex_unlock(&ch->lock);
@@ -383,4 +402,5 @@ void fake_status(uint32_t flags, uint32_t mtu)
 {
 	__atomic_store_n(&current->status.mtu, mtu, __ATOMIC_RELEASE);
 	__atomic_store_n(&current->status.flags, flags, __ATOMIC_RELEASE);
+	changed(current);
 }
