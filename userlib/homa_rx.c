@@ -213,17 +213,17 @@ static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
 static struct homa_rpc *rx_record(struct homa_sock *s, const uint8_t *frame, uint32_t len,
 				  struct homa_target *t)
 {
-	struct etran_rec er;
+	const struct etran_rec *er = (const struct etran_rec *)frame;
 	struct homa_rec rec;
 
-	memcpy(&er, frame, sizeof(er));
-	memcpy(&rec, er.data, sizeof(rec));
-	len -= sizeof(er);
-	if (er.endpoint != s->endpoint)
+	/* What is checked must not change, not even by a program that writes to its own frames. */
+	memcpy(&rec, er->data, sizeof(rec));
+	len -= sizeof(*er);
+	if (er->endpoint != s->endpoint)
 		return NULL;
-	if (er.type == HOMA_REC_DATA && rec.len <= len)
-		return rx_data(s, &rec, frame + sizeof(er), t);
-	if (er.type == HOMA_REC_ERROR)
+	if (er->type == HOMA_REC_DATA && rec.len <= len)
+		return rx_data(s, &rec, frame + sizeof(*er), t);
+	if (er->type == HOMA_REC_ERROR)
 		return rx_error(s, &rec, t);
 	return NULL;
 }

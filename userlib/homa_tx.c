@@ -164,11 +164,14 @@ again:
 static void fill_req(void *frame, const struct homa_sock *s, enum homa_op op,
 		     const struct homa_req *req)
 {
-	struct etran_req r = { .endpoint = s->endpoint, .op = op };
+	struct etran_req *r = frame;
 
-	_Static_assert(sizeof(*req) <= sizeof(r.data), "struct homa_req does not fit");
-	memcpy(r.data, req, sizeof(*req));
-	memcpy(frame, &r, sizeof(r));
+	_Static_assert(sizeof(*req) <= sizeof(r->data), "struct homa_req does not fit");
+	r->endpoint = s->endpoint;
+	r->op = op;
+	r->reserved = 0;
+	memcpy(r->data, req, sizeof(*req));
+	memset(r->data + sizeof(*req), 0, sizeof(r->data) - sizeof(*req));
 }
 
 void homa_tx_message(struct homa_sock *s, struct homa_rpc *rpc, enum homa_op op,
