@@ -17,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <bpf/btf.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <homa.h>
@@ -26,6 +27,9 @@
 #include "bench.h"
 
 #define OUTSTANDING	64
+/* How many of the RPCs that wait a socket has: less than its frames for requests. */
+#define WAITING_EACH	3000
+#define SINK_PORT	4001
 #define PORT		4000
 #define TCP_A		"10.1.0.1"
 #define TCP_B		"10.1.0.2"
@@ -35,7 +39,9 @@ static struct et_hosts hosts;
 static struct bpf_object *homa, *dispatcher;
 static struct bpf_link *transport;
 static uint8_t *out, *in;
-static pid_t homa_server, tcp_server;
+static pid_t homa_server, tcp_server, sink;
+static int *waiting;		/* sockets whose requests nobody answers */
+static unsigned int waiting_count;
 static int homa_fd = -1;
 static struct sockaddr_in homa_to;	/* the server; an application looks it up once, too */
 static int tcp_fd[OUTSTANDING];
@@ -76,8 +82,8 @@ static int init(void)
 	libbpf_set_print(silent);
 	out = malloc(MAX_SIZE);
 	in = malloc(MAX_SIZE);
-	if (!out || !in || et_module_load() || et_hosts_up(&hosts, 16) || tcp_pair() ||
-	    load(&dispatcher, "dispatcher.bpf.o") || load(&homa, "homa.bpf.o"))
+	if (!out || !in || et_module_load() || et_hosts_up(&hosts, 64) || tcp_pair() ||
+	    load(&dispatcher, "dispatcher.bpf.o") || load(&homa, "homa_large.bpf.o"))
 		return -1;
 	for (i = 0; i < MAX_SIZE; i++)
 		out[i] = i * 2654435761U >> 24;
@@ -166,6 +172,22 @@ static int serve_homa(int ready, const struct bench_case *c)
 		if (n > 0 && homa_reply(fd, in, n, (struct sockaddr *)&peer, len, id))
 			return et_fail("homa_reply: %s", etran_strerror_detail());
 		if (n < 0 && !id)
+			return et_fail("homa_recv: %s", etran_strerror_detail());
+	}
+}
+
+/* Takes requests and answers none. */
+static int swallow(int ready, const struct bench_case *c)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(SINK_PORT) };
+	int fd = homa_socket(AF_INET, 0);
+	uint64_t id;
+
+	if (fd < 0 || homa_bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || write(ready, "", 1) != 1)
+		return et_fail("homa sink: %s", etran_strerror_detail());
+	for (;;) {
+		id = 0;
+		if (homa_recv(fd, in, MAX_SIZE, HOMA_RECV_REQUEST, NULL, NULL, &id, NULL, NULL) < 0)
 			return et_fail("homa_recv: %s", etran_strerror_detail());
 	}
 }
@@ -392,6 +414,69 @@ static void teardown(const struct bench_case *c)
 	usleep(200000);
 }
 
+/* A live tunable of Homa, of 32 bits: its place in the map that is mapped. */
+static int tune(const char *name, uint32_t value)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(homa, ".data.tunables");
+	const struct btf *btf = bpf_object__btf(homa);
+	int sec = btf__find_by_name_kind(btf, ".data.tunables", BTF_KIND_DATASEC), i;
+	const struct btf_var_secinfo *var;
+	uint8_t *values;
+	size_t size;
+
+	values = map ? bpf_map__initial_value(map, &size) : NULL;
+	if (!values || sec < 0)
+		return bench_fail("Homa's tunables");
+	var = btf_var_secinfos(btf__type_by_id(btf, sec));
+	for (i = 0; i < btf_vlen(btf__type_by_id(btf, sec)); i++, var++) {
+		if (strcmp(btf__name_by_offset(btf, btf__type_by_id(btf, var->type)->name_off),
+			   name))
+			continue;
+		*(volatile uint32_t *)(values + var->offset) = value;
+		return 0;
+	}
+	return bench_fail("%s", name);
+}
+
+/* As many RPCs as the case's name says wait for their answer, and nobody asks for it. */
+static int waiting_setup(const struct bench_case *c)
+{
+	unsigned int n = atoi(strchr(c->name, '@') + 1) - 1, i;
+	struct sockaddr_in to = server_addr(ET_ADDR_B);
+
+	if (tune("homa_resend_ticks", 100000) || tune("homa_timeout_ticks", 1000000) || setup(c))
+		return -1;
+	to.sin_port = htons(SINK_PORT);
+	sink = start(swallow, c);
+	waiting = calloc(n / WAITING_EACH + 1, sizeof(*waiting));
+	if (sink < 0 || !waiting)
+		return bench_error[0] ? -1 : bench_fail("a sink");
+	for (i = 0; i < n; i++) {
+		if (i % WAITING_EACH == 0) {
+			waiting[waiting_count] = homa_socket(AF_INET, 0);
+			if (waiting[waiting_count] < 0)
+				return bench_fail("homa_socket: %s", etran_strerror_detail());
+			waiting_count++;
+		}
+		if (homa_send(waiting[i / WAITING_EACH], out, c->arg, (struct sockaddr *)&to, sizeof(to),
+			      NULL, 0, 0))
+			return bench_fail("request %u of %u that wait: %s", i, n, etran_strerror_detail());
+	}
+	return 0;
+}
+
+static void waiting_teardown(const struct bench_case *c)
+{
+	while (waiting_count)
+		homa_close(waiting[--waiting_count]);
+	free(waiting);
+	waiting = NULL;
+	stop(&sink);
+	teardown(c);
+	tune("homa_resend_ticks", 5);
+	tune("homa_timeout_ticks", 100);
+}
+
 /* About a tenth of what an RPC costs; ten times that with many, as they differ by some percent. */
 #define PLANT(size)	(40 + (size) / 100)
 #define BLOCKING(_name, _text, _size, _ops, _goal)						\
@@ -411,6 +496,15 @@ static void teardown(const struct bench_case *c)
 		.setup = setup, .teardown = teardown,						\
 		.arm = { [BENCH_PLAIN] = { tcp_outstanding, NULL, OUTSTANDING },			\
 			 [BENCH_ETRAN] = { homa_outstanding, NULL, OUTSTANDING } },		\
+	}
+
+#define WAITING(_name, _text, _goal)								\
+	{											\
+		.name = _name, .text = "32 bytes, one at a time, " _text,			\
+		.unit = "instructions/RPC", .measure = BENCH_GROWTH, .goal = _goal,		\
+		.base = "in_flight@1", .sleeps = true, .plant = PLANT(32), .ops = 512, .arg = 32,	\
+		.setup = waiting_setup, .teardown = waiting_teardown,				\
+		.arm[BENCH_ETRAN] = { homa_blocking },						\
 	}
 
 static const struct bench_case cases[] = {
@@ -434,6 +528,9 @@ static const struct bench_case cases[] = {
 	MANY("10k_segments", "10,240 bytes, TCP without offloads", 10240, 16, 0.4),
 	MANY("100k_segments", "102,400 bytes, TCP without offloads", 102400, 2, 0),
 	MANY("1m_segments", "1,000,000 bytes, TCP without offloads", 1000000, 1, 0),
+	/* The last, as what waited is forgotten slowly. */
+	WAITING("in_flight@1", "no other in flight", 0),
+	WAITING("in_flight@1000", "1,000 in flight", 1.02),
 };
 
 int main(int argc, char **argv)
