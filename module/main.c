@@ -41,13 +41,13 @@ static int __init etran_init(void)
 	if (!err)
 		err = etran_filter_register();
 	if (err == -ENOENT) {
-		pr_err("this module was built without BTF for this kernel, so no transport could be loaded; install pahole (package dwarves) and build it again where the kernel's vmlinux or /sys/kernel/btf/vmlinux is\n");
+		pr_err("this module was built without BTF for this kernel, so no transport could be loaded; install pahole (package dwarves) and build it again with the headers of this build of the kernel (dkms build --force)\n");
 		goto exit_device;
 	}
 	if (err == -ENOMEM)
 		goto exit_device;
 	if (err) {
-		pr_err("cannot register with BPF: %d; the kernel needs CONFIG_BPF_JIT and CONFIG_DEBUG_INFO_BTF_MODULES\n",
+		pr_err("cannot register with BPF: %d; was this module built for another build of this kernel? Build it again with the headers of this one (dkms build --force); the kernel needs CONFIG_BPF_JIT and CONFIG_DEBUG_INFO_BTF_MODULES\n",
 		       err);
 		goto exit_device;
 	}
