@@ -18,6 +18,8 @@ DESTDIR	?=
 LAB	?= stock
 # Only these tests: <collection>[:test].
 T	?=
+# none: packages that are missing are not installed, for those who build packages.
+SETUP	?=
 # 1: debug kernel: with kmemleak.
 LEAKS	?=
 # No output directory of a calling make is meant by make's own variables.
@@ -37,7 +39,7 @@ KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
 .DEFAULT_GOAL := all
 .PHONY: all build module bpf userlib ctl tools examples selftests setup setup-build demo check lab kernel \
 	bench bench-list bench-profile \
-	clean help checkpatch sparse install modules_install uninstall
+	clean help checkpatch sparse install install-parts modules_install uninstall dist dkms-install dkms-remove
 
 ## all: everything, for the running kernel or KDIR=DIR (default)
 all: setup-build
@@ -50,7 +52,7 @@ setup:
 
 # Building for the running kernel needs nothing of the lab.
 setup-build:
-	@$(LAB_DIR)/setup build
+	@$(if $(filter none,$(SETUP)),,$(LAB_DIR)/setup build)
 
 # A goal named alone does its own set-up; inside `make build` it is done already.
 ifeq ($(filter build,$(MAKECMDGOALS)),)
@@ -144,9 +146,13 @@ sparse:
 	@$(MAKE) -C selftests/testnic/driver check O=$(O)/sparse KDIR=$(LAB_KERNEL)/build JOBS=$(JOBS) \
 		KBUILD_FLAGS="C=2 W=1"
 
-## install: tools, library, headers, man pages, transports [PREFIX=/usr/local] [DESTDIR=]
+## install: tools, library, headers, man pages, completion, udev rule, transports [PREFIX=/usr/local] [DESTDIR=]
 install: setup-build
 	@$(MAKE) -j$(JOBS) bpf userlib ctl tools
+	@$(MAKE) install-parts
+
+# What the goals before this have built.
+install-parts:
 	@$(MAKE) -C userlib install O=$(O) LIBBPF=$(LIBBPF) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
 	@$(MAKE) -C ctl install O=$(O) LIBBPF=$(LIBBPF) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
 	@$(MAKE) -C tools install O=$(O) PREFIX=$(PREFIX) MANDIR=$(MANDIR) DESTDIR=$(DESTDIR)
@@ -156,6 +162,28 @@ install: setup-build
 ## modules_install: etran.ko -> /lib/modules/<release>/updates [KDIR=] [DESTDIR=]
 modules_install: module
 	@$(MAKE) -C module install O=$(O) KDIR=$(KDIR) JOBS=$(JOBS) DESTDIR=$(DESTDIR)
+
+## dkms-install: etran.ko by DKMS, for this kernel and those to come [KVER=release]
+dkms-install:
+	@$(LAB_DIR)/setup dkms
+	@$(TOP)/module/dkms install $(VERSION) $(KVER)
+
+## dkms-remove: takes it away again
+dkms-remove:
+	@$(TOP)/module/dkms remove $(VERSION)
+
+# The files of the working tree that git knows, or all of an unpacked release. Two runs give the same bytes.
+DIST	:= etran-$(VERSION)
+## dist: the release's tar archive -> build/etran-VERSION.tar.gz
+dist:
+	@mkdir -p $(O)
+	@cd $(TOP) && { git ls-files -z 2>/dev/null || \
+		find . -path ./build -prune -o ! -type d -printf '%P\0'; } > $(O)/$(DIST).files && \
+	tar -cf $(O)/$(DIST).tar --null --no-recursion --sort=name --owner=0 --group=0 --numeric-owner \
+		--mtime=@$$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile) \
+		--transform 's,^,$(DIST)/,' -T $(O)/$(DIST).files && \
+	gzip -9nf $(O)/$(DIST).tar && rm $(O)/$(DIST).files
+	@echo $(O)/$(DIST).tar.gz
 
 # What install would install, wherever the parts' Makefiles put it.
 ## uninstall: removes what install installed [PREFIX=] [DESTDIR=]
