@@ -137,11 +137,43 @@ else
 	ctl -j check
 	json "check is JSON" '.ready == false and any(.checks[]; .check == "module" and
 		.verdict == "fail" and (.cure | length > 0))'
+	json "check tells which kernel this is" "any(.checks[]; .check == \"kernel\" and .verdict == \"ok\" and
+		(.text | startswith(\"Linux $(uname -r) ($(uname -v)), \")))"
 	hook_verdict
 	json "without the module: check tells of the AF_XDP hook" "any(.checks[]; .check == \"direct mode\" and $HOOK)"
 	ctl version
 	expect "without the module: version" 0 "not loaded"
 	if [ "$(id -u)" = 0 ]; then
+		# What of the module is installed: another directory of the kernel's modules, as this tool sees it.
+		modules=$(readlink -f "/lib/modules/$(uname -r)")
+		mkdir "$WORK/modules" "$WORK/dkms"
+		missing()
+		{
+			unshare -m sh -c 'mount --bind "$0" "$1" && { [ -z "$2" ] || mount --bind "$2" /var/lib; } &&
+				shift 2 && exec "$@"' "$WORK/modules" "$modules" "$@" >"$WORK/out" 2>"$WORK/err"
+			took $? "etranctl, with other modules installed"
+		}
+		module_says()
+		{
+			json "$1" "any(.checks[]; .check == \"module\" and .verdict == \"fail\" and (.cure | test(\"$2\")))"
+		}
+		missing "" "$CTL" -j check
+		module_says "neither module nor headers: both are to be installed" \
+			"^apt-get install linux-headers-$(uname -r | sed 's/[+.]/./g') etran-dkms; then modprobe etran"
+		mkdir "$WORK/modules/build" "$WORK/dkms/dkms" "$WORK/dkms/dkms/etran"
+		missing "$WORK/dkms" "$CTL" -j check
+		module_says "DKMS has it, but no headers" "^apt-get install linux-headers-[^ ]*; then"
+		touch "$WORK/modules/build/.config"
+		missing "$WORK/dkms" "$CTL" -j check
+		module_says "DKMS has it and did not build it" "^dkms autoinstall "
+		missing "" "$CTL" -j check
+		module_says "headers, but no source" "^apt-get install etran-dkms, or make dkms-install"
+		echo "updates/dkms/etran.ko.xz:" >"$WORK/modules/modules.dep"
+		missing "" "$CTL" -j check
+		module_says "it is installed" "^load it: modprobe etran"
+		missing "" "$CTL" list
+		expect "another command says the same" 3 "module is not loaded; load it: modprobe"
+
 		# A kernel of another age, as far as it can be told from outside: its type information
 		# is exchanged for one that knows no struct_ops of modules, and for none.
 		mkdir "$WORK/btf"
