@@ -122,6 +122,7 @@ void log_print_verifier(int lines);
 /* ---- kernel.c ------------------------------------------------------------------------------ */
 
 enum kernel_need {
+	KERNEL_RELEASE,
 	KERNEL_BTF,
 	KERNEL_STRUCT_OPS,
 	KERNEL_JIT,
@@ -154,6 +155,11 @@ int kernel_open(int *fd);
 /* Names the capabilities among @caps (a bit mask of CAP_*) that are missing; "" if none is. */
 const char *caps_missing(uint64_t caps);
 int caps_need(const char *what, uint64_t caps);		/* an exit status */
+
+/* ---- installed.c --------------------------------------------------------------------------- */
+
+/* The module is not loaded: what there is of it for this kernel, and the next step. */
+void module_missing(struct kernel_check *res);
 
 /* ---- device.c: /dev/etran ------------------------------------------------------------------ */
 

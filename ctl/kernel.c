@@ -34,6 +34,7 @@
 const char *kernel_need_name(enum kernel_need need)
 {
 	static const char * const name[KERNEL_NEEDS] = {
+		[KERNEL_RELEASE] = "kernel",
 		[KERNEL_BTF] = "kernel BTF",
 		[KERNEL_STRUCT_OPS] = "module struct_ops",
 		[KERNEL_JIT] = "BPF JIT",
@@ -194,6 +195,25 @@ void kernel_check_direct(struct kernel_check *res)
 		close(fd);
 }
 
+/* Which kernel, and which of the patches of module/patches it has: for whoever reads a report. */
+static void check_release(struct kernel_check *res)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname u;
+	bool ops, hook;
+
+	uname(&u);
+	sscanf(u.release, "%u.%u", &major, &minor);
+	/* Mainline has struct_ops of modules from 6.9 on. */
+	ops = (major < 6 || (major == 6 && minor < 9)) && has_module_struct_ops();
+	hook = has_hook();
+	res->ok = true;
+	snprintf(res->text, sizeof(res->text), "Linux %s (%s), %s", u.release, u.version,
+		 ops && hook ? "patched for struct_ops of modules and AF_XDP's hook" :
+		 ops ? "patched for struct_ops of modules" :
+		 hook ? "patched for AF_XDP's hook" : "without patches of etran");
+}
+
 void kernel_check(enum kernel_need need, struct kernel_check *res)
 {
 	struct utsname u;
@@ -201,6 +221,9 @@ void kernel_check(enum kernel_need need, struct kernel_check *res)
 
 	memset(res, 0, sizeof(*res));
 	switch (need) {
+	case KERNEL_RELEASE:
+		check_release(res);
+		break;
 	case KERNEL_BTF:
 		result(res, exists(VMLINUX_BTF), exists(VMLINUX_BTF) ?
 		       "the kernel has type information (" VMLINUX_BTF ")" :
@@ -230,9 +253,11 @@ void kernel_check(enum kernel_need need, struct kernel_check *res)
 			close(fd);
 		break;
 	case KERNEL_MODULE:
-		result(res, exists("/sys/module/etran"), exists("/sys/module/etran") ?
-		       "the etran module is loaded" : "the etran module is not loaded",
-		       "load it: modprobe etran (or insmod etran.ko)");
+		res->ok = exists("/sys/module/etran");
+		if (res->ok)
+			snprintf(res->text, sizeof(res->text), "the etran module is loaded");
+		else
+			module_missing(res);
 		break;
 	case KERNEL_MODULE_BTF:
 		result(res, exists(MODULE_BTF), exists(MODULE_BTF) ?
