@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# The patch series: well-formed, each with a message; module/patches/apply on the files of Debian's 6.12 that its
+# series changes (see prepare), and, where KSRC_66 names a tree of 6.6, on those of that one.
+
+. "$(dirname -- "$0")/lib.sh"
+PATCHES=$ETRAN_TOP/module/patches
+APPLY=$PATCHES/apply
+
+trap 'rm -rf "$W"' EXIT
+
+# well_formed FILE: a mail with a message that git am takes, and a patch whose hunks have the lines that they say
+well_formed()
+{
+	sed -n 1p "$1" | grep -qE '^From [0-9a-f]{40} ' &&
+		grep -qE '^Subject: \[PATCH\] [a-z]+: ' "$1" &&
+		grep -q '^Signed-off-by: ' "$1" &&
+		[ "$(sed '1,/^$/d; /^---$/,$d' "$1" | wc -w)" -gt 50 ] &&
+		git apply --numstat "$1" | grep -q .
+}
+
+# mainline FILE: it says what makes it unnecessary
+mainline()
+{
+	grep -qE '^Not needed from Linux [0-9.]+ on, commits? [0-9a-f]{12}|No mainline commit makes it unnecessary' \
+		<(sed '/^---$/,$d' "$1")
+}
+
+# tree FROM: a copy in $W/tree of what apply wants to see
+tree()
+{
+	rm -rf "$W/tree"
+	cp -r "$1" "$W/tree"
+	(cd "$W/tree" && find . -type f | sort | xargs sha256sum) > "$W/before"
+}
+
+unchanged()
+{
+	(cd "$W/tree" && find . -type f | sort | xargs sha256sum) | diff "$W/before" -
+}
+
+# whole SERIES: apply on the tree; 10 tests
+whole()
+{
+	local f
+
+	ok "$1: is not there at first" fails 1 "does not have the series $1" "$APPLY" --check "$W/tree"
+	ok "$1: undoing what is not there" fails 1 "nothing was changed" "$APPLY" --undo "$W/tree"
+	ok "$1: changed nothing" unchanged
+	ok "$1: fits" fails 0 "has the series $1 now" "$APPLY" "$W/tree"
+	ok "$1: is there" fails 0 "has the series $1, " "$APPLY" --check "$W/tree"
+	ok "$1: a second time does nothing" fails 0 "already" "$APPLY" "$W/tree"
+	ok "$1: is undone" fails 0 "without the series $1 again" "$APPLY" --undo "$W/tree"
+	ok "$1: without a trace" unchanged
+	f=$(sed -n 's,^--- a/,,p' "$PATCHES/$1"/*.patch | tail -n 1)
+	sed -i 's/$/ /' "$W/tree/$f"
+	(cd "$W/tree" && find . -type f | sort | xargs sha256sum) > "$W/before"
+	ok "$1: a tree that it does not fit is told" fails 1 "$1/0.*does not fit " "$APPLY" "$W/tree"
+	ok "$1: and left alone" unchanged
+}
+
+series=("$PATCHES"/*/*.patch)
+series_66=("$PATCHES"/6.6/*.patch)
+KSRC_66=$([ -d "$PREPARED/linux-6.6" ] && echo 10)
+tap_plan $((${#series[@]} + ${#series_66[@]} + 10 + ${KSRC_66:-0} + 5))
+
+for p in "${series[@]}"; do
+	ok "${p#"$PATCHES/"} is well-formed" well_formed "$p"
+done
+for p in "${series_66[@]}"; do
+	ok "${p#"$PATCHES/"} says what makes it unnecessary" mainline "$p"
+done
+tree "$PREPARED/linux-6.12"
+whole 6.12
+if [ -n "$KSRC_66" ]; then
+	tree "$PREPARED/linux-6.6"
+	whole 6.6
+fi
+
+rm -rf "$W/tree"
+mkdir "$W/tree"
+ok "no kernel source tree" fails 1 "no kernel source tree" "$APPLY" "$W/tree"
+touch "$W/tree/Kbuild"
+printf 'VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 9\nEXTRAVERSION =\n' > "$W/tree/Makefile"
+ok "a version that there is no series for" fails 1 "no series for Linux 6.1.9, only for 6.12 6.6" "$APPLY" "$W/tree"
+ok "usage" fails 2 "^usage: " "$APPLY"
+printf 'CONFIG_%s=y\n' NET INET IPV6 BPF_SYSCALL BPF_JIT DEBUG_INFO_BTF MODULES > "$W/tree/.config"
+ok "options that are missing are named, with the command that sets them" \
+	fails 1 "scripts/config -e XDP_SOCKETS -e DEBUG_INFO_BTF_MODULES && make olddefconfig" "$APPLY" --config "$W/tree"
+printf 'CONFIG_%s=y\n' XDP_SOCKETS DEBUG_INFO_BTF_MODULES >> "$W/tree/.config"
+ok "none is missing" fails 0 "has all that etran needs" "$APPLY" --config "$W/tree"
+tap_end
