@@ -319,7 +319,8 @@ static long endpoint_wait(struct etran_ep *ep, struct etran_wait __user *arg)
 	etran_channel_put(ch);
 	if (!left && copy_to_user(arg, &w, sizeof(w)))
 		return -EFAULT;
-	return left == -ERESTARTSYS ? -EINTR : left;
+	/* As poll(): a signal without handler, which another thread's child may cause, is not told. */
+	return left == -ERESTARTSYS ? -ERESTARTNOHAND : left;
 }
 
 /* For how many descriptors one call stays in the kernel. */
@@ -385,7 +386,7 @@ static long endpoint_wait_rx(struct etran_ep *ep, struct etran_wait_rx __user *a
 		return -ENODEV;
 	if (left > 0)
 		return 0;
-	return left ? -EINTR : -EAGAIN;
+	return left ? -ERESTARTNOHAND : -EAGAIN;
 }
 
 static long endpoint_wake(struct etran_ep *ep)
