@@ -43,7 +43,7 @@ struct peer {
 
 /**
  * struct peer_set - peers whose hashes are equal
- * @lock: guards all; but @link and @cutoffs are also read without, as a wrong priority does little harm
+ * @lock: guards all; but a look may do without, as a wrong priority does little harm
  * @next: the one that makes room next
  * @way: peers
  */

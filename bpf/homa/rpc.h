@@ -80,7 +80,7 @@ struct range {
  * @armed_ns: when @timer will go off, 0 for not at all
  * @timer_epoch: timer_epoch + 1 when @timer was told what to call; 0: never. Its creator's.
  * @slot: number of the slot. Does not change.
- * @key: its key; see rpc_is()
+ * @key: its key; see rpc_is(). Its creator writes it while the slot is dead, and nobody else ever.
  * @endpoint: the application's endpoint
  * @local: address at this host; none: the one that the route prefers
  * @state: enum rpc_state

@@ -92,45 +92,22 @@ struct rule {
 
 FIXTURE(conformance)
 {
-	struct wire w;
-	int fd;
-	int server;
-	uint16_t port;
+	WIRE_MEMBERS;
 	uint16_t sport;
 	uint16_t dport;
 	uint64_t id;
 	uint64_t next;
 	uint8_t *buf;
 	uint8_t *in;
-	struct packet p;
 };
 
-FIXTURE_VARIANT(conformance)
-{
-	int family;
-};
-
-FIXTURE_VARIANT_ADD(conformance, ipv4)
-{
-	.family = AF_INET,
-};
-
-FIXTURE_VARIANT_ADD(conformance, ipv6)
-{
-	.family = AF_INET6,
-};
+WIRE_FAMILIES(conformance);
 
 FIXTURE_SETUP(conformance)
 {
 	homa_family = variant->family;
-	ASSERT_EQ(0, wire_open(&self->w));
+	WIRE_SETUP(HERE);
 	self->w.cutoffs = true;
-	self->server = sock_on(HOST_A, HERE);
-	ASSERT_LE(0, self->server);
-	self->fd = sock_on(HOST_A, 0);
-	ASSERT_LE(0, self->fd);
-	self->port = sock_port(self->fd);
-	ASSERT_NE(0, self->port);
 	self->buf = malloc(HOMA_MAX_MESSAGE_LENGTH);
 	self->in = malloc(HOMA_MAX_MESSAGE_LENGTH);
 	ASSERT_TRUE(self->buf && self->in);
@@ -141,12 +118,7 @@ FIXTURE_SETUP(conformance)
 
 FIXTURE_TEARDOWN(conformance)
 {
-	homa_close(self->fd);
-	homa_close(self->server);
-	EXPECT_TRUE(!idle(20)) TH_LOG("left: %s", idle(0));
-	EXPECT_EQ(0, homa_counter("frame_stale"));
-	EXPECT_EQ(0, counter("bad_verdict"));
-	close(self->w.fd);
+	WIRE_TEARDOWN();
 }
 
 /* Bytes [offset, offset + n) of a message of @len bytes, with all fields set. */

@@ -16,23 +16,13 @@
 
 FIXTURE(live)
 {
-	struct wire w;
-	int fd;
-	int server;
-	uint16_t port;
-	struct packet p;
+	WIRE_MEMBERS;
 	uint8_t *buf;
 };
 
 FIXTURE_SETUP(live)
 {
-	ASSERT_EQ(0, wire_open(&self->w));
-	self->server = sock_on(HOST_A, HERE);
-	ASSERT_LE(0, self->server);
-	self->fd = sock_on(HOST_A, 0);
-	ASSERT_LE(0, self->fd);
-	self->port = sock_port(self->fd);
-	ASSERT_NE(0, self->port);
+	WIRE_SETUP(HERE);
 	self->buf = calloc(1, HOMA_MAX_MESSAGE_LENGTH);
 	ASSERT_NE(NULL, self->buf);
 }
@@ -59,10 +49,7 @@ static void defaults(struct __test_metadata *_metadata)
 FIXTURE_TEARDOWN(live)
 {
 	defaults(_metadata);
-	homa_close(self->fd);
-	homa_close(self->server);
-	EXPECT_TRUE(!idle(20)) TH_LOG("left: %s", idle(0));
-	close(self->w.fd);
+	WIRE_TEARDOWN();
 }
 
 /* Bytes of DATA that are sent of a request of @len without a GRANT. Then it gets all, and its answer. */

@@ -9,24 +9,14 @@
 
 FIXTURE(show)
 {
-	struct wire w;
-	int fd;
-	int server;
-	uint16_t port;
-	struct packet p;
+	WIRE_MEMBERS;
 	uint8_t *buf;
 	uint64_t start;
 };
 
 FIXTURE_SETUP(show)
 {
-	ASSERT_EQ(0, wire_open(&self->w));
-	self->server = sock_on(HOST_A, HERE);
-	ASSERT_LE(0, self->server);
-	self->fd = sock_on(HOST_A, 0);
-	ASSERT_LE(0, self->fd);
-	self->port = sock_port(self->fd);
-	ASSERT_NE(0, self->port);
+	WIRE_SETUP(HERE);
 	self->buf = calloc(1, HOMA_MAX_MESSAGE_LENGTH);
 	ASSERT_NE(NULL, self->buf);
 	self->start = now_ms();
@@ -34,10 +24,7 @@ FIXTURE_SETUP(show)
 
 FIXTURE_TEARDOWN(show)
 {
-	homa_close(self->fd);
-	homa_close(self->server);
-	EXPECT_TRUE(!idle(20)) TH_LOG("left: %s", idle(0));
-	close(self->w.fd);
+	WIRE_TEARDOWN();
 }
 
 /* Is the jq filter true of the answer to "rpc homa" with these options? */

@@ -14,50 +14,23 @@
 
 FIXTURE(wire)
 {
-	struct wire w;
-	int fd;
-	int server;
-	uint16_t port;
+	WIRE_MEMBERS;
 	uint8_t *buf;
-	struct packet p;
 };
 
-FIXTURE_VARIANT(wire)
-{
-	int family;
-};
-
-FIXTURE_VARIANT_ADD(wire, ipv4)
-{
-	.family = AF_INET,
-};
-
-FIXTURE_VARIANT_ADD(wire, ipv6)
-{
-	.family = AF_INET6,
-};
+WIRE_FAMILIES(wire);
 
 FIXTURE_SETUP(wire)
 {
 	homa_family = variant->family;
-	ASSERT_EQ(0, wire_open(&self->w));
-	self->server = sock_on(HOST_A, HERE);
-	ASSERT_LE(0, self->server);
-	self->fd = sock_on(HOST_A, 0);
-	ASSERT_LE(0, self->fd);
-	self->port = sock_port(self->fd);
-	ASSERT_NE(0, self->port);
+	WIRE_SETUP(HERE);
 	self->buf = malloc(HOMA_MAX_MESSAGE_LENGTH);
 	ASSERT_NE(NULL, self->buf);
 }
 
 FIXTURE_TEARDOWN(wire)
 {
-	homa_close(self->fd);
-	homa_close(self->server);
-	EXPECT_TRUE(!idle(20)) TH_LOG("left: %s", idle(0));
-	EXPECT_EQ(0, homa_counter("frame_stale"));
-	close(self->w.fd);
+	WIRE_TEARDOWN();
 }
 
 /* The next packet is DATA, and this; @first: no answer to a RESEND. */

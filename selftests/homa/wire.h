@@ -345,4 +345,40 @@ static inline size_t wire_payload(const struct packet *p)
 	return p->behind - sizeof(p->data);
 }
 
+/*
+ * What fixtures have of this: the wire, a server of ours, a client and its port, room for a packet. What they have
+ * besides is made behind WIRE_SETUP() and looked at before WIRE_TEARDOWN().
+ */
+#define WIRE_MEMBERS							\
+	struct wire w;							\
+	int fd;								\
+	int server;							\
+	uint16_t port;							\
+	struct packet p
+
+#define WIRE_SETUP(here) do {						\
+	ASSERT_EQ(0, wire_open(&self->w));				\
+	self->server = sock_on(HOST_A, here);				\
+	ASSERT_LE(0, self->server);					\
+	self->fd = sock_on(HOST_A, 0);					\
+	ASSERT_LE(0, self->fd);						\
+	self->port = sock_port(self->fd);				\
+	ASSERT_NE(0, self->port);					\
+} while (0)
+
+#define WIRE_TEARDOWN() do {						\
+	homa_close(self->fd);						\
+	homa_close(self->server);					\
+	EXPECT_TRUE(!idle(20)) TH_LOG("left: %s", idle(0));		\
+	EXPECT_EQ(0, homa_counter("frame_stale"));			\
+	EXPECT_EQ(0, counter("bad_verdict"));				\
+	close(self->w.fd);						\
+} while (0)
+
+/* Tests that are run over both, with homa_family = variant->family. */
+#define WIRE_FAMILIES(fixture)						\
+	FIXTURE_VARIANT(fixture) { int family; };			\
+	FIXTURE_VARIANT_ADD(fixture, ipv4) { .family = AF_INET };	\
+	FIXTURE_VARIANT_ADD(fixture, ipv6) { .family = AF_INET6 }
+
 #endif /* WIRE_H */

@@ -18,39 +18,16 @@
 
 FIXTURE(acks)
 {
-	struct wire w;
-	int fd;
-	int server;
-	uint16_t port;
+	WIRE_MEMBERS;
 	uint8_t *buf;
-	struct packet p;
 };
 
-FIXTURE_VARIANT(acks)
-{
-	int family;
-};
-
-FIXTURE_VARIANT_ADD(acks, ipv4)
-{
-	.family = AF_INET,
-};
-
-FIXTURE_VARIANT_ADD(acks, ipv6)
-{
-	.family = AF_INET6,
-};
+WIRE_FAMILIES(acks);
 
 FIXTURE_SETUP(acks)
 {
 	homa_family = variant->family;
-	ASSERT_EQ(0, wire_open(&self->w));
-	self->server = sock_on(HOST_A, HERE);
-	ASSERT_LE(0, self->server);
-	self->fd = sock_on(HOST_A, 0);
-	ASSERT_LE(0, self->fd);
-	self->port = sock_port(self->fd);
-	ASSERT_NE(0, self->port);
+	WIRE_SETUP(HERE);
 	self->buf = calloc(1, HOMA_MAX_MESSAGE_LENGTH);
 	ASSERT_NE(NULL, self->buf);
 	/* What the test before left waiting. */
@@ -60,11 +37,8 @@ FIXTURE_SETUP(acks)
 
 FIXTURE_TEARDOWN(acks)
 {
-	homa_close(self->fd);
-	homa_close(self->server);
-	EXPECT_TRUE(!idle(20)) TH_LOG("left: %s", idle(0));
 	free(self->buf);
-	close(self->w.fd);
+	WIRE_TEARDOWN();
 }
 
 /* A request from @fd. What its only packet acknowledges: *@acked and *@port. */

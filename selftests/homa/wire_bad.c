@@ -13,35 +13,20 @@
 
 FIXTURE(bad)
 {
-	struct wire w;
-	int fd;
-	int server;
-	uint16_t port;
-	struct packet p;
+	WIRE_MEMBERS;
 	uint8_t buf[20000];
 	uint8_t in[20000];
 };
 
 FIXTURE_SETUP(bad)
 {
-	ASSERT_EQ(0, wire_open(&self->w));
-	self->server = sock_on(HOST_A, HERE);
-	ASSERT_LE(0, self->server);
-	self->fd = sock_on(HOST_A, 0);
-	ASSERT_LE(0, self->fd);
-	self->port = sock_port(self->fd);
-	ASSERT_NE(0, self->port);
+	WIRE_SETUP(HERE);
 	fill(self->buf, sizeof(self->buf), 1);
 }
 
 FIXTURE_TEARDOWN(bad)
 {
-	homa_close(self->fd);
-	homa_close(self->server);
-	EXPECT_TRUE(!idle(20)) TH_LOG("left: %s", idle(0));
-	EXPECT_EQ(0, homa_counter("frame_stale"));
-	EXPECT_EQ(0, counter("bad_verdict"));
-	close(self->w.fd);
+	WIRE_TEARDOWN();
 }
 
 static ssize_t take(FIXTURE_DATA(bad) *self, struct sockaddr_in *from, uint64_t *id)

@@ -9,30 +9,17 @@
 
 FIXTURE(priorities)
 {
-	struct wire w;
-	int fd;
-	int server;
-	uint16_t port;
-	struct packet p;
+	WIRE_MEMBERS;
 };
 
 FIXTURE_SETUP(priorities)
 {
-	ASSERT_EQ(0, wire_open(&self->w));
-	self->server = sock_on(HOST_A, HERE);
-	ASSERT_LE(0, self->server);
-	self->fd = sock_on(HOST_A, 0);
-	ASSERT_LE(0, self->fd);
-	self->port = sock_port(self->fd);
-	ASSERT_NE(0, self->port);
+	WIRE_SETUP(HERE);
 }
 
 FIXTURE_TEARDOWN(priorities)
 {
-	homa_close(self->fd);
-	homa_close(self->server);
-	EXPECT_TRUE(!idle(20)) TH_LOG("left: %s", idle(0));
-	close(self->w.fd);
+	WIRE_TEARDOWN();
 }
 
 /* DATA and control packets: what the map says of their priority. */

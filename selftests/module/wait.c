@@ -253,6 +253,22 @@ TEST_F(wait, wake_ends_it_and_is_not_forgotten)
 	EXPECT_EQ(0, et_counter(ETRAN_COUNTERS_ENDPOINT, self->y.id, "delivered"));
 }
 
+/* As of poll(). Other threads' children cause such signals, too. */
+TEST_F(wait, a_signal_without_handler_does_not_interrupt)
+{
+	int status;
+
+	ASSERT_EQ(0, sleeper(self, 0));
+	ASSERT_EQ(0, kill(self->sleeper, SIGSTOP));
+	ASSERT_EQ(self->sleeper, waitpid(self->sleeper, &status, WUNTRACED));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	ASSERT_EQ(0, kill(self->sleeper, SIGCONT));
+	ASSERT_TRUE(et_wait_for(asleep(self->sleeper)));
+	EXPECT_EQ(0, waitpid(self->sleeper, &status, WNOHANG));
+	ASSERT_EQ(0, send_one(self));
+	EXPECT_EQ(0, woken(self));
+}
+
 TEST_F(wait, a_signal_interrupts)
 {
 	ASSERT_EQ(0, sleeper(self, 0));

@@ -396,7 +396,8 @@ struct etran_endpoint_bind {
  * @released: in: the value of struct etran_status.released that was seen; out: the new one
  * @timeout_ms: in: give up after this; -1 waits for ever
  *
- * Sleeps until the transport has given frames back. Errors: EAGAIN (timeout), EINTR, ENODEV
+ * Sleeps until the transport has given frames back. A signal without handler is not told, and has the
+ * timeout begin again. Errors: EAGAIN (timeout), EINTR, ENODEV
  * (nothing will be given back: see struct etran_status.flags).
  */
 struct etran_wait {
@@ -419,7 +420,7 @@ struct etran_wait {
  * Sleeps until something was delivered to the AF_XDP socket, whichever endpoint of it that is for;
  * until ETRAN_IOC_READY or ETRAN_IOC_WAKE. Costs less than poll(), and looks at no ring: whoever
  * takes records from it must read @delivered first. Errors: EAGAIN (timeout; nothing was there and
- * the endpoint's descriptor has O_NONBLOCK), EINTR, ENODEV (nothing will come any more: see struct
+ * the endpoint's descriptor has O_NONBLOCK), EINTR (as of struct etran_wait), ENODEV (nothing will come any more: see struct
  * etran_status.flags; a device that is being removed says so here first), EOPNOTSUPP (direct mode),
  * EINVAL, EFAULT.
  */
