@@ -129,7 +129,9 @@ nothing_left()
 # server_start COMMAND...
 server_start()
 {
-	ip netns exec $HOST_B "$@" >"$W/server" 2>&1 &
+	# Here, not behind the fork: ready() must not see what the server before said.
+	: >"$W/server"
+	ip netns exec $HOST_B "$@" >>"$W/server" 2>&1 &
 	SERVER=$!
 }
 
