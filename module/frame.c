@@ -47,6 +47,12 @@ static u64 make_handle(const struct etran_channel *ch, u32 chunk, u32 tag)
 	       (u64)ch->id << CHUNK_BITS | chunk;
 }
 
+/* The generation in it, as it stands in a tag. */
+static u32 gen_of(u64 handle)
+{
+	return (u32)(handle >> (CHUNK_BITS + CHANNEL_BITS)) << ETRAN_FRAME_GEN_SHIFT;
+}
+
 static u32 state_of(u32 tag)
 {
 	return tag & ETRAN_FRAME_STATE;
@@ -438,7 +444,7 @@ int etran_frame_send(struct etran_transport *t, u64 handle, u64 departure_ns, bo
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
-	u32 tag, gen;
+	u32 tag;
 	int err;
 
 	if (etran_timed_far(departure_ns))
@@ -458,13 +464,13 @@ int etran_frame_send(struct etran_transport *t, u64 handle, u64 departure_ns, bo
 	err = -ENODATA;
 	if (ch->mode == ETRAN_DIRECT ? !f->hdr_len : !f->page)
 		goto back;
-	gen = READ_ONCE(f->tag) & -ETRAN_FRAME_GEN;
 	if (!keep)
 		unkeep(f);
 	err = etran_timed_add(&f->timed, departure_ns, ch, f);
 	if (!err)
 		return 0;
-	rekeep(f, gen);
+	/* Not of the generation that it has by now: who released it meanwhile has raised that. */
+	rekeep(f, gen_of(handle));
 	err = -ENOBUFS;
 back:
 	etran_frame_left(ch, f, false, 0);
