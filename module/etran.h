@@ -829,7 +829,7 @@ int etran_wheel_init(void);
 void etran_wheel_exit(void);
 int etran_timed_add(struct etran_timed *t, u64 departure_ns, struct etran_channel *ch,
 		    struct etran_frame *f);
-void etran_timed_cancel(struct etran_channel *ch, struct etran_frame *f);
+void etran_timed_cancel(struct etran_channel *ch, struct etran_frame *f, u32 tag);
 int etran_timed_release(int cpu, struct etran_xmit *x, int budget);
 bool etran_timed_more(int cpu);
 bool etran_timed_far(u64 departure_ns);

@@ -256,7 +256,7 @@ static bool end_anywhere(struct etran_channel *ch, struct etran_frame *f, u32 ta
 			etran_queue_remove(f, make_handle(ch, chunk_of(ch, f), tag));
 			continue;
 		case ETRAN_FRAME_TIMED:
-			etran_timed_cancel(ch, f);
+			etran_timed_cancel(ch, f, tag);
 			continue;
 		case ETRAN_FRAME_LEAVING:
 			/* Whoever sends it ends it; its handle is stale from here on. */

@@ -310,21 +310,23 @@ static void take_out(struct wheel *w, struct etran_timed *t)
  * etran_timed_cancel - take a TIMED frame out of the wheel that it waits in
  * @ch: its channel
  * @f: the frame; it may wait no more
+ * @tag: as the caller saw it, TIMED
  *
- * Its bit in the map may stay: the slot is found empty. Context: RCU read side, bottom halves
- * off. The caller looks at the frame again.
+ * Its bit in the map may stay: the slot is found empty. The entry may be another frame by now, that
+ * waits as well: nobody would end what was taken out in vain, so the generation is compared where it
+ * cannot change. Context: RCU read side, bottom halves off. The caller looks at the frame again.
  */
-void etran_timed_cancel(struct etran_channel *ch, struct etran_frame *f)
+void etran_timed_cancel(struct etran_channel *ch, struct etran_frame *f, u32 tag)
 {
-	struct wheel *w;
+	const u32 what = -ETRAN_FRAME_GEN | ETRAN_FRAME_STATE;
 	u16 cpu = READ_ONCE(f->timed.wheel);
+	struct wheel *w;
 
 	if (cpu >= nr_cpu_ids || !cpu_possible(cpu))
 		return;
 	w = per_cpu_ptr(&wheels, cpu);
 	spin_lock(&w->lock);
-	if ((READ_ONCE(f->tag) & ETRAN_FRAME_STATE) == ETRAN_FRAME_TIMED &&
-	    READ_ONCE(f->timed.wheel) == cpu) {
+	if (!((READ_ONCE(f->tag) ^ tag) & what) && READ_ONCE(f->timed.wheel) == cpu) {
 		take_out(w, &f->timed);
 		etran_frame_due(ch, f, true);
 		atomic_dec(&ch->timed);
