@@ -181,7 +181,9 @@ struct etran_transport {
  * @backlog_len: how many
  * @retries: how often in a row it took none
  * @retry: tries again
- * @stopped: channels whose egress is to be called when there is room
+ * @stopped: channels whose egress is to be called when there is room, the latest first
+ * @turn: those of them whose turn it is, the first first; the retry timer's
+ * @turn_end: the last one of these
  */
 struct etran_link {
 	struct net_device *dev;
@@ -203,6 +205,8 @@ struct etran_link {
 	u32 retries;
 	struct hrtimer retry;
 	struct llist_head stopped;
+	struct llist_node *turn;
+	struct llist_node *turn_end;
 };
 
 /*

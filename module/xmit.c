@@ -215,14 +215,43 @@ static int lower_xmit(struct net_device *lower, int n, struct xdp_frame **frames
 	return sent;
 }
 
-/* Those that stopped for the backlog go on. */
+/* Those that stopped for the backlog get behind those whose turn it is. Context: the retry timer, or it is off. */
+static void queue_stopped(struct etran_link *link)
+{
+	struct llist_node *last = llist_del_all(&link->stopped), *first = llist_reverse_order(last);
+
+	if (!first)
+		return;
+	if (link->turn)
+		link->turn_end->next = first;
+	else
+		link->turn = first;
+	link->turn_end = last;
+}
+
+/* The next one, which may stop again: behind the others, then. */
+static struct etran_channel *next_turn(struct etran_link *link)
+{
+	struct etran_channel *ch;
+
+	if (!link->turn)
+		return NULL;
+	ch = llist_entry(link->turn, struct etran_channel, stopped_node);
+	link->turn = link->turn->next;
+	clear_bit(0, &ch->stopped);
+	return ch;
+}
+
+/*
+ * Those that stopped for the backlog go on, as long as there is room; the others keep their places. (Rejected:
+ * to call all. Who has no luck stops again, behind those that have just filled the backlog.)
+ */
 static void restart(struct etran_link *link)
 {
-	struct llist_node *list = llist_reverse_order(llist_del_all(&link->stopped));
-	struct etran_channel *ch, *next;
+	struct etran_channel *ch;
 
-	llist_for_each_entry_safe(ch, next, list, stopped_node) {
-		clear_bit(0, &ch->stopped);
+	queue_stopped(link);
+	while (!etran_link_full(link) && (ch = next_turn(link))) {
 		if (etran_channel_dead(ch))
 			;
 		else if (ch->direct)
@@ -340,17 +369,14 @@ void etran_link_purge(struct etran_link *link, struct etran_transport *t)
  */
 void etran_link_drain(struct etran_link *link)
 {
-	struct etran_channel *ch, *next;
-	struct llist_node *list;
+	struct etran_channel *ch;
 
 	hrtimer_cancel(&link->retry);
 	rcu_read_lock();
 	etran_link_purge(link, NULL);
-	list = llist_del_all(&link->stopped);
-	llist_for_each_entry_safe(ch, next, list, stopped_node) {
-		clear_bit(0, &ch->stopped);
+	queue_stopped(link);
+	while ((ch = next_turn(link)))
 		etran_channel_put(ch);
-	}
 	rcu_read_unlock();
 }
 

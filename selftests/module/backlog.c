@@ -262,6 +262,43 @@ TEST_F(backlog, burst_of_thousands_is_not_lost)
 	EXPECT_EQ(0, tt->disorder);
 }
 
+/* Eight have much to send, and the backlog is full when four have sent a budget: nobody is before the others twice. */
+TEST_F(backlog, those_that_stopped_take_turns)
+{
+	uint32_t least, most, n, i;
+	struct xsk y[4];
+
+	ASSERT_EQ(0, stop(self));
+	for (i = 0; i < 4; i++) {
+		ASSERT_EQ(0, xsk_open(&y[i], &(struct xsk_config) {
+			.queue = 6 + i, .chunks = 4096, .fill = 1 }));
+		for (n = 0; n < RING; n++)
+			xsk_put(&y[i], n, TT_SEND, &self->r, "turn", 4);
+		EXPECT_EQ(3, send_until_stopped(&y[i]));
+		EXPECT_EQ(RING, left(&y[i]));
+	}
+	self->r.rx_action = 0;
+	unblock(self);
+	do {
+		least = RING;
+		most = 0;
+		for (i = 0; i < 4; i++) {
+			n = left(&self->x[i]);
+			least = n < least ? n : least;
+			n = left(&y[i]);
+			most = n > most ? n : most;
+		}
+	} while (least > RING / 4);
+	EXPECT_GE(RING * 3 / 4, most) TH_LOG("%u are left of who was first, %u of who was last", least, most);
+	for (i = 0; i < 4; i++) {
+		EXPECT_TRUE(et_wait_for(!left(&y[i])));
+		xsk_complete(&y[i], NULL, 0);
+	}
+	eng_rest();
+	for (i = 0; i < 4; i++)
+		xsk_close(&y[i]);
+}
+
 TEST_F(backlog, transport_detached)
 {
 	ASSERT_EQ(0, stop(self));
