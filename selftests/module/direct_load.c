@@ -312,7 +312,8 @@ TEST_F_TIMEOUT(direct, umem_rewritten_in_flight, 120)
 	ASSERT_EQ(0, works_beside(self, 1));
 	xsk_kick(&s);
 	EXPECT_TRUE(conserved(self));
-	EXPECT_LT(limit / 4, count_of(&s, "frames_transmitted"));
+	/* How many are hit depends on how fast the writer is beside us; not all are. */
+	EXPECT_LT(limit / 50, count_of(&s, "frames_transmitted"));
 	EXPECT_EQ(self->transport, tt_transport_id());
 	xsk_close(&s);
 }
