@@ -133,7 +133,7 @@ struct etran_pkt {
 };
 
 /**
- * struct etran_endpoint - context of endpoint_open, endpoint_bind and endpoint_close
+ * struct etran_endpoint - context of endpoint_open, endpoint_bind, endpoint_close and endpoint_room
  * @id: the endpoint's id; never reused while anything refers to it
  * @link: id of the link device
  * @addr: local address, network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d, all zero for any;
@@ -229,6 +229,14 @@ struct etran_ops {
 	 * Context: process, bottom halves off.
 	 */
 	void (*endpoint_close)(struct etran_endpoint *ep);
+	/**
+	 * @endpoint_room: the application may have receive buffers again (optional)
+	 *
+	 * Once after bpf_etran_rx_room() found fewer than it was to find at least: when the
+	 * application says so, or is about to sleep. Ask again how many there are.
+	 * Context: process, bottom halves off; several at once, also for one endpoint.
+	 */
+	void (*endpoint_room)(struct etran_endpoint *ep);
 	/**
 	 * @init: before the transport is attached (optional, may be sleepable)
 	 * Return: 0, or a negative errno that refuses the attachment.
@@ -496,6 +504,21 @@ extern int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, __u32
  * Return: as there, and -EPERM as bpf_etran_release().
  */
 extern int bpf_etran_notify(struct etran_rec *rec, __u32 rec__sz) __ksym;
+
+/**
+ * bpf_etran_rx_room - how many receive buffers has an application given?
+ * @endpoint: id of its endpoint
+ * @most: do not count further; 1 to 65536
+ * @least: with fewer than so many, have endpoint_room called when there may be more; 0: do not
+ *
+ * Each delivery takes one. For transports that decide how much their peers may send: what has no
+ * buffer is lost. Callable from every program of the transport and from its timers; not with a
+ * bpf_spin_lock held.
+ * Return: buffers, at most @most; -ENOENT (no such endpoint, or closed), -ENETDOWN (its device is
+ * gone), -EINVAL (@most, or @least greater), -EOPNOTSUPP (direct mode, where the driver takes buffers,
+ * too, and nobody knows), -EPERM as bpf_etran_release().
+ */
+extern int bpf_etran_rx_room(__u32 endpoint, __u32 most, __u32 least) __ksym;
 
 /**
  * bpf_etran_gen_kick - have gen called soon, on this CPU

@@ -329,6 +329,56 @@ out:
 	return err;
 }
 
+/* How many buffers there are to deliver into, up to @most. Context: rx_lock held. */
+static u32 buffers(const struct etran_channel *ch, u32 most)
+{
+	u32 some = 0, all, half;
+
+	if (ch->rx_count >= most)
+		return most;
+	all = most - ch->rx_count;
+	if (xsk_buff_can_alloc(ch->pool, all))
+		return most;
+	/* AF_XDP tells whether there are so many, not how many. */
+	while (all - some > 1) {
+		half = some + (all - some) / 2;
+		if (xsk_buff_can_alloc(ch->pool, half))
+			some = half;
+		else
+			all = half;
+	}
+	return ch->rx_count + some;
+}
+
+/**
+ * etran_channel_room - see bpf_etran_rx_room()
+ * @ch: the channel
+ * @ep: endpoint of it
+ * @most: 1 to ETRAN_RX_ROOM_MAX
+ * @least: with fewer than so many, the endpoint's transport is told when there are more
+ *
+ * Return: buffers, or -EOPNOTSUPP. Context: RCU read side, bottom halves off.
+ */
+int etran_channel_room(struct etran_channel *ch, struct etran_ep *ep, u32 most, u32 least)
+{
+	u32 n;
+
+	/* The driver takes buffers as well, without our lock. */
+	if (ch->mode != ETRAN_LINK)
+		return -EOPNOTSUPP;
+	spin_lock(&ch->rx_lock);
+	n = buffers(ch, most);
+	if (n < least) {
+		if (!xchg(&ep->rx_short, 1))
+			atomic_inc((atomic_t *)&ch->status->rx_short);
+		/* Either we see what the application gives, or it sees that we wait; pairs with tell_room(). */
+		smp_mb();
+		n = buffers(ch, most);
+	}
+	spin_unlock(&ch->rx_lock);
+	return n;
+}
+
 void etran_channel_exit(void)
 {
 	platform_device_unregister(dma_device);

@@ -64,6 +64,7 @@ static const char * const member_names[ETRAN_NR_MEMBERS] = {
 	[ETRAN_ENDPOINT_OPEN] = "endpoint_open",
 	[ETRAN_ENDPOINT_BIND] = "endpoint_bind",
 	[ETRAN_ENDPOINT_CLOSE] = "endpoint_close",
+	[ETRAN_ENDPOINT_ROOM] = "endpoint_room",
 	[ETRAN_INIT] = "init",
 	[ETRAN_EXIT] = "exit",
 };

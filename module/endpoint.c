@@ -11,6 +11,11 @@
  * files, their wait queues and the AF_XDP socket's driver. It sleeps until a number in the status
  * mapping changes; the module does not look at the RX ring, whose layout is AF_XDP's own business. In
  * direct mode drivers put records there, after the module has seen them: no number could be right.
+ *
+ * A transport that is faster than its application can let senders wait until there are buffers again
+ * (bpf_etran_rx_room()). The application gives buffers by writing into a ring, which nobody is told; so
+ * the status mapping tells it that somebody wants to be. (Rejected: a timer that looks. It is late when the
+ * application is quick, and wakes for nothing when it is not.)
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -165,6 +170,39 @@ void etran_endpoints_dead_transport(struct etran_transport *t)
 	rcu_read_unlock();
 }
 
+/* Stop waiting for buffers. Return: whether its transport did. */
+static bool take_short(struct etran_ep *ep)
+{
+	struct etran_channel *ch;
+
+	if (!READ_ONCE(ep->rx_short) || !xchg(&ep->rx_short, 0))
+		return false;
+	rcu_read_lock();
+	ch = rcu_dereference(ep->channel);
+	if (ch)
+		atomic_dec((atomic_t *)&ch->status->rx_short);
+	rcu_read_unlock();
+	return true;
+}
+
+/* There may be buffers that a transport waits for. Context: process. */
+static void tell_room(struct etran_ep *ep)
+{
+	struct etran_ops *ops;
+
+	/* What the application wrote into its ring was before; pairs with etran_channel_room(). */
+	smp_mb();
+	if (!take_short(ep))
+		return;
+	local_bh_disable();
+	rcu_read_lock();
+	ops = rcu_dereference(ep->transport->ops);
+	if (READ_ONCE(ep->open) && ops && ops->prog[ETRAN_ENDPOINT_ROOM])
+		etran_run_endpoint(ep->transport, ops, ETRAN_ENDPOINT_ROOM, &ep->pub);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
 static void endpoint_close(struct etran_ep *ep)
 {
 	struct etran_ops *ops;
@@ -173,6 +211,7 @@ static void endpoint_close(struct etran_ep *ep)
 	local_bh_disable();
 	rcu_read_lock();
 	WRITE_ONCE(ep->open, false);
+	take_short(ep);
 	ops = rcu_dereference(ep->transport->ops);
 	if (ops && ops->prog[ETRAN_ENDPOINT_CLOSE])
 		etran_run_endpoint(ep->transport, ops, ETRAN_ENDPOINT_CLOSE, &ep->pub);
@@ -194,6 +233,7 @@ static __poll_t endpoint_poll(struct file *file, struct poll_table_struct *wait)
 	__poll_t mask;
 
 	poll_wait(file, &ep->wait, wait);
+	tell_room(ep);
 	/* The AF_XDP socket knows its rings; polling it also sends what is in the TX ring. */
 	mask = vfs_poll(ep->xsk_file, wait);
 	if (READ_ONCE(ep->ready))
@@ -376,6 +416,7 @@ static long endpoint_wait_rx(struct etran_ep *ep, struct etran_wait_rx __user *a
 	}
 	if (w.flags & ETRAN_WAIT_KICK)
 		endpoint_kick(ep);
+	tell_room(ep);
 	timeout = w.timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(w.timeout_ms);
 	if (!nonblock)
 		left = wait_event_interruptible_timeout(ch->rx_wait, rx_over(ep, ch, &w), timeout);
@@ -423,6 +464,9 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return endpoint_wait(ep, p);
 	case ETRAN_IOC_WAKE:
 		return endpoint_wake(ep);
+	case ETRAN_IOC_ROOM:
+		tell_room(ep);
+		return 0;
 	}
 	return -ENOTTY;
 }

@@ -323,7 +323,8 @@ enum etran_frame_class {
  * @stopped_node: in its list
  * @direct: for direct.c; NULL in link mode
  * @direct_node: in struct etran_link.direct; under RTNL
- * @rx_lock: delivery into one application's rings; @rx_buffers, @rx_count, status->delivered
+ * @rx_lock: delivery into one application's rings; @rx_buffers, @rx_count, status->delivered;
+ *	     looking into the fill ring
  * @rx_room: bytes of payload that a buffer has room for
  * @rx_count: how many of @rx_buffers there are
  * @rx_buffers: link mode: taken from the fill ring in one go
@@ -382,6 +383,8 @@ struct etran_channel {
  * @open: not closed by its application; deliveries are accepted
  * @dead: why it does not work any more, ETRAN_STATUS_*
  * @ready: see ETRAN_IOC_READY
+ * @rx_short: its transport is to be told when there are more receive buffers; counted in
+ *	      status->rx_short of @channel
  * @wait: whoever polls
  * @work: frees it in process context
  * @rcu: for freeing
@@ -396,6 +399,7 @@ struct etran_ep {
 	bool open;
 	u32 dead;
 	u32 ready;
+	u32 rx_short;
 	wait_queue_head_t wait;
 	struct work_struct work;
 	struct rcu_head rcu;
@@ -562,7 +566,7 @@ static __always_inline u32 etran_run(const struct bpf_prog *prog, struct etran_p
 }
 
 /**
- * etran_run_endpoint - run endpoint_open, endpoint_bind or endpoint_close
+ * etran_run_endpoint - run endpoint_open, endpoint_bind, endpoint_close or endpoint_room
  * @t: the transport
  * @ops: its programs
  * @member: which; it exists
@@ -701,6 +705,7 @@ u64 bpf_etran_queue_peek(u32 queue, u64 *rank);
 int bpf_etran_queue_len(u32 queue);
 int bpf_etran_deliver(struct etran_pkt *pkt, struct etran_rec *rec, u32 rec__sz, u32 off, u32 len);
 int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
+int bpf_etran_rx_room(u32 endpoint, u32 most, u32 least);
 void bpf_etran_gen_kick(void);
 int bpf_etran_error(s64 code, const char *msg, u32 msg__sz);
 int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz);
@@ -755,6 +760,7 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 			  const struct etran_rec *rec, const void *data, u32 len);
 int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct xdp_buff *xdp);
 void etran_channel_wake(struct etran_channel *ch);
+int etran_channel_room(struct etran_channel *ch, struct etran_ep *ep, u32 most, u32 least);
 
 /* What ends a sleep in ETRAN_IOC_WAIT_RX was written before this. */
 static inline void etran_channel_look(struct etran_channel *ch)

@@ -35,6 +35,7 @@ enum etran_member {
 	ETRAN_ENDPOINT_OPEN,
 	ETRAN_ENDPOINT_BIND,
 	ETRAN_ENDPOINT_CLOSE,
+	ETRAN_ENDPOINT_ROOM,
 	ETRAN_INIT,
 	ETRAN_EXIT,
 	ETRAN_NR_MEMBERS
@@ -156,6 +157,7 @@ struct etran_ops {
 	s32 (*endpoint_open)(struct etran_endpoint *ep);
 	s32 (*endpoint_bind)(struct etran_endpoint *ep);
 	void (*endpoint_close)(struct etran_endpoint *ep);
+	void (*endpoint_room)(struct etran_endpoint *ep);
 	s32 (*init)(void);
 	void (*exit)(struct etran_exit_info *info);
 	u32 version;

@@ -320,6 +320,36 @@ __bpf_kfunc int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz)
 	return as_caller(t, notify(t, rec), -EPERM);
 }
 
+/* How far bpf_etran_rx_room() counts. */
+#define ETRAN_RX_ROOM_MAX	65536U
+
+static int rx_room(struct etran_transport *t, u32 endpoint, u32 most, u32 least)
+{
+	struct etran_channel *ch;
+	struct etran_ep *ep;
+
+	if (!most || most > ETRAN_RX_ROOM_MAX || least > most)
+		return -EINVAL;
+	ep = etran_endpoint_lookup(endpoint);
+	if (!ep || !READ_ONCE(ep->open) || ep->transport != t)
+		return -ENOENT;
+	ch = rcu_dereference(ep->channel);
+	return ch ? etran_channel_room(ch, ep, most, least) : -ENETDOWN;
+}
+
+/**
+ * bpf_etran_rx_room - how many receive buffers has an application given?
+ * @endpoint: id of its endpoint
+ * @most: do not count further; 1 to 65536
+ * @least: with fewer than so many, have endpoint_room called when there may be more; 0: do not
+ *
+ * Return: buffers, -ENOENT, -ENETDOWN, -EINVAL, -EOPNOTSUPP, -EPERM.
+ */
+__bpf_kfunc int bpf_etran_rx_room(u32 endpoint, u32 most, u32 least)
+{
+	return as_caller(t, rx_room(t, endpoint, most, least), -EPERM);
+}
+
 /**
  * bpf_etran_gen_kick - have gen called soon, on this CPU
  */
@@ -415,6 +445,7 @@ BTF_ID_FLAGS(func, bpf_etran_queue_peek)
 BTF_ID_FLAGS(func, bpf_etran_queue_len)
 BTF_ID_FLAGS(func, bpf_etran_deliver, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_notify)
+BTF_ID_FLAGS(func, bpf_etran_rx_room)
 BTF_ID_FLAGS(func, bpf_etran_gen_kick)
 BTF_ID_FLAGS(func, bpf_etran_error)
 BTF_ID_FLAGS(func, bpf_etran_route)

@@ -543,6 +543,10 @@ static void etran_ops__endpoint_close(struct etran_endpoint *ep)
 {
 }
 
+static void etran_ops__endpoint_room(struct etran_endpoint *ep)
+{
+}
+
 static s32 etran_ops__init(void)
 {
 	return 0;
@@ -559,6 +563,7 @@ static struct etran_ops stubs = {
 	.endpoint_open = etran_ops__endpoint_open,
 	.endpoint_bind = etran_ops__endpoint_bind,
 	.endpoint_close = etran_ops__endpoint_close,
+	.endpoint_room = etran_ops__endpoint_room,
 	.init = etran_ops__init,
 	.exit = etran_ops__exit,
 };

@@ -101,6 +101,7 @@ struct ring {
  * @next: next TX frame in its chain or on the free list
  * @free_head: first free TX frame
  * @free: how many are on the free list
+ * @given: receive buffers given back since the module was last told, see tell_room()
  * @forks: etran_forks() when it was opened
  * @link: the link device
  */
@@ -124,6 +125,7 @@ struct etran_channel {
 	uint32_t *next;
 	uint32_t free_head;
 	uint32_t free;
+	uint32_t given;
 	unsigned int forks;
 	struct etran_link_info link;
 };
@@ -755,6 +757,17 @@ int etran_tx_wait(struct etran_channel *ch, uint32_t released, int timeout_ms)
 
 /* ---- receive ---- */
 
+/* Does a transport let senders wait until there are @least buffers more than when it was last told? */
+static inline void tell_room(struct etran_channel *ch, uint32_t least)
+{
+	if (ch->given < least || !ch->status ||
+	    !__atomic_load_n(&ch->status->rx_short, __ATOMIC_RELAXED))
+		return;
+	ch->given = 0;
+	/* Nothing can go wrong, and no error would be this call's business. */
+	ioctl(ch->endpoint, ETRAN_IOC_ROOM);
+}
+
 const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
 {
 	const struct xdp_desc *d;
@@ -770,6 +783,7 @@ const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
 		}
 		etran_rx_pop(ch);
 	}
+	tell_room(ch, 1);
 	return NULL;
 }
 
@@ -782,6 +796,9 @@ void etran_rx_pop(struct etran_channel *ch)
 	fill[ch->fill.pos & ch->fill.mask] = d->addr / ETRAN_FRAME_SIZE * ETRAN_FRAME_SIZE;
 	__atomic_store_n(ch->fill.producer, ++ch->fill.pos, __ATOMIC_RELEASE);
 	__atomic_store_n(ch->rx.consumer, ++ch->rx.pos, __ATOMIC_RELEASE);
+	ch->given++;
+	/* Before the ring is empty, for what is sent then takes its time to come. */
+	tell_room(ch, ch->rx_frames / 8);
 }
 
 int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)

@@ -188,6 +188,8 @@ __noinline __s64 perform(struct tt_call *c)
 			act(handle, false);
 		}
 		return i;
+	case TT_W_ROOM:
+		return bpf_etran_rx_room(c->handle, c->arg, c->flags);
 	}
 	return 0;
 }
@@ -672,6 +674,15 @@ void BPF_PROG(tt_close, struct etran_endpoint *ep)
 		tt.port[port] = 0;
 }
 
+SEC("struct_ops/tt_room")
+void BPF_PROG(tt_room, struct etran_endpoint *ep)
+{
+	ADD(tt.room);
+	tt.room_endpoint = ep->id;
+	if (tt.room_again)
+		bpf_etran_rx_room(ep->id, tt.room_again, tt.room_again);
+}
+
 SEC("struct_ops.s/tt_init")
 __s32 BPF_PROG(tt_init)
 {
@@ -697,6 +708,7 @@ struct etran_ops tt_ops = {
 	.endpoint_open = (void *)tt_open,
 	.endpoint_bind = (void *)tt_bind,
 	.endpoint_close = (void *)tt_close,
+	.endpoint_room = (void *)tt_room,
 	.init = (void *)tt_init,
 	.exit = (void *)tt_exit,
 	.version = ETRAN_OPS_VERSION,

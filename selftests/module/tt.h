@@ -75,6 +75,7 @@ enum tt_what {
 	TT_W_SPIN,		/* wait until tt_state.spin is 0, for 3 s at most */
 	TT_W_KICK,		/* bpf_etran_gen_kick() */
 	TT_W_ACT,		/* pop @arg frames at most, do with each what its cookie says */
+	TT_W_ROOM,		/* bpf_etran_rx_room(@handle, @arg, @flags) */
 };
 
 /* One call; @result, @out and @cpu are written by the program, then @done is counted up. */
@@ -231,6 +232,9 @@ struct tt_state {
 	__u64 timer_arg;
 	__s64 timer_result;
 	__u32 close;
+	__u32 room;		/* calls of endpoint_room, and for which endpoint the last one was */
+	__u32 room_endpoint;
+	__u32 room_again;	/* asks once more from there, for so many at least */
 	__s32 init_result;
 	__s32 open_result;
 	__s32 bind_result;

@@ -27,7 +27,7 @@
 #include <linux/ioctl.h>
 
 /* Version of this file: raised when a structure below changes its meaning. */
-#define ETRAN_ABI_VERSION	3
+#define ETRAN_ABI_VERSION	4
 /* Version of struct etran_ops; a BPF object states the one that it was built for. */
 #define ETRAN_OPS_VERSION	2
 /* Version of struct etran_filter_ops, likewise. */
@@ -84,6 +84,9 @@ struct etran_rec {
  * @chunk_offset: where they begin in this mapping
  * @delivered: on a link device: records put into the RX ring of this AF_XDP socket, and calls of
  *	       ETRAN_IOC_WAKE, so far; wraps. It changes after the record is in the ring.
+ * @rx_short: not 0: a transport lets senders wait until this AF_XDP socket's fill ring has more
+ *	      buffers. Who has put some there calls ETRAN_IOC_ROOM, on each endpoint of the socket;
+ *	      sleeping in ETRAN_IOC_WAIT_RX and poll() do the same.
  */
 struct etran_status {
 	__u32 flags;
@@ -93,6 +96,7 @@ struct etran_status {
 	__u32 chunks;
 	__u32 chunk_offset;
 	__u32 delivered;
+	__u32 rx_short;
 };
 
 /**
@@ -461,5 +465,10 @@ struct etran_wait_rx {
  * nobody sleeps), EOPNOTSUPP (direct mode).
  */
 #define ETRAN_IOC_WAKE		_IO(ETRAN_IOC_MAGIC, 21)
+/*
+ * The fill ring has more buffers than when the transport was last told: see struct etran_status.rx_short.
+ * Does nothing when the transport does not wait for any. No errors.
+ */
+#define ETRAN_IOC_ROOM		_IO(ETRAN_IOC_MAGIC, 22)
 
 #endif /* _UAPI_LINUX_ETRAN_H */
