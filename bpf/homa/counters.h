@@ -72,6 +72,7 @@ enum transport_counter {
 	COUNTER_error_lost,		/* an error for which there was neither buffer nor RPC */
 	COUNTER_tx_deferred,		/* DATA that waited for its turn or the link */
 	COUNTER_grant_waits,		/* a grant waits because homa_max_incoming is used up */
+	COUNTER_grant_no_buffer,	/* a message waits because its endpoint has no receive buffers */
 	COUNTER_grant_fifo,		/* the oldest message got its share */
 	COUNTER_frame_stale,		/* a held frame was gone; must stay 0 */
 	COUNTER_MAX,

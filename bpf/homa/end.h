@@ -15,13 +15,14 @@
  * @share: its bytes of the link's budget
  * @grant: its place among those that get grants, or 0
  * @slot: its slot
+ * @endpoint: whose it was
  */
 struct remains {
 	__u64 head;
 	__u32 share;
 	__u32 grant;
 	__u32 slot;
-	__u32 zero;
+	__u32 endpoint;
 };
 
 /* Under the lock of a live RPC. */
@@ -32,6 +33,7 @@ static __always_inline void rpc_bury(struct rpc *rpc, struct remains *remains)
 	rpc->out_head = 0;
 	remains->grant = rpc->grant;
 	remains->slot = rpc->slot;
+	remains->endpoint = rpc->endpoint;
 	rpc->in_share = 0;
 	rpc->grant = 0;
 	rpc->state = RPC_DEAD;
@@ -44,7 +46,7 @@ static __always_inline void remains_return(__u32 link, const struct remains *rem
 	if (remains->grant)
 		grant_free(remains->grant);
 	if (remains->share)
-		budget_return(link, remains->share);
+		share_return(link, remains->endpoint, remains->share);
 }
 
 __noinline int rpc_remove(const struct rpc_key *key, const struct remains *remains)

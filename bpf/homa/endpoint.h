@@ -208,6 +208,7 @@ __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 	endpoint->link = link;
 	endpoint->port = port;
 	endpoint->ipv4 = owner.ipv4;
+	*most_found_of(id) = 0;
 	/* Last, and seen before any of its frames is. */
 	__sync_lock_test_and_set(&endpoint->id, id);
 	ep->port = port;

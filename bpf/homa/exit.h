@@ -46,6 +46,8 @@ void BPF_PROG(detached, struct etran_exit_info *info)
 		if (budget)
 			*budget = 0;
 	}
+	bpf_for(i, 0, HOMA_MAX_ENDPOINTS)
+		*expected_of(i) = 0;
 }
 
 #endif /* _HOMA_EXIT_H */

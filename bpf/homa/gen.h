@@ -147,6 +147,7 @@ static __always_inline __u32 gen_unreachable(struct etran_pkt *pkt, struct etran
  * @grant: place among those that get grants
  * @full: there is nothing more to grant: @grant is ours to free
  * @needy: the budget had not what was wanted
+ * @starved: its endpoint has no buffers
  * @rtx: DATA: the bytes that the peer asked for again
  * @from: DATA: held frame from which to look on, 0 to begin with @first
  * @first: DATA: first held frame
@@ -161,18 +162,24 @@ struct gen_step {
 	__u32 grant;
 	bool full;
 	bool needy;
+	bool starved;
 	struct range rtx;
 	__u64 from;
 	__u64 first;
 };
 
-/* Under the lock: to an application without buffers, send but little to see whether it has some. */
-static __always_inline void gen_resend_little(struct rpc *rpc, struct gen_step *step)
+/*
+ * Under the lock: to an application that had no buffers, send but little to see whether it has some. Without
+ * any, a single packet, for the peer to show that it is alive.
+ */
+static __always_inline void gen_resend_little(struct rpc *rpc, struct gen_step *step, __u32 room)
 {
 	__u32 most = etran_bounded(homa_starved_bytes);
 
 	if (!rpc->starved)
 		return;
+	if (most > room)
+		most = room ? room : 1;
 	rpc->pending &= ~PENDING_RESEND;
 	rpc->resend_next = 0;
 	if (step->length > most)
@@ -180,7 +187,7 @@ static __always_inline void gen_resend_little(struct rpc *rpc, struct gen_step *
 }
 
 /* Under the lock: what the next RESEND asks for. */
-static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
+static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step, __u32 room)
 {
 	__u32 next = rpc->resend_next;
 	int i;
@@ -203,7 +210,7 @@ static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
 		step->length = rpc->gaps[i].end - rpc->gaps[i].start;
 		rpc->resend_next = i + 1;
 		rpc->gaps_asked |= 1U << i;
-		gen_resend_little(rpc, step);
+		gen_resend_little(rpc, step, room);
 		return;
 	}
 	/* After the gaps: what is missing at the end. */
@@ -215,7 +222,7 @@ static __always_inline void gen_resend(struct rpc *rpc, struct gen_step *step)
 		step->type = HOMA_RESEND;
 		step->offset = rpc->in_end;
 		step->length = rpc->in_granted - rpc->in_end;
-		gen_resend_little(rpc, step);
+		gen_resend_little(rpc, step, room);
 	} else if (!next && rpc->in_granted < rpc->in_len) {
 		/* Nothing is missing but the GRANT, which may have been lost. */
 		step->type = HOMA_GRANT;
@@ -272,12 +279,17 @@ static __always_inline void gen_grant(struct rpc *rpc, struct gen_step *step, __
 		got = rpc->in_len - rpc->in_granted;
 		if (got > terms->bonus)
 			got = terms->bonus;
+		if (got > terms->room)
+			got = terms->room;
 		budget_overdraw(budget, got);
 	} else {
 		end = in_window(rpc, terms->window);
 		if (!terms->window || end <= rpc->in_granted)
 			return;
 		want = end - rpc->in_granted;
+		if (want > terms->room)
+			want = terms->room;
+		step->starved = !want;
 		got = budget_take(budget, want);
 		step->needy = got < want;
 	}
@@ -321,7 +333,7 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 	} else if (pending & PENDING_PROBE) {
 		gen_probe(rpc, step);
 	} else if (pending & PENDING_RESEND) {
-		gen_resend(rpc, step);
+		gen_resend(rpc, step, terms->room);
 	} else if (pending & PENDING_GAPS) {
 		gen_gap(rpc, step);
 	} else if (rpc->state != RPC_OUTGOING) {
@@ -503,6 +515,28 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	return ETRAN_TX;
 }
 
+/* Unlocked: what there are buffers for. A parked message goes on when there are some. */
+static __always_inline void gen_room(struct rpc *rpc, struct grant_terms *terms)
+{
+	__u32 most = terms->bonus > terms->window ? terms->bonus : terms->window;
+	__u32 want = rpc->in_len - rpc->in_granted, reserve = room_reserve();
+
+	terms->endpoint = rpc->endpoint;
+	terms->segment = rpc->in_segment;
+	if (terms->parked)
+		most = terms->bonus ? most : 1;
+	if (terms->now - rpc->heard_ns >= ticks_ns(homa_timeout_ticks / 2)) {
+		reserve = 0;
+		if (most > etran_bounded(homa_starved_bytes))
+			most = etran_bounded(homa_starved_bytes);
+	}
+	if (want > most)
+		want = most;
+	terms->room = want ? room_bytes(terms->endpoint, terms->segment, want, reserve) : 0;
+	if (terms->parked && terms->room)
+		grant_unpark(room_of(terms->endpoint));
+}
+
 static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w)
 {
 	__u64 *budget = budget_of(w->key.link);
@@ -520,6 +554,11 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	if (terms.node && rpc->pending & PENDING_GRANT) {
 		terms.now = bpf_ktime_get_ns();
 		grant_look(g, &terms);
+		gen_room(rpc, &terms);
+	} else if (rpc->starved) {
+		/* What there was no buffer for may have those that are left free. */
+		terms.room = room_bytes(rpc->endpoint, rpc->in_segment,
+					etran_bounded(homa_starved_bytes), 0);
 	}
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
@@ -529,7 +568,14 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	}
 	bpf_spin_unlock(&rpc->lock);
 
-	if (step.grant) {
+	if (step.starved) {
+		room_park(w, step.grant, terms.endpoint, terms.segment);
+	} else if (step.grant) {
+		if (step.granted) {
+			__sync_fetch_and_add(expected_of(terms.endpoint), step.granted);
+			/* There are buffers: who waits for them may go on. */
+			grant_unpark(room_of(terms.endpoint));
+		}
 		if (step.needy)
 			count(COUNTER_grant_waits);
 		grant_note(step.grant, step.granted, step.needy);

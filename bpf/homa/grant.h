@@ -20,6 +20,9 @@
  * oldest one, homa_fifo_grant_increment bytes at a time and at a priority above all scheduled ones.
  * HomaModule measures that share in time at the link's speed; here nobody need know the speed.
  *
+ * A message for an endpoint without receive buffers is neither active nor does it wait: it is parked, in a list
+ * of its endpoint's, until there are some (room.h).
+ *
  * One lock for all links, as it is taken only for messages that need grants. It is never held
  * together with an RPC's. An RPC and its node find each other by index and by key and generation:
  *
@@ -34,11 +37,14 @@
 /* Links and peers whose hashes are equal are taken for one: costs balance, not correctness. */
 #define GRANT_LINKS		32
 #define GRANT_LINK_PEERS	256
+/* Among how many parked messages the shortest is looked for. */
+#define GRANT_PARKED_LOOK	8
 
 enum grant_state {
 	GRANT_FREE,
 	GRANT_WAITING,
 	GRANT_ACTIVE,
+	GRANT_PARKED,
 };
 
 /**
@@ -47,12 +53,13 @@ enum grant_state {
  * @remaining: bytes not granted yet
  * @birth: serial number: who came first
  * @bonus: bytes that it may be granted because it is the oldest
- * @next: in the list of its peer and class, a ring; of a free one: the next free one
+ * @next: in the list of its peer and class, or of parked ones, a ring; of a free one: the next free one
  * @prev: the other way
  * @younger: in the order of coming
  * @older: the other way
  * @link: index
  * @peer: index
+ * @room: index of its endpoint's list of parked ones
  * @class: of @remaining when it was put in the list
  * @state: enum grant_state
  * @needy: active: found the link's budget used up
@@ -72,6 +79,7 @@ struct grant_node {
 	__u8 state;
 	__u8 needy;
 	__u8 zero;
+	__u32 room;
 };
 
 /**
@@ -132,12 +140,14 @@ struct grant_link {
  * @free: list of free nodes
  * @fresh: nodes from here on were never used
  * @births: last serial number
+ * @parked: messages whose endpoints have no buffers, by room_of() the endpoint
  */
 struct grants {
 	struct bpf_spin_lock lock;
 	__u32 free;
 	__u32 fresh;
 	__u32 births;
+	__u32 parked[HOMA_MAX_ENDPOINTS];
 	struct grant_link link[GRANT_LINKS];
 	struct grant_peer peer[GRANT_LINKS * GRANT_LINK_PEERS];
 	struct grant_node node[HOMA_MAX_RPCS];
@@ -145,6 +155,7 @@ struct grants {
 
 _Static_assert(homa_max_overcommit_max == GRANT_MAX_ACTIVE, "active messages");
 _Static_assert(!(HOMA_MAX_RPCS & (HOMA_MAX_RPCS - 1)), "indices");
+_Static_assert(!(HOMA_MAX_ENDPOINTS & (HOMA_MAX_ENDPOINTS - 1)), "indices");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -157,6 +168,13 @@ struct {
 #define grant_peer(g, p)	(&(g)->peer[bounded(p, GRANT_LINKS * GRANT_LINK_PEERS)])
 #define grant_link(g, l)	(&(g)->link[bounded(l, GRANT_LINKS)])
 #define grant_level(link, n)	(&(link)->level[bounded(n, GRANT_MAX_ACTIVE)])
+
+#define grant_parked(g, r)	((g)->parked[bounded(r, HOMA_MAX_ENDPOINTS)])
+
+static __always_inline __u32 room_of(__u32 endpoint)
+{
+	return endpoint % HOMA_MAX_ENDPOINTS;
+}
 
 static __always_inline struct grants *grants_get(void)
 {
@@ -323,6 +341,56 @@ static __always_inline __u32 grant_peer_of(__u32 l, const struct rpc_key *key)
 	return p ? p : 1;
 }
 
+/* A message that waits becomes active if it may. */
+static __always_inline void grant_enter(struct grants *g, __u32 n)
+{
+	struct grant_node *node = grant_node(g, n);
+	struct grant_link *link = grant_link(g, node->link);
+	__u32 victim;
+
+	if (link->count < grant_overcommit()) {
+		if (grant_peer(g, node->peer)->active < grant_per_peer())
+			grant_activate(g, n);
+		return;
+	}
+	victim = grant_victim(g, n);
+	if (victim) {
+		grant_deactivate(g, victim);
+		grant_wait(g, victim);
+		grant_activate(g, n);
+	}
+}
+
+static __always_inline void grant_parked_add(struct grants *g, __u32 n)
+{
+	struct grant_node *node = grant_node(g, n), *first;
+	__u32 head = grant_parked(g, node->room);
+
+	node->state = GRANT_PARKED;
+	node->next = n;
+	node->prev = n;
+	if (!head) {
+		grant_parked(g, node->room) = n;
+		return;
+	}
+	first = grant_node(g, head);
+	node->next = head;
+	node->prev = first->prev;
+	grant_node(g, first->prev)->next = n;
+	first->prev = n;
+}
+
+static __always_inline void grant_parked_del(struct grants *g, __u32 n)
+{
+	struct grant_node *node = grant_node(g, n);
+	__u32 next = node->next == n ? 0 : node->next;
+
+	grant_node(g, node->prev)->next = node->next;
+	grant_node(g, node->next)->prev = node->prev;
+	if (grant_parked(g, node->room) == n)
+		grant_parked(g, node->room) = next;
+}
+
 /* Queue an RPC for a GRANT. */
 __noinline int grant_push(const struct work *w)
 {
@@ -345,12 +413,12 @@ __noinline int grant_push(const struct work *w)
  * A message needs grants, @remaining bytes: whoever noted that first in its RPC (rpc->grant_asked)
  * calls this. Returns its node, for rpc->grant, 0 when there is none.
  */
-__noinline int grant_alloc(const struct work *w, __u32 remaining)
+__noinline int grant_alloc(const struct work *w, __u32 remaining, __u32 endpoint)
 {
 	struct grants *g = grants_get();
 	struct grant_node *node;
 	struct grant_link *link;
-	__u32 n, victim;
+	__u32 n;
 
 	if (!w || !g)
 		return 0;
@@ -369,22 +437,26 @@ __noinline int grant_alloc(const struct work *w, __u32 remaining)
 	node->birth = ++g->births;
 	node->link = w->key.link % GRANT_LINKS;
 	node->peer = grant_peer_of(node->link, &w->key);
+	node->room = room_of(endpoint);
 	link = grant_link(g, node->link);
 	age_add(link, n, grant_node, g);
 	grant_wait(g, n);
-	if (link->count < grant_overcommit()) {
-		if (grant_peer(g, node->peer)->active < grant_per_peer())
-			grant_activate(g, n);
-	} else {
-		victim = grant_victim(g, n);
-		if (victim) {
-			grant_deactivate(g, victim);
-			grant_wait(g, victim);
-			grant_activate(g, n);
-		}
-	}
+	grant_enter(g, n);
 	bpf_spin_unlock(&g->lock);
 	return n;
+}
+
+/* Under the lock: the place of a message on this link may be free. Returns who has it now, for grant_push(). */
+static __always_inline __u32 grant_let_in(struct grants *g, __u32 l)
+{
+	__u32 best;
+
+	if (grant_link(g, l)->count >= grant_overcommit())
+		return 0;
+	best = grant_best(g, l);
+	if (best)
+		grant_activate(g, best);
+	return best;
 }
 
 /* A message needs no more grants, or its RPC has ended. Lets in the next one. */
@@ -403,17 +475,76 @@ __noinline int grant_free(__u32 n)
 	link = grant_link(g, node->link);
 	if (node->state == GRANT_ACTIVE)
 		grant_deactivate(g, n);
+	else if (node->state == GRANT_PARKED)
+		grant_parked_del(g, n);
 	else
 		grant_unwait(g, n);
 	node->state = GRANT_FREE;
 	age_del(link, n, grant_node, g);
 	node_free(n, grant_node, g);
-	if (link->count < grant_overcommit()) {
-		best = grant_best(g, node->link);
-		if (best) {
-			grant_activate(g, best);
+	best = grant_let_in(g, node->link);
+	if (best)
+		next = grant_node(g, best)->work;
+	bpf_spin_unlock(&g->lock);
+	if (next.generation)
+		grant_push(&next);
+	return 0;
+}
+
+/* The endpoint of active message @n, of RPC @generation, has no buffers. Lets in the next one. */
+__noinline int grant_park(__u32 n, __u32 generation)
+{
+	struct grants *g = grants_get();
+	struct grant_node *node;
+	struct work next = {};
+	__u32 best;
+
+	if (!g || !n)
+		return 0;
+	bpf_spin_lock(&g->lock);
+	node = grant_node(g, n);
+	if (node->state == GRANT_ACTIVE && node->work.generation == generation) {
+		grant_deactivate(g, n);
+		grant_parked_add(g, n);
+		best = grant_let_in(g, node->link);
+		if (best)
 			next = grant_node(g, best)->work;
+	}
+	bpf_spin_unlock(&g->lock);
+	if (next.generation)
+		grant_push(&next);
+	return 0;
+}
+
+/* An endpoint may have buffers: the shortest of the first few messages that were parked for it goes on. */
+__noinline int grant_unpark(__u32 room)
+{
+	struct grants *g = grants_get();
+	struct grant_node *node, *best;
+	struct work next = {};
+	__u32 n, i;
+
+	if (!g || !grant_parked(g, room))
+		return 0;
+	bpf_spin_lock(&g->lock);
+	n = grant_parked(g, room);
+	if (n) {
+		best = grant_node(g, n);
+		node = best;
+		for (i = 0; i < GRANT_PARKED_LOOK; i++) {
+			__u32 other = node->next;
+
+			node = grant_node(g, other);
+			if (node->remaining < best->remaining) {
+				best = node;
+				n = other;
+			}
 		}
+		grant_parked_del(g, n);
+		grant_wait(g, n);
+		grant_enter(g, n);
+		if (best->state == GRANT_ACTIVE)
+			next = best->work;
 	}
 	bpf_spin_unlock(&g->lock);
 	if (next.generation)
@@ -426,6 +557,10 @@ __noinline int grant_free(__u32 n)
  * @node: it
  * @window: bytes that it may have granted and not received; 0: it is not active
  * @bonus: bytes that it may have besides, whatever the budget
+ * @room: bytes that its endpoint has buffers for
+ * @parked: there were none
+ * @endpoint: its id
+ * @segment: bytes that go into a buffer
  * @priority: of its DATA
  * @now: ns
  */
@@ -434,6 +569,10 @@ struct grant_terms {
 	__u32 window;
 	__u32 bonus;
 	__u32 priority;
+	__u32 room;
+	bool parked;
+	__u32 endpoint;
+	__u32 segment;
 	__u64 now;
 };
 
@@ -457,6 +596,7 @@ static __always_inline void grant_look(struct grants *g, struct grant_terms *t)
 	node = grant_node(g, t->node);
 	link = grant_link(g, node->link);
 	t->bonus = node->bonus;
+	t->parked = node->state == GRANT_PARKED;
 	node->bonus = 0;
 	if (node->state == GRANT_ACTIVE) {
 		for (i = 0; i < GRANT_MAX_ACTIVE; i++) {
@@ -503,9 +643,9 @@ __noinline int grant_note(__u32 n, __u32 bytes, __u32 needy)
 		grant_unwait(g, n);
 		node->remaining -= bytes < node->remaining ? bytes : node->remaining;
 		grant_wait(g, n);
-	} else if (node->state == GRANT_ACTIVE) {
+	} else if (node->state != GRANT_FREE) {
 		node->remaining -= bytes < node->remaining ? bytes : node->remaining;
-		if (needy && !node->needy) {
+		if (needy && node->state == GRANT_ACTIVE && !node->needy) {
 			node->needy = 1;
 			link->needy++;
 		}

@@ -29,6 +29,7 @@
 #include "grant.h"	/* which messages may go on */
 #include "pacer.h"	/* which message sends next, and when */
 #include "budget.h"	/* what a link may have granted */
+#include "room.h"	/* what applications have buffers for; program endpoint_room */
 #include "end.h"	/* how RPCs end */
 #include "endpoint.h"	/* endpoints and ports; programs endpoint_open, _bind, _close */
 #include "send.h"	/* messages out; program egress */
@@ -50,6 +51,7 @@ struct etran_ops homa = {
 	.endpoint_open = (void *)endpoint_open,
 	.endpoint_bind = (void *)endpoint_bind,
 	.endpoint_close = (void *)endpoint_close,
+	.endpoint_room = (void *)endpoint_room,
 	.exit = (void *)detached,
 	.version = ETRAN_OPS_VERSION,
 	.ip_proto = HOMA_IPPROTO,

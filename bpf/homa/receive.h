@@ -194,7 +194,8 @@ static __always_inline bool in_wants_grant(const struct rpc *rpc, struct grants 
 /* A message needs grants, and this is the only one that asks for its place. */
 static __noinline void in_ask_grants(struct rpc *rpc, const struct work *w, __u32 remaining)
 {
-	__u32 grant = grant_alloc(w, remaining);
+	/* If it is another RPC by now, it will not get this. */
+	__u32 grant = grant_alloc(w, remaining, rpc->endpoint);
 	bool push = false, live;
 
 	bpf_spin_lock(&rpc->lock);
@@ -245,6 +246,7 @@ struct piece {
 static __always_inline void in_first(struct rpc *rpc, const struct piece *p)
 {
 	rpc->in_len = p->message_length;
+	rpc->in_segment = p->len;
 	rpc->in_granted = p->incoming < p->message_length ? p->incoming : p->message_length;
 	/* Senders without grants say 0. */
 	if (rpc->in_granted < p->offset + p->len)
@@ -276,7 +278,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	bool done = false, push = false;
 	struct grants *g = grants_get();
 	struct remains remains = {};
-	__u32 unshare = 0, ask = 0, full = 0;
+	__u32 unshare = 0, ask = 0, full = 0, endpoint = 0;
 	__u64 delay = 0;
 	__u8 add = 0;
 
@@ -288,6 +290,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	    in_check(rpc, p->offset, p->offset + p->len, true) == BYTES_NEW) {
 		rpc_heard(rpc, r->now);
 		unshare = in_unshare(rpc);
+		endpoint = rpc->endpoint;
 		/* By the last GRANT, or the peer sent more than it was granted. */
 		if (rpc->in_granted >= rpc->in_len) {
 			full = rpc->grant;
@@ -322,7 +325,7 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 	if (full)
 		grant_free(full);
 	if (unshare)
-		budget_return(r->work.key.link, unshare);
+		share_return(r->work.key.link, endpoint, unshare);
 	if (ask)
 		in_ask_grants(rpc, &r->work, ask);
 	if (push)

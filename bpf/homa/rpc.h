@@ -122,6 +122,7 @@ struct range {
  * @in_granted: end of what the peer may send
  * @in_received: bytes that arrived
  * @in_share: bytes of the link's budget that are in use for this message
+ * @in_segment: payload of the first packet that came, bytes: so much goes into a buffer
  * @grant: its place among those that get grants, see grant.h; 0 for none
  * @gaps: what is missing below @in_end; unsorted
  * @gaps_asked: a bit for each entry of @gaps: a RESEND asked for it
@@ -177,6 +178,7 @@ struct rpc {
 	__u32 grant;
 	struct range gaps[RPC_MAX_GAPS];
 	__u32 gaps_asked;
+	__u32 in_segment;
 };
 
 __u32 rpc_generation;

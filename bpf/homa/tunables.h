@@ -49,6 +49,8 @@ ETRAN_LIVE(__u32, homa_starved_bytes, 10000, 1, 1000000, "bytes",
 /* Grants: see grant.h */
 ETRAN_LIVE(__u32, homa_unsched_bytes, 40000, 1, 1000000, "bytes",
 	   "how much of a message is sent without waiting for a grant");
+ETRAN_LIVE(__u32, homa_unsched_reserve, 8, 0, 1000, "messages",
+	   "for how many such beginnings grants leave an application's receive buffers free");
 ETRAN_LIVE(__u32, homa_max_incoming, 400000, 10000, 1000000000, "bytes",
 	   "what one link may have granted and not received");
 ETRAN_LIVE(__u32, homa_window, 0, 0, 1000000, "bytes",
