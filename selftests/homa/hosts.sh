@@ -15,11 +15,19 @@
 # with an address would answer Homa packets with "protocol unreachable".
 # BARE: only the module is loaded.
 # HOMA_OBJECT=homa_large in the environment loads that instead.
+# HOMA_DEVICE=testnic: the hosts are joined by testnic's pair, tn0 and tn1, whose wire has faults, a rate and
+# a queue (selftests/testnic/README.md, link.h). Only for BOTH.
 
 HOMA_BUILD=${ETRAN_BUILD:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)/build}
 HOMA_CTL=$HOMA_BUILD/bin/etranctl
 HOMA_OBJ=$HOMA_BUILD/bpf/${HOMA_OBJECT:-homa}.bpf.o
 HOMA_MODULE=${ETRAN_MODULE:-$HOMA_BUILD/module/$(uname -r)/etran.ko}
+HOMA_TESTNIC=${ETRAN_TESTNIC:-$HOMA_BUILD/selftests/testnic/$(uname -r)/testnic.ko}
+if [ "${HOMA_DEVICE:-veth}" = testnic ]; then
+	HOMA_DEV_A=tn0 HOMA_DEV_B=tn1
+else
+	HOMA_DEV_A=v0 HOMA_DEV_B=v0
+fi
 
 hosts_fail()
 {
@@ -62,6 +70,31 @@ veth_up()
 	done
 }
 
+testnic_up()
+{
+	local mtu=$1
+
+	# The names stay different: testnic's settings are found by them.
+	insmod "$HOMA_TESTNIC" && ip link add tn0 mtu "$mtu" type testnic &&
+	ip link set tn0 netns homa_a && ip link set tn1 netns homa_b &&
+	ip -n homa_a addr add 10.77.0.1/24 dev tn0 &&
+	ip -n homa_b addr add 10.77.0.2/24 dev tn1 &&
+	ip -n homa_a addr add fd77::1/64 dev tn0 nodad &&
+	ip -n homa_b addr add fd77::2/64 dev tn1 nodad &&
+	ip -n homa_a link set lo up && ip -n homa_b link set lo up &&
+	ip -n homa_a link set tn0 up && ip -n homa_b link set tn1 up
+}
+
+devices_up()
+{
+	if [ "$HOMA_DEV_A" = tn0 ]; then
+		testnic_up "$1"
+	else
+		modprobe -q veth
+		veth_up "$@"
+	fi
+}
+
 load_homa()
 {
 	local which=$1
@@ -71,7 +104,7 @@ load_homa()
 		# Who speaks to the wire sees at once what was acknowledged. What waits is wire_acks' business.
 		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 --set ack_defer_bytes=0 "$@"
 	else
-		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 --dev homa_b/v0 "$@"
+		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/$HOMA_DEV_A --dev homa_b/$HOMA_DEV_B "$@"
 	fi
 }
 
@@ -86,8 +119,7 @@ hosts_up()
 	done
 	[ ! -d /sys/module/etran ] ||
 		{ hosts_fail "etran is loaded already: etranctl unload --all; rmmod etran"; return; }
-	modprobe -q veth
-	ip netns add homa_a && ip netns add homa_b && veth_up "$mtu" "$which" &&
+	ip netns add homa_a && ip netns add homa_b && devices_up "$mtu" "$which" &&
 		insmod "$HOMA_MODULE" || return
 	[ "$which" = BARE ] || load_homa "$which" "$@"
 }
@@ -97,7 +129,9 @@ hosts_down()
 	"$HOMA_CTL" unload --all >/dev/null
 	ip netns del homa_a
 	ip netns del homa_b
-	wait_until 10 rmmod etran || hosts_fail "the module cannot be removed: $(rmmod etran 2>&1)"
+	wait_until 10 rmmod etran || hosts_fail "the module cannot be removed: $(rmmod etran 2>&1)" || return
+	[ "$HOMA_DEV_A" != tn0 ] || wait_until 10 rmmod testnic ||
+		hosts_fail "testnic cannot be removed: $(rmmod testnic 2>&1)"
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
