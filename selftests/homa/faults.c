@@ -232,25 +232,109 @@ FIXTURE_VARIANT(faults)
 	unsigned int timeouts;
 };
 
-#define FAULTS(name, ...) \
-	FIXTURE_VARIANT_ADD(faults, name) { .family = AF_INET, __VA_ARGS__ }
+FIXTURE_VARIANT_ADD(faults, loss_of_one_in_a_thousand)
+{
+	.family = AF_INET,
+	.faults.loss = 1000,
+	.rpcs = 150,
+};
 
-FAULTS(loss_of_one_in_a_thousand, .faults.loss = 1000, .rpcs = 150);
-FAULTS(loss_of_1_percent, .faults.loss = 10000, .rpcs = 150);
-FAULTS(loss_of_5_percent, .faults.loss = 50000, .rpcs = 100);
-FAULTS(loss_of_20_percent, .faults.loss = 200000, .rpcs = 100, .timeouts = 30);
-FAULTS(reordering, .faults.reorder = 50000, .rpcs = 100);
-FAULTS(duplication, .faults.duplicate = 50000, .rpcs = 100);
-FAULTS(corruption, .faults.corrupt = 2000, .rpcs = 100);
+FIXTURE_VARIANT_ADD(faults, loss_of_1_percent)
+{
+	.family = AF_INET,
+	.faults.loss = 10000,
+	.rpcs = 150,
+};
 
-#define ALL .faults = { 10000, 10000, 10000, 1000 }
-FAULTS(all_together, ALL, .rpcs = 150);
-FAULTS(all_together_over_ipv6, ALL, .family = AF_INET6, .rpcs = 100);
-FAULTS(all_together_w1, ALL, .workload = 1, .rpcs = 400);
-FAULTS(all_together_w2, ALL, .workload = 2, .rpcs = 400);
-FAULTS(all_together_w3, ALL, .workload = 3, .rpcs = 300);
-FAULTS(all_together_w4, ALL, .workload = 4, .rpcs = 100);
-FAULTS(all_together_w5, ALL, .workload = 5, .rpcs = 30);
+FIXTURE_VARIANT_ADD(faults, loss_of_5_percent)
+{
+	.family = AF_INET,
+	.faults.loss = 50000,
+	.rpcs = 100,
+};
+
+FIXTURE_VARIANT_ADD(faults, loss_of_20_percent)
+{
+	.family = AF_INET,
+	.faults.loss = 200000,
+	.rpcs = 100,
+	.timeouts = 30,
+};
+
+FIXTURE_VARIANT_ADD(faults, reordering)
+{
+	.family = AF_INET,
+	.faults.reorder = 50000,
+	.rpcs = 100,
+};
+
+FIXTURE_VARIANT_ADD(faults, duplication)
+{
+	.family = AF_INET,
+	.faults.duplicate = 50000,
+	.rpcs = 100,
+};
+
+FIXTURE_VARIANT_ADD(faults, corruption)
+{
+	.family = AF_INET,
+	.faults.corrupt = 2000,
+	.rpcs = 100,
+};
+
+FIXTURE_VARIANT_ADD(faults, all_together)
+{
+	.family = AF_INET,
+	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.rpcs = 150,
+};
+
+FIXTURE_VARIANT_ADD(faults, all_together_over_ipv6)
+{
+	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.family = AF_INET6,
+	.rpcs = 100,
+};
+
+FIXTURE_VARIANT_ADD(faults, all_together_w1)
+{
+	.family = AF_INET,
+	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.workload = 1,
+	.rpcs = 400,
+};
+
+FIXTURE_VARIANT_ADD(faults, all_together_w2)
+{
+	.family = AF_INET,
+	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.workload = 2,
+	.rpcs = 400,
+};
+
+FIXTURE_VARIANT_ADD(faults, all_together_w3)
+{
+	.family = AF_INET,
+	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.workload = 3,
+	.rpcs = 300,
+};
+
+FIXTURE_VARIANT_ADD(faults, all_together_w4)
+{
+	.family = AF_INET,
+	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.workload = 4,
+	.rpcs = 100,
+};
+
+FIXTURE_VARIANT_ADD(faults, all_together_w5)
+{
+	.family = AF_INET,
+	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.workload = 5,
+	.rpcs = 30,
+};
 
 FIXTURE_SETUP(faults)
 {
