@@ -354,6 +354,21 @@ TEST_F(wire, queue_of_packets)
 	EXPECT_EQ(10, tn_counter("tn0", "wire_down"));
 }
 
+/* How long it is, and was at most since somebody looked. */
+TEST_F(wire, queue_length)
+{
+	#define LOOK(line) et_sh("grep -qx '" line "' " TN_DEBUGFS "/tn0/queue")
+	ASSERT_EQ(0, crawl_with_30(self->out, "queue_packets", 10));
+	EXPECT_EQ(0, LOOK("packets 10"));
+	EXPECT_EQ(0, LOOK("bytes 10000"));
+	EXPECT_EQ(0, LOOK("most_packets 10"));
+	ASSERT_EQ(0, et_sh("ip link set tn0 down"));
+	EXPECT_EQ(0, LOOK("most_bytes 10000"));
+	EXPECT_EQ(0, LOOK("most_bytes 0"));
+	EXPECT_EQ(0, LOOK("packets 0"));
+	#undef LOOK
+}
+
 TEST_F(wire, queue_of_bytes)
 {
 	uint8_t f[100];

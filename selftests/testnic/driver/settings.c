@@ -154,6 +154,17 @@ static int counters_show(struct seq_file *seq, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(counters);
 
+static int queue_show(struct seq_file *seq, void *v)
+{
+	struct testnic_queue_length q;
+
+	testnic_wire_queue(seq->private, &q);
+	seq_printf(seq, "packets %u\nbytes %llu\nmost_packets %u\nmost_bytes %llu\n", q.packets,
+		   q.bytes, q.most_packets, q.most_bytes);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(queue);
+
 /* Whether the name is another device's. */
 static bool taken(const struct testnic *nic, const char *name)
 {
@@ -194,6 +205,7 @@ void testnic_settings_add(struct testnic *nic)
 				    &setting_fops);
 	debugfs_create_file("rx_queue", 0600, nic->folder, NULL, &rx_queue_fops);
 	debugfs_create_file("counters", 0400, nic->folder, nic, &counters_fops);
+	debugfs_create_file("queue", 0400, nic->folder, nic, &queue_fops);
 }
 
 /**

@@ -155,6 +155,8 @@ struct testnic_queue {
  * @spare: memory for packets
  * @queued_bytes: on @queue
  * @queued_packets: on @queue
+ * @most_bytes: that were on @queue at a time since somebody asked
+ * @most_packets: the same
  * @stored: packets on @queue, @flight, @held
  * @spares: on @spare
  * @departs: when the last packet leaves the queue, ns
@@ -187,6 +189,8 @@ struct testnic_wire {
 	struct list_head spare;
 	u64 queued_bytes;
 	u32 queued_packets;
+	u64 most_bytes;
+	u32 most_packets;
 	u32 stored;
 	u32 spares;
 	u64 departs;
@@ -223,6 +227,20 @@ struct testnic {
 	u64 tx_batch;
 	u64 completion_delay;
 	struct testnic_wire wire;
+};
+
+/**
+ * struct testnic_queue_length - what waits for the rate, the frame being sent included
+ * @packets: now
+ * @bytes: now
+ * @most_packets: at a time since the last question
+ * @most_bytes: the same
+ */
+struct testnic_queue_length {
+	u32 packets;
+	u64 bytes;
+	u32 most_packets;
+	u64 most_bytes;
 };
 
 #define testnic_add(nic, counter, n)	\
@@ -286,6 +304,7 @@ u32 testnic_choose_queue(const struct testnic *receiver, const struct testnic_fr
 /* wire.c */
 void testnic_wire_send(struct testnic_batch *b, const struct testnic_frame *f);
 void testnic_wire_changed(struct testnic *nic, bool seed);
+void testnic_wire_queue(struct testnic *nic, struct testnic_queue_length *q);
 void testnic_wire_init(struct testnic *nic);
 void testnic_wire_up(struct testnic *nic);
 void testnic_wire_down(struct testnic *nic);

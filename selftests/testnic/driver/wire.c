@@ -193,6 +193,8 @@ static void enqueue(struct testnic *nic, struct testnic_packet *p, u64 now)
 	p->due = w->due;
 	w->queued_packets++;
 	w->queued_bytes += p->len;
+	w->most_packets = max(w->most_packets, w->queued_packets);
+	w->most_bytes = max(w->most_bytes, w->queued_bytes);
 	list_add_tail(&p->list, &w->queue);
 }
 
@@ -364,6 +366,28 @@ void testnic_wire_changed(struct testnic *nic, bool seed)
 	if (seed)
 		nic->wire.number = 0;
 	set_active(&nic->wire);
+}
+
+/**
+ * testnic_wire_queue - how long the queue is, and was since the last question
+ * @nic: sender
+ * @q: filled in
+ *
+ * Context: process.
+ */
+void testnic_wire_queue(struct testnic *nic, struct testnic_queue_length *q)
+{
+	struct testnic_wire *w = &nic->wire;
+
+	spin_lock_bh(&w->lock);
+	drain(w, ktime_get_ns());
+	q->packets = w->queued_packets;
+	q->bytes = w->queued_bytes;
+	q->most_packets = w->most_packets;
+	q->most_bytes = w->most_bytes;
+	w->most_packets = w->queued_packets;
+	w->most_bytes = w->queued_bytes;
+	spin_unlock_bh(&w->lock);
 }
 
 /**
