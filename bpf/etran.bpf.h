@@ -179,7 +179,7 @@ struct etran_ops {
 	 * tot_len, id, frag_off and check. IPv6: version 6, traffic class, flow label, nexthdr,
 	 * hop_limit, daddr; the module fills payload_len. saddr 0 takes the preferred source of
 	 * the route. The protocol must be the transport's, or ICMP (ICMPv6, whose checksum is
-	 * the program's); no options, no extension headers.
+	 * the program's), or TCP as @tcp_urgent says; no options, no extension headers.
 	 * Return: ETRAN_TX, ETRAN_TX | ETRAN_RETAIN, ETRAN_HOLD or ETRAN_DROP.
 	 * Context: bottom halves off, in the sender's system call; not two at once for one AF_XDP
 	 * socket, but concurrent with everything else.
@@ -277,6 +277,14 @@ struct etran_ops {
 	 * replaced by others of the same version only.
 	 */
 	__u32 state_version;
+	/**
+	 * @tcp_urgent: not 0: packets in TCP's clothes, too: TCP segments with the flags SYN and RST
+	 * and no others, which TCP never sends, and this urgent pointer (host byte order). The
+	 * program sees in the IP header how a packet came, and says there how one leaves: with
+	 * protocol 6 it must bear these marks, and the module fills in the TCP checksum, whatever is
+	 * in its place. Each value can have one transport; not for one of protocol 6.
+	 */
+	__u16 tcp_urgent;
 };
 
 /**

@@ -28,6 +28,7 @@
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/rhashtable.h>
+#include <linux/tcp.h>
 #include <linux/tracepoint-defs.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -125,6 +126,7 @@ struct etran_ran {
  * @state_version: copy of ops->state_version
  * @flags: copy of ops->flags; changed by replacement
  * @ip_proto: copy of ops->ip_proto
+ * @tcp_urgent: the same of this
  * @name: copy of ops->name
  * @queue: its packet queues
  * @queue_memory: what they consist of
@@ -154,6 +156,7 @@ struct etran_transport {
 	u32 state_version;
 	u32 flags;
 	u8 ip_proto;
+	u16 tcp_urgent;
 	char name[ETRAN_NAME_LEN];
 	struct etran_queue *queue;
 	void *queue_memory;
@@ -599,6 +602,17 @@ static inline struct etran_transport *etran_transport_by_proto(u8 proto)
 {
 	return rcu_dereference(etran_by_proto[proto]);
 }
+
+/**
+ * etran_tcp_marked - SYN and RST and nothing else?
+ * @tcp: 20 bytes
+ */
+static inline bool etran_tcp_marked(const struct tcphdr *tcp)
+{
+	return ((const u8 *)tcp)[13] == 0x06;
+}
+
+struct etran_transport *etran_transport_dressed(const struct tcphdr *tcp);
 
 bool etran_name_ok(const char *name);
 

@@ -168,6 +168,7 @@ struct etran_ops {
 	u32 queue_depth;
 	u32 timeout_ms;
 	u32 state_version;
+	u16 tcp_urgent;
 	/* private: not in bpf/etran.bpf.h */
 	struct bpf_prog *prog[ETRAN_NR_MEMBERS];
 	u32 prog_id[ETRAN_NR_MEMBERS];

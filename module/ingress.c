@@ -12,6 +12,10 @@
  * big" and "unrecognized next header" about its own packets, else it could not tell its applications;
  * everything else of ICMP is the kernel's.
  *
+ * Of TCP, what is marked as a transport's (etran_ops.tcp_urgent) is taken, and only whole: neither
+ * fragments nor what is cut short, nor with options. All else is TCP's, whoever has that. Packets of other
+ * protocols pay one comparison. Rejected: a table by urgent pointer: there are one or two transports.
+ *
  * Of a bond, frames arrive on a device below it; they are the bond's.
  */
 #include <linux/etherdevice.h>
@@ -41,6 +45,38 @@ struct arrived {
 	bool fragment;
 };
 
+/* Whose is what has TCP's number? @len: bytes that there are of the segment. */
+static noinline struct etran_transport *tcp_owner(const void *tcp, u32 len, bool whole)
+{
+	struct etran_transport *t = NULL;
+
+	if (whole && len >= sizeof(struct tcphdr))
+		t = etran_transport_dressed(tcp);
+	return t ?: etran_transport_by_proto(IPPROTO_TCP);
+}
+
+/* Whose is this? There is an IP header, and @room bytes from there on. */
+static __always_inline struct etran_transport *owner4(const struct iphdr *ip, u32 room)
+{
+	u32 len;
+
+	if (likely(ip->protocol != IPPROTO_TCP))
+		return etran_transport_by_proto(ip->protocol);
+	len = ntohs(ip->tot_len);
+	return tcp_owner(ip + 1, len - sizeof(*ip), *(const u8 *)ip == 0x45 && len <= room &&
+			 len >= sizeof(*ip) && !ip_is_fragment(ip));
+}
+
+static struct etran_transport *owner6(const struct ipv6hdr *ip, u32 room)
+{
+	u32 len;
+
+	if (likely(ip->nexthdr != IPPROTO_TCP))
+		return etran_transport_by_proto(ip->nexthdr);
+	len = ntohs(ip->payload_len);
+	return tcp_owner(ip + 1, len, ip->version == 6 && len + sizeof(*ip) <= room);
+}
+
 /* Transport of a packet that an ICMP error quotes. The quoted header's checks need what is there. */
 static struct etran_transport *quoted4(const struct iphdr *ip, u32 len)
 {
@@ -51,6 +87,8 @@ static struct etran_transport *quoted4(const struct iphdr *ip, u32 len)
 	    len < sizeof(*ip) + sizeof(*icmp) + sizeof(*inner) + 8 ||
 	    icmp->type != ICMP_DEST_UNREACH || inner->ihl != 5)
 		return NULL;
+	if (inner->protocol == IPPROTO_TCP)
+		return tcp_owner(inner + 1, len - sizeof(*ip) - sizeof(*icmp) - sizeof(*inner), true);
 	return etran_transport_by_proto(inner->protocol);
 }
 
@@ -73,6 +111,8 @@ static struct etran_transport *quoted6(const struct ipv6hdr *ip, u32 len)
 	default:
 		return NULL;
 	}
+	if (inner->nexthdr == IPPROTO_TCP)
+		return tcp_owner(inner + 1, len - sizeof(*ip) - sizeof(*icmp) - sizeof(*inner), true);
 	return etran_transport_by_proto(inner->nexthdr);
 }
 
@@ -86,7 +126,7 @@ static bool claimed4(struct arrived *a, struct etran_link *link, struct net_devi
 	if (ip->protocol == IPPROTO_ICMP)
 		a->transport = quoted4(ip, a->room);
 	else
-		a->transport = etran_transport_by_proto(ip->protocol);
+		a->transport = owner4(ip, a->room);
 	a->len = ntohs(ip->tot_len);
 	a->fragment = ip_is_fragment(ip);
 	return a->transport && etran_ip_is_local4(link, lower, ip->daddr);
@@ -103,7 +143,7 @@ static bool claimed6(struct arrived *a, struct net_device *lower)
 	if (proto == IPPROTO_ICMPV6) {
 		a->transport = quoted6(ip, a->room);
 	} else {
-		a->transport = etran_transport_by_proto(proto);
+		a->transport = owner6(ip, a->room);
 		if (!a->transport) {
 			proto = etran_ip6_final(ip, a->room, &a->fragment);
 			a->extended = true;
@@ -286,7 +326,7 @@ int etran_ingress(struct xdp_buff *xdp)
 	if (unlikely(room < ETH_HLEN + sizeof(*ip) || eth->h_proto != htons(ETH_P_IP) ||
 		     *(const u8 *)ip != 0x45))
 		return look_closer(xdp);
-	t = etran_transport_by_proto(ip->protocol);
+	t = owner4(ip, room - ETH_HLEN);
 	if (!t)
 		return ip->protocol == IPPROTO_ICMP ? look_closer(xdp) : XDP_PASS;
 	link = etran_link_on(lower);

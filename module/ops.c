@@ -99,6 +99,25 @@ static int ops_check_member(const struct btf_type *t, const struct btf_member *m
 }
 
 /**
+ * etran_transport_dressed - whose is a TCP segment that has no business to exist?
+ * @tcp: its header, all 20 bytes of it
+ *
+ * A walk through the list is for SYN and RST in one segment only. What is TCP's ends before it.
+ * Return: the transport, or NULL. Context: RCU read side.
+ */
+struct etran_transport *etran_transport_dressed(const struct tcphdr *tcp)
+{
+	struct etran_transport *t;
+
+	if (likely(!etran_tcp_marked(tcp)))
+		return NULL;
+	list_for_each_entry_rcu(t, &etran_transports, node)
+		if (t->tcp_urgent && t->tcp_urgent == ntohs(tcp->urg_ptr))
+			return t;
+	return NULL;
+}
+
+/**
  * etran_name_ok - may a transport or filter be called so?
  * @name: ETRAN_NAME_LEN bytes
  */
@@ -193,6 +212,9 @@ static int ops_init_member(const struct btf_type *t, const struct btf_member *me
 	case offsetof(struct etran_ops, state_version):
 		ops->state_version = user->state_version;
 		return 1;
+	case offsetof(struct etran_ops, tcp_urgent):
+		ops->tcp_urgent = user->tcp_urgent;
+		return 1;
 	case offsetof(struct etran_ops, prog):
 		return memchr_inv(user->prog, 0, sizeof(user->prog)) ? -EINVAL : 1;
 	case offsetof(struct etran_ops, prog_id):
@@ -248,6 +270,11 @@ static int ops_validate(void *kdata)
 			ops->ip_proto);
 		return -EINVAL;
 	}
+	if (ops->tcp_urgent && ops->ip_proto == IPPROTO_TCP) {
+		pr_warn("transport %s refused: tcp_urgent is for transports of other IP protocols than TCP's\n",
+			ops->name);
+		return -EINVAL;
+	}
 	return check_numbers(ops);
 }
 
@@ -292,6 +319,7 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 	t->queues = ops->queues;
 	t->queue_depth = ops->queue_depth;
 	t->state_version = ops->state_version;
+	t->tcp_urgent = ops->tcp_urgent;
 	t->flags = ops->flags;
 	t->loaded_ns = ktime_get_boottime_ns();
 	strscpy(t->name, ops->name);
@@ -304,9 +332,15 @@ static int ops_reg(void *kdata, struct bpf_link *link)
 
 	mutex_lock(&etran_mutex);
 	err = -EEXIST;
-	list_for_each_entry(other, &etran_transports, node)
+	list_for_each_entry(other, &etran_transports, node) {
 		if (other->ip_proto == t->ip_proto || !strcmp(other->name, t->name))
 			goto unlock;
+		if (t->tcp_urgent && other->tcp_urgent == t->tcp_urgent) {
+			pr_warn("transport %s refused: %s has tcp_urgent 0x%x already; unload it first\n",
+				t->name, other->name, t->tcp_urgent);
+			goto unlock;
+		}
+	}
 	err = etran_callers_add(t, ops);
 	if (err)
 		goto unlock;
@@ -431,6 +465,11 @@ static int check_successor(const struct etran_transport *t, const struct etran_o
 	if (ops->ip_proto != t->ip_proto || strcmp(ops->name, t->name)) {
 		pr_warn("transport %s not replaced: by %s for IP protocol %u, not %u; unload it and load that one\n",
 			t->name, ops->name, ops->ip_proto, t->ip_proto);
+		return -EINVAL;
+	}
+	if (ops->tcp_urgent != t->tcp_urgent) {
+		pr_warn("transport %s not replaced: its tcp_urgent is 0x%x, the new programs' is 0x%x; unload it first\n",
+			t->name, t->tcp_urgent, ops->tcp_urgent);
 		return -EINVAL;
 	}
 	if (ops->state_version != t->state_version) {

@@ -9,6 +9,10 @@
  * asks for the address, and sends or frees them; how many may begin to wait is bounded in route.c. (Rejected: a waiting list of our own with a netevent notifier:
  * the same bounds written again.)
  *
+ * What leaves in TCP's clothes (etran_ops.tcp_urgent) gets its checksum here, as it covers the source that
+ * only the route may know. It is found behind the test for the transport's own protocol, which all others
+ * pass: they pay for nothing. Rejected: leaving the checksum to the NIC, of which XDP cannot ask that.
+ *
  * A device that has no room just now (veth: a ring of 256) refuses. Those packets wait in the link
  * device's backlog, which is bounded and tried again soon; while it is long, egress leaves descriptors
  * in the TX rings and gen is not called, and both go on when it is short. (Rejected: dropping them: a
@@ -528,14 +532,47 @@ static noinline int find_hop(struct etran_xmit *x, struct etran_link *link,
 	return 0;
 }
 
+/*
+ * Does a transport that sends TCP's protocol number say what it must? @hdr_len: bytes of headers from @ip
+ * on, @ip_len of them the IP header's. In direct mode all may change meanwhile, but for the lengths.
+ */
+static noinline bool may_dress(const struct etran_transport *t, const void *ip, u32 ip_len,
+			       u32 hdr_len)
+{
+	const struct tcphdr *tcp = ip + ip_len;
+
+	return t->tcp_urgent && hdr_len >= ip_len + sizeof(*tcp) && etran_tcp_marked(tcp) &&
+	       ntohs(tcp->urg_ptr) == t->tcp_urgent;
+}
+
+/* The TCP checksum of such a packet, complete but for that. @len: as @hdr_len, with payload. */
+static noinline void dress(void *ip, u32 ip_len, u32 len)
+{
+	struct tcphdr *tcp = ip + ip_len;
+	__wsum sum;
+
+	len -= ip_len;
+	tcp->check = 0;
+	sum = csum_partial(tcp, len, 0);
+	if (ip_len == sizeof(struct iphdr))
+		tcp->check = csum_tcpudp_magic(((struct iphdr *)ip)->saddr,
+					       ((struct iphdr *)ip)->daddr, len, IPPROTO_TCP, sum);
+	else
+		tcp->check = csum_ipv6_magic(&((struct ipv6hdr *)ip)->saddr,
+					     &((struct ipv6hdr *)ip)->daddr, len, IPPROTO_TCP, sum);
+}
+
 static noinline int complete6(struct etran_xmit *x, struct etran_link *link,
 			      struct etran_transport *t, void *hdr, u32 hdr_len, u32 len)
 {
 	struct etran_hop *hop = &x->hop;
 	struct ipv6hdr *ip = hdr;
+	bool dressed = false;
 	int err = 0;
 
-	if (!etran_ip_check(ip, hdr_len, t->ip_proto) || ip->version != 6) {
+	if (t->tcp_urgent && hdr_len >= sizeof(*ip) && ip->nexthdr == IPPROTO_TCP)
+		dressed = may_dress(t, ip, sizeof(*ip), hdr_len);
+	if ((!dressed && !etran_ip_check(ip, hdr_len, t->ip_proto)) || ip->version != 6) {
 		etran_count(link, t, packet_ip);
 		return -EINVAL;
 	}
@@ -552,6 +589,8 @@ static noinline int complete6(struct etran_xmit *x, struct etran_link *link,
 	if (ipv6_addr_any(&ip->saddr))
 		ip->saddr = hop->saddr;
 	ip->payload_len = htons(len - sizeof(*ip));
+	if (dressed)
+		dress(ip, sizeof(*ip), len);
 	return err;
 }
 
@@ -564,6 +603,7 @@ static __always_inline int complete_packet(struct etran_xmit *x, struct etran_li
 	struct etran_hop *hop = &x->hop;
 	u32 end = hdr_off + hdr_len, len = hdr_len + payload_len;
 	struct iphdr *ip = hdr + hdr_off;
+	bool dressed = false;
 	int err = 0;
 
 	if (unlikely(hdr_off < ALIGN(ETH_HLEN, 4) || hdr_len < sizeof(*ip) ||
@@ -572,10 +612,13 @@ static __always_inline int complete_packet(struct etran_xmit *x, struct etran_li
 		return -EINVAL;
 	}
 	if (likely(ip->version == 4)) {
-		if (unlikely(ip->ihl != 5 || (ip->protocol != t->ip_proto &&
-					      ip->protocol != IPPROTO_ICMP))) {
-			etran_count(link, t, packet_ip);
-			return -EINVAL;
+		if (unlikely(ip->ihl != 5 || ip->protocol != t->ip_proto)) {
+			dressed = ip->protocol == IPPROTO_TCP &&
+				  may_dress(t, ip, sizeof(*ip), hdr_len);
+			if (ip->ihl != 5 || (!dressed && ip->protocol != IPPROTO_ICMP)) {
+				etran_count(link, t, packet_ip);
+				return -EINVAL;
+			}
 		}
 		if (unlikely(hop->link != link || hop->daddr.s6_addr32[0] != ip->daddr ||
 			     hop->eth.h_proto != htons(ETH_P_IP) || !link)) {
@@ -594,6 +637,8 @@ static __always_inline int complete_packet(struct etran_xmit *x, struct etran_li
 		ip->frag_off = htons(IP_DF);
 		ip->check = 0;
 		ip->check = ip_fast_csum(ip, 5);
+		if (unlikely(dressed))
+			dress(ip, sizeof(*ip), len);
 	} else {
 		err = complete6(x, link, t, ip, hdr_len, len);
 		if (err < 0)

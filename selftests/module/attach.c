@@ -192,6 +192,13 @@ TEST_F(attach, update_to_another_name_or_protocol_is_refused)
 	ASSERT_EQ(0, bpf_object__load(o));
 	EXPECT_EQ(EINVAL, update_errno(self->net.link, o, "tt_ops"));
 	bpf_object__close(o);
+
+	o = open_one("tt2.bpf.o", "tt_ops", &sh);
+	ASSERT_NE(NULL, o);
+	sh->tcp_urgent = 7;
+	ASSERT_EQ(0, bpf_object__load(o));
+	EXPECT_EQ(EINVAL, update_errno(self->net.link, o, "tt_ops"));
+	bpf_object__close(o);
 	EXPECT_EQ(0, tt->exit);
 	EXPECT_EQ(self->net.transport, tt_transport_id());
 }
@@ -269,6 +276,7 @@ static void deep_queue(struct shadow *sh) { sh->queues = 1; sh->queue_depth = (1
 static void much_queued(struct shadow *sh) { sh->queues = 65536; sh->queue_depth = 65; }
 static void no_depth(struct shadow *sh) { sh->queues = 4; sh->queue_depth = 0; }
 static void long_timeout(struct shadow *sh) { sh->timeout_ms = 86400001; }
+static void clothes_of_its_own(struct shadow *sh) { sh->ip_proto = 6; sh->tcp_urgent = 7; }
 static void some_flags(struct shadow *sh) { sh->flags = 1U << 31; }
 
 TEST_F(attach, missing_egress_is_refused_with_a_sentence)
@@ -309,6 +317,14 @@ TEST_F(attach, protocols_of_the_kernel_are_refused_with_a_sentence)
 	EXPECT_TRUE(et_log_has(mark, "etran: transport other refused: ip_proto 0 cannot be taken"));
 	EXPECT_EQ(EINVAL, refused(proto_icmp));
 	EXPECT_TRUE(et_log_has(mark, "etran: transport other refused: ip_proto 1 cannot be taken"));
+}
+
+TEST_F(attach, tcp_in_tcp_s_clothes_is_refused_with_a_sentence)
+{
+	int mark = et_log_mark();
+
+	EXPECT_EQ(EINVAL, refused(clothes_of_its_own));
+	EXPECT_TRUE(et_log_has(mark, "etran: transport other refused: tcp_urgent is for transports of other IP protocols"));
 }
 
 TEST_F(attach, other_versions_are_refused_with_a_sentence)

@@ -17,6 +17,7 @@ struct shadow {
 	uint32_t queue_depth;
 	uint32_t timeout_ms;
 	uint32_t state_version;
+	uint16_t tcp_urgent;
 };
 
 static char verifier_log[1 << 18];
