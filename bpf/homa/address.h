@@ -7,6 +7,9 @@
 #ifndef _HOMA_ADDRESS_H
 #define _HOMA_ADDRESS_H
 
+/* IP protocol of packets in TCP's clothes */
+#define HOMA_TCP_PROTOCOL	6
+
 /* IP headers */
 #define IP4_LEN		20
 #define IP6_LEN		40

@@ -360,6 +360,12 @@ static __always_inline __u32 icmp_fail(struct etran_pkt *pkt, struct etran_hdr *
 	return ETRAN_CONSUME;
 }
 
+/* The module gives none to Homa of TCP's packets but those that bear Homa's marks. */
+static __always_inline bool is_homa_protocol(__u8 protocol)
+{
+	return protocol == HOMA_IPPROTO || protocol == HOMA_TCP_PROTOCOL;
+}
+
 static __noinline __u32 ingress_icmp4(struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
 	struct etran_hdr *icmp = header_at(hdr, IP4_LEN), *ip = header_at(icmp, ICMP_LEN);
@@ -368,7 +374,7 @@ static __noinline __u32 ingress_icmp4(struct etran_pkt *pkt, struct etran_hdr *h
 	__u32 len = pkt->len;
 
 	if (len < before + 8 || get8(icmp, 0) != ICMP4_UNREACHABLE || get8(ip, 0) != 0x45 ||
-	    get8(ip, 9) != HOMA_IPPROTO) {
+	    !is_homa_protocol(get8(ip, 9))) {
 		count(COUNTER_rx_bad_icmp);
 		return ETRAN_PASS;
 	}
@@ -389,7 +395,7 @@ static __noinline __u32 ingress_icmp6(struct etran_pkt *pkt, struct etran_hdr *h
 	__u32 len = pkt->len;
 	int i;
 
-	if (len < before + 8 || get8(ip, 0) >> 4 != 6 || get8(ip, 6) != HOMA_IPPROTO) {
+	if (len < before + 8 || get8(ip, 0) >> 4 != 6 || !is_homa_protocol(get8(ip, 6))) {
 		count(COUNTER_rx_bad_icmp);
 		return ETRAN_PASS;
 	}

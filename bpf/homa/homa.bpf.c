@@ -55,5 +55,6 @@ struct etran_ops homa = {
 	.exit = (void *)detached,
 	.version = ETRAN_OPS_VERSION,
 	.ip_proto = HOMA_IPPROTO,
+	.tcp_urgent = HOMA_URGENT,
 	.name = "homa",
 };

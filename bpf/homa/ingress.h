@@ -14,6 +14,7 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	__u32 len = pkt->len, need;
 	struct etran_hdr *homa;
 	__u64 sender_id;
+	__u8 protocol;
 	bool good;
 	int i;
 
@@ -21,6 +22,7 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		if (len >= IP4_LEN && get8(hdr, 9) == ICMP4_PROTOCOL)
 			return ingress_icmp4(pkt, hdr);
 		r.ip_len = IP4_LEN;
+		protocol = get8(hdr, 9);
 		r.work.key.peer = address_of_ipv4(get32(hdr, 12));
 		r.local = address_of_ipv4(get32(hdr, 16));
 		good = is_host_ipv4(r.work.key.peer.a[3]) && is_host_ipv4(r.local.a[3]);
@@ -29,6 +31,7 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		if (len >= IP6_LEN && get8(hdr, 6) == ICMP6_PROTOCOL)
 			return ingress_icmp6(pkt, hdr);
 		r.ip_len = IP6_LEN;
+		protocol = get8(hdr, 6);
 #pragma unroll
 		for (i = 0; i < 4; i++) {
 			r.work.key.peer.a[i] = get32(hdr, 8 + 4 * i);
@@ -68,6 +71,8 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		count(COUNTER_rx_bad_id);
 		return ETRAN_DROP;
 	}
+	if (protocol != HOMA_IPPROTO || dressed_any || homa_hijack_tcp)
+		peer_wears(r.work.key.link, &r.work.key.peer, protocol);
 	r.now = bpf_ktime_get_ns();
 
 	switch (r.type) {

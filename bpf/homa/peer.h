@@ -4,6 +4,13 @@
  * for them has; when they were told the same of this host; and RPCs that are finished here, but whose server
  * was not told yet.
  *
+ * Homa packets can wear TCP's clothes: IP protocol 6, and the checksum is right. Networks and NICs that
+ * spread or accept TCP alone then take them for TCP. A peer is answered in the clothes that its last packet
+ * came in, so what each sends is the other's choice. Frames are held without headers, which are
+ * built anew for each packet that leaves, DATA sent again included: so a change counts from the next packet
+ * on, and no RPC has to remember. Until a packet in clothes was seen, or homa_hijack_tcp is set, nobody
+ * looks anything up. Rejected: a choice of each RPC, which would have to be changed in all of them.
+ *
  * ACKs wait for a packet of DATA to the same host, which has room for one. When too many wait, all go as
  * a packet of their own. A server that nobody talks to any more asks soon (homa_request_ack_ticks), and is
  * told all at once. So in a busy conversation acknowledgements cost no packets.
@@ -25,6 +32,7 @@
  * @link: link device, 0: no peer
  * @version: of @cutoffs, network byte order, 0: it sent none
  * @acks: entries of @ack
+ * @protocol: IP protocol of its last packet, 0: not known
  * @told_ns: when it was sent CUTOFFS last
  * @cutoffs: entry i: the longest message whose unscheduled DATA has priority i
  * @ack_local: address at this host of the RPCs in @ack
@@ -34,7 +42,8 @@ struct peer {
 	struct address addr;
 	__u32 link;
 	__be16 version;
-	__u16 acks;
+	__u8 acks;
+	__u8 protocol;
 	__u64 told_ns;
 	__u32 cutoffs[PRIORITIES];
 	struct address ack_local;
@@ -95,6 +104,50 @@ static __always_inline struct peer *peer_enter(struct peer_set *set, __u32 link,
 	peer->link = link;
 	peer->addr = *addr;
 	return peer;
+}
+
+/* A packet in TCP's clothes was seen. */
+volatile __u8 dressed_any;
+
+/* A packet came in these clothes. */
+static __noinline int peer_wears(__u32 link, const struct address *addr, __u8 protocol)
+{
+	struct peer_set *set = peer_set_of(link, addr);
+	struct peer *peer;
+
+	if (!set)
+		return 0;
+	/* It seldom changes. */
+	peer = peer_in(set, link, addr);
+	if (peer && peer->protocol == protocol)
+		return 0;
+	if (protocol != HOMA_IPPROTO)
+		dressed_any = 1;
+	bpf_spin_lock(&set->lock);
+	peer = peer_enter(set, link, addr);
+	peer->protocol = protocol;
+	bpf_spin_unlock(&set->lock);
+	return 0;
+}
+
+static __noinline int peer_protocol_look(const struct rpc_key *key)
+{
+	__u8 protocol = homa_hijack_tcp ? HOMA_TCP_PROTOCOL : HOMA_IPPROTO;
+	struct peer_set *set = peer_set_of(key->link, &key->peer);
+	struct peer *peer;
+
+	if (!set)
+		return protocol;
+	peer = peer_in(set, key->link, &key->peer);
+	if (peer && peer->protocol)
+		protocol = peer->protocol;
+	return protocol;
+}
+
+/* What is the IP protocol of packets to a peer? */
+static __always_inline __u8 peer_protocol(const struct rpc_key *key)
+{
+	return dressed_any || homa_hijack_tcp ? peer_protocol_look(key) : HOMA_IPPROTO;
 }
 
 /**

@@ -68,6 +68,10 @@ ETRAN_LIVE(__u32, homa_grant_fifo_fraction, 50, 0, 1000, "1/1000",
 ETRAN_LIVE(__u32, homa_fifo_grant_increment, 50000, 1, 1000000, "bytes",
 	   "what it is granted at a time");
 
+/* IP protocol: see peer.h */
+ETRAN_LIVE(__u8, homa_hijack_tcp, 0, 0, 1, "",
+	   "1: a peer of which nothing is known is sent TCP segments (IP protocol 6); others get what they send");
+
 /* Sending: see pacer.h */
 ETRAN_LIVE(__u32, homa_link_mbps, 25000, 0, 4000000, "Mb/s",
 	   "speed of the NIC; 0: packets are not paced");

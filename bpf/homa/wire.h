@@ -4,6 +4,9 @@
  * the Homa header begins at WIRE_HOMA, so that DATA's ends with the buffer, as headers in front of payload
  * must; and at WIRE_HOMA_LONG in ACK and CUTOFFS, which are longer. The IP header ends there, so that only
  * where it begins depends on whether it is IPv4's or IPv6's.
+ *
+ * All packets bear TCP's flags and urgent pointer, so one in TCP's clothes differs by its IP protocol alone. Its
+ * checksum is the module's.
  */
 #ifndef _HOMA_WIRE_H
 #define _HOMA_WIRE_H
@@ -146,6 +149,9 @@ static __always_inline void put_common(struct etran_hdr *hdr, __u32 at, const st
 	put32(hdr, at + 24, bpf_htonl((__u32)key->id));
 }
 
+/* See peer.h. */
+static __always_inline __u8 peer_protocol(const struct rpc_key *key);
+
 /* A control packet about an RPC. Its own fields, if any, are the caller's. */
 static __always_inline void put_control(struct etran_pkt *pkt, struct etran_hdr *hdr, __u32 at,
 					const struct rpc_key *key, const struct address *local,
@@ -154,7 +160,7 @@ static __always_inline void put_control(struct etran_pkt *pkt, struct etran_hdr 
 	struct carrier c = {
 		.saddr = local,
 		.daddr = &key->peer,
-		.protocol = HOMA_IPPROTO,
+		.protocol = peer_protocol(key),
 		.priority = PRIORITY_CONTROL,
 	};
 
@@ -201,7 +207,7 @@ static __always_inline void put_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	struct carrier c = {
 		.saddr = &data->local,
 		.daddr = &key->peer,
-		.protocol = HOMA_IPPROTO,
+		.protocol = peer_protocol(key),
 		.priority = data->priority,
 	};
 

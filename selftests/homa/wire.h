@@ -25,12 +25,14 @@
  * struct wire - a packet socket on HOST_B's device
  * @fd: it
  * @mac: address of HOST_A's device
+ * @dressed: what is sent from here wears TCP's clothes
  * @cutoffs: CUTOFFS are of interest. HOST_A sends them unasked, as most DATA from here has not their
  *	version.
  */
 struct wire {
 	int fd;
 	bool cutoffs;
+	bool dressed;
 	uint8_t mac[ETH_ALEN];
 };
 
@@ -154,6 +156,26 @@ static inline uint16_t icmp_checksum(const struct packet *p, size_t len)
 	return sum_end(sum(from, p->homa, len));
 }
 
+/* The same over Homa in TCP's clothes, headers and payload. */
+static inline uint16_t tcp_checksum(const struct packet *p, size_t len)
+{
+	uint32_t from = len + IPPROTO_TCP;
+
+	if (homa_family == AF_INET)
+		from = sum(from, &p->ip.saddr, 8);
+	else
+		from = sum(from, &p->ip6.saddr, 32);
+	return sum_end(sum(from, p->homa, len));
+}
+
+/* Is it Homa, in whatever clothes? */
+static inline bool wire_is_homa(const struct packet *p)
+{
+	return p->protocol == HOMA_IPPROTO ||
+	       (p->protocol == IPPROTO_TCP && p->behind >= sizeof(p->common) &&
+		p->common.flags == HOMA_FLAGS && p->common.urgent == htons(HOMA_URGENT));
+}
+
 /* Take a packet apart. False: it is not from HOST_A, or neither Homa nor an ICMP error. */
 static inline bool wire_parse(struct packet *p)
 {
@@ -166,13 +188,13 @@ static inline bool wire_parse(struct packet *p)
 		p->protocol = p->ip.protocol;
 		p->tos = p->ip.tos;
 		return p->ip.saddr == htonl(ADDR_A) &&
-		       (p->protocol == HOMA_IPPROTO || p->protocol == IPPROTO_ICMP);
+		       (wire_is_homa(p) || p->protocol == IPPROTO_ICMP);
 	}
 	p->protocol = p->ip6.nexthdr;
 	p->tos = ntohl(*(__be32 *)&p->ip6) >> 20;
 	/* Neighbour discovery is ICMPv6, too. */
 	return !memcmp(&p->ip6.saddr, &a, sizeof(a)) &&
-	       (p->protocol == HOMA_IPPROTO ||
+	       (wire_is_homa(p) ||
 		(p->protocol == IPPROTO_ICMPV6 && p->icmp6.icmp6_type < 128));
 }
 
@@ -192,7 +214,7 @@ static inline bool wire_next(struct wire *w, struct packet *p, int ms)
 		p->len = n;
 		if (!wire_parse(p))
 			continue;
-		if (p->protocol == HOMA_IPPROTO && p->common.type == HOMA_CUTOFFS && !w->cutoffs)
+		if (wire_is_homa(p) && p->common.type == HOMA_CUTOFFS && !w->cutoffs)
 			continue;
 		return true;
 	}
@@ -204,7 +226,7 @@ static inline bool wire_next_of(struct wire *w, struct packet *p, uint8_t type, 
 	uint64_t end = now_ms() + ms;
 
 	while (wire_next(w, p, now_ms() < end ? end - now_ms() : 0))
-		if (p->protocol == HOMA_IPPROTO && p->common.type == type)
+		if (wire_is_homa(p) && p->common.type == type)
 			return true;
 	return false;
 }
@@ -251,7 +273,13 @@ static inline void wire_frame(struct wire *w, struct packet *p, uint8_t protocol
 
 static inline bool wire_send(struct wire *w, struct packet *p, size_t len)
 {
-	wire_frame(w, p, HOMA_IPPROTO, len);
+	wire_frame(w, p, w->dressed ? IPPROTO_TCP : HOMA_IPPROTO, len);
+	if (w->dressed) {
+		p->common.flags = HOMA_FLAGS;
+		p->common.urgent = htons(HOMA_URGENT);
+		p->common.checksum = 0;
+		p->common.checksum = htons(tcp_checksum(p, len));
+	}
 	return wire_put(w, p, p->len);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Homa: wire format, and the records between the library and homa.bpf.o.
  *
- * Wire format: HomaModule (Linux Homa) since 2025-07, IP protocol 146. Every multi-byte field of a
+ * Wire format: HomaModule (Linux Homa) since 2025-07, IP protocol 146, or 6 in TCP's clothes. Every multi-byte field of a
  * packet is in network byte order. All structures are packed to 4 bytes: a Homa header begins at a
  * multiple of 4 behind an IP header of 20 or 40 bytes.
  */
@@ -49,7 +49,7 @@ enum homa_packet_type {
  * @doff: HOMA_DOFF_*
  * @flags: HOMA_FLAGS
  * @window: 0
- * @checksum: 0; not looked at
+ * @checksum: not looked at; 0, or TCP's with IP protocol 6
  * @urgent: HOMA_URGENT
  * @sender_id: the RPC's id at the sender: even from the client, odd from the server
  */
