@@ -185,7 +185,7 @@ struct etran_transport {
  * @retries: how often in a row it took none
  * @retry: tries again
  * @stopped: channels whose egress is to be called when there is room, the latest first
- * @turn: those of them whose turn it is, the first first; the retry timer's
+ * @turn: those of them whose turn it is, in their order; the retry timer's
  * @turn_end: the last one of these
  */
 struct etran_link {
