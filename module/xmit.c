@@ -27,6 +27,7 @@
 #include <linux/ip.h>
 #include <linux/moduleparam.h>
 #include <net/ip.h>
+#include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 #include <net/neighbour.h>
 #include <net/page_pool/helpers.h>
