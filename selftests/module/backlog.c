@@ -265,19 +265,30 @@ TEST_F(backlog, burst_of_thousands_is_not_lost)
 /* Eight have much to send, and the backlog is full when four have sent a budget: nobody is before the others twice. */
 TEST_F(backlog, those_that_stopped_take_turns)
 {
-	uint32_t least, most, n, i;
+	uint32_t least, most, n, i, chunk = 0, tries;
+	struct tt_req r = self->r;
 	struct xsk y[4];
+	bool stopped;
 
-	ASSERT_EQ(0, stop(self));
-	for (i = 0; i < 4; i++) {
+	/* Not looked at when they arrive. */
+	r.rx_action = 0;
+	for (i = 0; i < 4; i++)
 		ASSERT_EQ(0, xsk_open(&y[i], &(struct xsk_config) {
 			.queue = 6 + i, .chunks = 4096, .fill = 1 }));
-		for (n = 0; n < RING; n++)
-			xsk_put(&y[i], n, TT_SEND, &self->r, "turn", 4);
-		EXPECT_EQ(3, send_until_stopped(&y[i]));
-		EXPECT_EQ(RING, left(&y[i]));
+	/* Again if the machine is so busy that the peer gave up waiting for us. */
+	for (tries = 0, stopped = false; tries < 5 && !stopped; tries++) {
+		if (tries)
+			unblock(self);
+		ASSERT_EQ(0, stop(self));
+		for (i = 0, stopped = true; i < 4; i++) {
+			for (n = left(&y[i]); n < RING; n++)
+				xsk_put(&y[i], chunk++ % 2048, TT_SEND, &r, "turn", 4);
+			send_until_stopped(&y[i]);
+			stopped = stopped && left(&y[i]) == RING;
+		}
+		stopped = stopped && tt->spinning;
 	}
-	self->r.rx_action = 0;
+	ASSERT_TRUE(stopped);
 	unblock(self);
 	do {
 		least = RING;
