@@ -329,8 +329,8 @@ out:
 	return err;
 }
 
-/* How many buffers there are to deliver into, up to @most. Context: rx_lock held. */
-static u32 buffers(const struct etran_channel *ch, u32 most)
+/* How many buffers there are, up to @most. Context: rx_lock held. */
+static u32 count_buffers(const struct etran_channel *ch, u32 most)
 {
 	u32 some = 0, all, half;
 
@@ -351,15 +351,13 @@ static u32 buffers(const struct etran_channel *ch, u32 most)
 }
 
 /**
- * etran_channel_room - see bpf_etran_rx_room()
+ * etran_channel_buffers - how many buffers are there to deliver into?
  * @ch: the channel
- * @ep: endpoint of it
- * @most: 1 to ETRAN_RX_ROOM_MAX
- * @least: with fewer than so many, the endpoint's transport is told when there are more
+ * @most: do not count further; not 0
  *
  * Return: buffers, or -EOPNOTSUPP. Context: RCU read side, bottom halves off.
  */
-int etran_channel_room(struct etran_channel *ch, struct etran_ep *ep, u32 most, u32 least)
+int etran_channel_buffers(struct etran_channel *ch, u32 most)
 {
 	u32 n;
 
@@ -367,14 +365,7 @@ int etran_channel_room(struct etran_channel *ch, struct etran_ep *ep, u32 most, 
 	if (ch->mode != ETRAN_LINK)
 		return -EOPNOTSUPP;
 	spin_lock(&ch->rx_lock);
-	n = buffers(ch, most);
-	if (n < least) {
-		if (!xchg(&ep->rx_short, 1))
-			atomic_inc((atomic_t *)&ch->status->rx_short);
-		/* Either we see what the application gives, or it sees that we wait; pairs with tell_room(). */
-		smp_mb();
-		n = buffers(ch, most);
-	}
+	n = count_buffers(ch, most);
 	spin_unlock(&ch->rx_lock);
 	return n;
 }

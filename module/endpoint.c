@@ -185,12 +185,39 @@ static bool take_short(struct etran_ep *ep)
 	return true;
 }
 
+/**
+ * etran_endpoint_room - see bpf_etran_rx_room()
+ * @ep: the endpoint
+ * @ch: its channel
+ * @most: not 0
+ * @least: with fewer than so many, its transport is told when there may be more
+ *
+ * Return: buffers, or -EOPNOTSUPP. Context: RCU read side, bottom halves off.
+ */
+int etran_endpoint_room(struct etran_ep *ep, struct etran_channel *ch, u32 most, u32 least)
+{
+	int n = etran_channel_buffers(ch, most);
+
+	if (n < 0 || n >= least)
+		return n;
+	if (!xchg(&ep->rx_short, 1))
+		atomic_inc((atomic_t *)&ch->status->rx_short);
+	/*
+	 * Either we see what the application gives, or it sees that we wait, and the same of closing;
+	 * pairs with tell_room() and endpoint_close().
+	 */
+	smp_mb();
+	if (!READ_ONCE(ep->open))
+		take_short(ep);
+	return etran_channel_buffers(ch, most);
+}
+
 /* There may be buffers that a transport waits for. Context: process. */
 static void tell_room(struct etran_ep *ep)
 {
 	struct etran_ops *ops;
 
-	/* What the application wrote into its ring was before; pairs with etran_channel_room(). */
+	/* What the application wrote into its ring was before; pairs with etran_endpoint_room(). */
 	smp_mb();
 	if (!take_short(ep))
 		return;
@@ -211,6 +238,8 @@ static void endpoint_close(struct etran_ep *ep)
 	local_bh_disable();
 	rcu_read_lock();
 	WRITE_ONCE(ep->open, false);
+	/* Pairs with etran_endpoint_room(). */
+	smp_mb();
 	take_short(ep);
 	ops = rcu_dereference(ep->transport->ops);
 	if (ops && ops->prog[ETRAN_ENDPOINT_CLOSE])

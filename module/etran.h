@@ -774,7 +774,7 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 			  const struct etran_rec *rec, const void *data, u32 len);
 int etran_channel_redirect(struct etran_channel *ch, struct xdp_sock *xs, struct xdp_buff *xdp);
 void etran_channel_wake(struct etran_channel *ch);
-int etran_channel_room(struct etran_channel *ch, struct etran_ep *ep, u32 most, u32 least);
+int etran_channel_buffers(struct etran_channel *ch, u32 most);
 
 /* What ends a sleep in ETRAN_IOC_WAIT_RX was written before this. */
 static inline void etran_channel_look(struct etran_channel *ch)
@@ -1076,6 +1076,7 @@ int etran_ingress(struct xdp_buff *xdp);
 extern struct etran_ep __rcu **etran_endpoint_pages[ETRAN_EP_PAGES];
 long etran_endpoint_open(struct etran_endpoint_open __user *arg);
 void etran_endpoint_put(struct etran_ep *ep);
+int etran_endpoint_room(struct etran_ep *ep, struct etran_channel *ch, u32 most, u32 least);
 void etran_endpoints_dead_channel(struct etran_channel *ch);
 void etran_endpoints_dead_transport(struct etran_transport *t);
 int etran_endpoint_counters(struct etran_counters *q);

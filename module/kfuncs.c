@@ -239,6 +239,14 @@ __bpf_kfunc int bpf_etran_queue_len(u32 queue)
 	return as_caller(t, etran_queue_len(t, queue), -EPERM);
 }
 
+/* An open endpoint of this transport, or NULL. Context: RCU read side. */
+static struct etran_ep *own_endpoint(struct etran_transport *t, u32 id)
+{
+	struct etran_ep *ep = etran_endpoint_lookup(id);
+
+	return ep && READ_ONCE(ep->open) && ep->transport == t ? ep : NULL;
+}
+
 static int deliver(struct etran_transport *t, const struct xdp_buff *xdp,
 		   const struct etran_rec *rec, const void *data, u32 len)
 {
@@ -246,8 +254,8 @@ static int deliver(struct etran_transport *t, const struct xdp_buff *xdp,
 	struct etran_ep *ep;
 	int err;
 
-	ep = etran_endpoint_lookup(rec->endpoint);
-	if (!ep || !READ_ONCE(ep->open) || ep->transport != t) {
+	ep = own_endpoint(t, rec->endpoint);
+	if (!ep) {
 		etran_count(NULL, t, deliver_endpoint);
 		etran_count(NULL, t, deliver_failed);
 		return -ENOENT;
@@ -330,11 +338,11 @@ static int rx_room(struct etran_transport *t, u32 endpoint, u32 most, u32 least)
 
 	if (!most || most > ETRAN_RX_ROOM_MAX || least > most)
 		return -EINVAL;
-	ep = etran_endpoint_lookup(endpoint);
-	if (!ep || !READ_ONCE(ep->open) || ep->transport != t)
+	ep = own_endpoint(t, endpoint);
+	if (!ep)
 		return -ENOENT;
 	ch = rcu_dereference(ep->channel);
-	return ch ? etran_channel_room(ch, ep, most, least) : -ENETDOWN;
+	return ch ? etran_endpoint_room(ep, ch, most, least) : -ENETDOWN;
 }
 
 /**
