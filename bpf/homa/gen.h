@@ -281,6 +281,7 @@ static __always_inline void gen_grant(struct rpc *rpc, struct gen_step *step, __
 			got = terms->bonus;
 		if (got > terms->room)
 			got = terms->room;
+		step->starved = !got;
 		budget_overdraw(budget, got);
 	} else {
 		end = in_window(rpc, terms->window);
@@ -515,28 +516,6 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	return ETRAN_TX;
 }
 
-/* Unlocked: what there are buffers for. A parked message goes on when there are some. */
-static __always_inline void gen_room(struct rpc *rpc, struct grant_terms *terms)
-{
-	__u32 most = terms->bonus > terms->window ? terms->bonus : terms->window;
-	__u32 want = rpc->in_len - rpc->in_granted, reserve = room_reserve();
-
-	terms->endpoint = rpc->endpoint;
-	terms->segment = rpc->in_segment;
-	if (terms->parked)
-		most = terms->bonus ? most : 1;
-	if (terms->now - rpc->heard_ns >= ticks_ns(homa_timeout_ticks / 2)) {
-		reserve = 0;
-		if (most > etran_bounded(homa_starved_bytes))
-			most = etran_bounded(homa_starved_bytes);
-	}
-	if (want > most)
-		want = most;
-	terms->room = want ? room_bytes(terms->endpoint, terms->segment, want, reserve) : 0;
-	if (terms->parked && terms->room)
-		grant_unpark(room_of(terms->endpoint));
-}
-
 static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w)
 {
 	__u64 *budget = budget_of(w->key.link);
@@ -554,7 +533,7 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	if (terms.node && rpc->pending & PENDING_GRANT) {
 		terms.now = bpf_ktime_get_ns();
 		grant_look(g, &terms);
-		gen_room(rpc, &terms);
+		room_look(rpc, &terms);
 	} else if (rpc->starved) {
 		/* What there was no buffer for may have those that are left free. */
 		terms.room = room_bytes(rpc->endpoint, rpc->in_segment,

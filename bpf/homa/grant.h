@@ -459,14 +459,24 @@ static __always_inline __u32 grant_let_in(struct grants *g, __u32 l)
 	return best;
 }
 
+/* Unlock; message @n, 0 for none, is to be granted something. */
+static __always_inline void grant_unlock(struct grants *g, __u32 n)
+{
+	struct work next = {};
+
+	if (n)
+		next = grant_node(g, n)->work;
+	bpf_spin_unlock(&g->lock);
+	if (n)
+		grant_push(&next);
+}
+
 /* A message needs no more grants, or its RPC has ended. Lets in the next one. */
 __noinline int grant_free(__u32 n)
 {
 	struct grants *g = grants_get();
 	struct grant_node *node;
 	struct grant_link *link;
-	struct work next = {};
-	__u32 best;
 
 	if (!g || !n)
 		return 0;
@@ -482,12 +492,7 @@ __noinline int grant_free(__u32 n)
 	node->state = GRANT_FREE;
 	age_del(link, n, grant_node, g);
 	node_free(n, grant_node, g);
-	best = grant_let_in(g, node->link);
-	if (best)
-		next = grant_node(g, best)->work;
-	bpf_spin_unlock(&g->lock);
-	if (next.generation)
-		grant_push(&next);
+	grant_unlock(g, grant_let_in(g, node->link));
 	return 0;
 }
 
@@ -496,8 +501,7 @@ __noinline int grant_park(__u32 n, __u32 generation)
 {
 	struct grants *g = grants_get();
 	struct grant_node *node;
-	struct work next = {};
-	__u32 best;
+	__u32 best = 0;
 
 	if (!g || !n)
 		return 0;
@@ -507,12 +511,8 @@ __noinline int grant_park(__u32 n, __u32 generation)
 		grant_deactivate(g, n);
 		grant_parked_add(g, n);
 		best = grant_let_in(g, node->link);
-		if (best)
-			next = grant_node(g, best)->work;
 	}
-	bpf_spin_unlock(&g->lock);
-	if (next.generation)
-		grant_push(&next);
+	grant_unlock(g, best);
 	return 0;
 }
 
@@ -521,7 +521,6 @@ __noinline int grant_unpark(__u32 room)
 {
 	struct grants *g = grants_get();
 	struct grant_node *node, *best;
-	struct work next = {};
 	__u32 n, i;
 
 	if (!g || !grant_parked(g, room))
@@ -543,12 +542,10 @@ __noinline int grant_unpark(__u32 room)
 		grant_parked_del(g, n);
 		grant_wait(g, n);
 		grant_enter(g, n);
-		if (best->state == GRANT_ACTIVE)
-			next = best->work;
+		if (best->state != GRANT_ACTIVE)
+			n = 0;
 	}
-	bpf_spin_unlock(&g->lock);
-	if (next.generation)
-		grant_push(&next);
+	grant_unlock(g, n);
 	return 0;
 }
 

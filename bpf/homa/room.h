@@ -18,7 +18,7 @@
 #ifndef _HOMA_ROOM_H
 #define _HOMA_ROOM_H
 
-/* Buffers needed for a byte, before anything of the message is here to judge by. */
+/* Bytes in a buffer, before anything of the message is here to judge by. */
 #define ROOM_SEGMENT	1000
 #define ROOM_MOST	65536
 
@@ -87,6 +87,28 @@ static __always_inline void room_park(const struct work *w, __u32 n, __u32 endpo
 	/* They may have come before it was parked. */
 	if (room_bytes(endpoint, segment, 1, room_reserve()))
 		grant_unpark(room_of(endpoint));
+}
+
+/* Unlocked: what there are buffers for. A parked message goes on when there are some. */
+static __always_inline void room_look(struct rpc *rpc, struct grant_terms *terms)
+{
+	__u32 most = terms->bonus > terms->window ? terms->bonus : terms->window;
+	__u32 want = rpc->in_len - rpc->in_granted, reserve = room_reserve();
+
+	terms->endpoint = rpc->endpoint;
+	terms->segment = rpc->in_segment;
+	if (terms->parked)
+		most = terms->bonus ? most : 1;
+	if (terms->now - rpc->heard_ns >= ticks_ns(homa_timeout_ticks / 2)) {
+		reserve = 0;
+		if (most > etran_bounded(homa_starved_bytes))
+			most = etran_bounded(homa_starved_bytes);
+	}
+	if (want > most)
+		want = most;
+	terms->room = want ? room_bytes(terms->endpoint, terms->segment, want, reserve) : 0;
+	if (terms->parked && terms->room)
+		grant_unpark(room_of(terms->endpoint));
 }
 
 SEC("struct_ops/endpoint_room")
