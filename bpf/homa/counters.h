@@ -75,6 +75,7 @@ enum transport_counter {
 	COUNTER_grant_no_buffer,	/* a message waits because its endpoint has no receive buffers */
 	COUNTER_grant_fifo,		/* the oldest message got its share */
 	COUNTER_frame_stale,		/* a held frame was gone; must stay 0 */
+	COUNTER_rx_hijacked,		/* packets in TCP's clothes */
 	COUNTER_MAX,
 };
 

@@ -71,6 +71,8 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		count(COUNTER_rx_bad_id);
 		return ETRAN_DROP;
 	}
+	if (protocol != HOMA_IPPROTO)
+		count(COUNTER_rx_hijacked);
 	if (protocol != HOMA_IPPROTO || dressed_any || homa_hijack_tcp)
 		peer_wears(r.work.key.link, &r.work.key.peer, protocol);
 	r.now = bpf_ktime_get_ns();

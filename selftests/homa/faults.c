@@ -206,6 +206,8 @@ struct faults {
 	uint32_t corrupt;
 };
 
+#define ALL_FAULTS	{ .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 }
+
 static int faults_set(const struct faults *f, uint64_t seed)
 {
 	return link_set_both("loss", f->loss) || link_set_both("duplicate", f->duplicate) ||
@@ -285,13 +287,13 @@ FIXTURE_VARIANT_ADD(faults, corruption)
 FIXTURE_VARIANT_ADD(faults, all_together)
 {
 	.family = AF_INET,
-	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.faults = ALL_FAULTS,
 	.rpcs = 150,
 };
 
 FIXTURE_VARIANT_ADD(faults, all_together_over_ipv6)
 {
-	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.faults = ALL_FAULTS,
 	.family = AF_INET6,
 	.rpcs = 100,
 };
@@ -299,7 +301,7 @@ FIXTURE_VARIANT_ADD(faults, all_together_over_ipv6)
 FIXTURE_VARIANT_ADD(faults, all_together_w1)
 {
 	.family = AF_INET,
-	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.faults = ALL_FAULTS,
 	.workload = 1,
 	.rpcs = 400,
 };
@@ -307,7 +309,7 @@ FIXTURE_VARIANT_ADD(faults, all_together_w1)
 FIXTURE_VARIANT_ADD(faults, all_together_w2)
 {
 	.family = AF_INET,
-	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.faults = ALL_FAULTS,
 	.workload = 2,
 	.rpcs = 400,
 };
@@ -315,7 +317,7 @@ FIXTURE_VARIANT_ADD(faults, all_together_w2)
 FIXTURE_VARIANT_ADD(faults, all_together_w3)
 {
 	.family = AF_INET,
-	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.faults = ALL_FAULTS,
 	.workload = 3,
 	.rpcs = 300,
 };
@@ -323,7 +325,7 @@ FIXTURE_VARIANT_ADD(faults, all_together_w3)
 FIXTURE_VARIANT_ADD(faults, all_together_w4)
 {
 	.family = AF_INET,
-	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.faults = ALL_FAULTS,
 	.workload = 4,
 	.rpcs = 100,
 };
@@ -331,7 +333,7 @@ FIXTURE_VARIANT_ADD(faults, all_together_w4)
 FIXTURE_VARIANT_ADD(faults, all_together_w5)
 {
 	.family = AF_INET,
-	.faults = { .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 },
+	.faults = ALL_FAULTS,
 	.workload = 5,
 	.rpcs = 30,
 };

@@ -60,10 +60,15 @@ TEST_F(hijack, sizes_both_ways)
 	static const size_t sizes[] = {
 		1, 2, 63, 1403, 1404, 1405, 1423, 1424, 1425, 10000, 39999, 40001, 100000, 1000000,
 	};
+	uint64_t packets = counter("rx_packets"), hijacked = homa_counter("rx_hijacked");
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		exchange(_metadata, self, sizes[i]);
+	ASSERT_RPCS_IDLE(10);
+	/* All of them wore TCP's clothes. */
+	EXPECT_LT(packets, counter("rx_packets"));
+	EXPECT_EQ(counter("rx_packets") - packets, homa_counter("rx_hijacked") - hijacked);
 }
 
 TEST_F(hijack, kernel_tcp_works_beside_it)
