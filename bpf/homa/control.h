@@ -107,6 +107,14 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, struct etran_hdr *
 				send = pacer_add(rpc);
 			}
 			unsent = rpc->out_len - rpc->out_sent;
+			/*
+			 * BUSY would keep a peer waiting for what there is not. The last packet says how long
+			 * the message is.
+			 */
+			if (offset >= rpc->out_len && rpc->out_len && rpc->out_sent == rpc->out_len) {
+				end = rpc->out_len;
+				offset = end - 1;
+			}
 			if (offset < end) {
 				rtx_add(rpc, offset, end);
 				rpc->rtx_priority = priority % PRIORITIES;

@@ -529,10 +529,15 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 			if (rpc->in_len != p.message_length) {
 				changed = true;
 			} else {
-				/* Not rpc_heard(): nothing has moved until it is delivered. */
+				novelty = in_check(rpc, p.offset, p.offset + p.len, false);
+			}
+			/*
+			 * Not rpc_heard(): nothing has moved until it is delivered. And what contradicts that
+			 * which is here will never move anything, however often it comes.
+			 */
+			if (!changed && novelty != BYTES_STRADDLE) {
 				rpc->heard_ns = r->now;
 				rpc->unanswered = 0;
-				novelty = in_check(rpc, p.offset, p.offset + p.len, false);
 			}
 		}
 	}

@@ -132,6 +132,10 @@ static bool side_receive(struct side *s, int fd, void *buf)
 	do {
 		if (poll(&p, 1, STUCK_MS) != 1) {
 			s->broken = "an RPC does not end";
+			/* What its two ends think of it. */
+			fflush(stdout);
+			if (system("etranctl rpc"))
+				printf("# etranctl rpc failed\n");
 			return false;
 		}
 		id = 0;

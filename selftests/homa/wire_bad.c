@@ -250,6 +250,51 @@ TEST_F(bad, contradictions)
 	ASSERT_TRUE(wire_ack(&self->w, CLIENT, HERE, m.id));
 }
 
+/*
+ * A server whose packets can never become the message that the first one announced, but which answers: the RPC ends.
+ */
+static void never_whole(struct __test_metadata *_metadata, FIXTURE_DATA(bad) *self, uint32_t first_len,
+			uint32_t first_offset, uint32_t len)
+{
+	struct wire_message m = { SERVER, self->port, 0, self->buf, len, len };
+	uint64_t id, got, end = now_ms() + 5000;
+	unsigned int asked = 0;
+
+	ASSERT_EQ(0, request(self->fd, SERVER, self->buf, 10, &id, 0));
+	m.id = id | 1;
+	data_packet(&self->p, m.id, first_len, first_offset);
+	self->p.common.sport = htons(SERVER);
+	self->p.common.dport = htons(self->port);
+	self->p.data.incoming = htonl(len);
+	ASSERT_TRUE(wire_send(&self->w, &self->p, 56 + (first_offset ? 700 : len)));
+	while (now_ms() < end) {
+		got = id;
+		if (homa_recv(self->fd, self->in, sizeof(self->in),
+			      HOMA_RECV_RESPONSE | HOMA_RECV_NONBLOCKING, NULL, NULL, &got, NULL,
+			      NULL) < 0 && errno != EAGAIN)
+			break;
+		if (!wire_next_of(&self->w, &self->p, HOMA_RESEND, 5))
+			continue;
+		asked++;
+		ASSERT_TRUE(wire_data(&self->w, &m, 0, len < 1000 ? len : 1000));
+		if (len > 1000)
+			ASSERT_TRUE(wire_data(&self->w, &m, 1000, len - 1000));
+	}
+	EXPECT_EQ(ETIMEDOUT, errno);
+	EXPECT_EQ(id, got);
+	EXPECT_LT(1, asked);
+}
+
+TEST_F(bad, length_that_was_a_lie_ends)
+{
+	never_whole(_metadata, self, 100000, 0, 100);
+}
+
+TEST_F(bad, piece_where_none_fits_ends)
+{
+	never_whole(_metadata, self, 2000, 700, 2000);
+}
+
 /* More holes than are kept track of: what cannot be noted is dropped and comes again. */
 TEST_F(bad, many_gaps)
 {
