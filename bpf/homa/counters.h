@@ -71,6 +71,7 @@ enum transport_counter {
 	COUNTER_error_retry,		/* an error waits for the application to give a buffer */
 	COUNTER_error_lost,		/* an error for which there was neither buffer nor RPC */
 	COUNTER_tx_deferred,		/* DATA that waited for its turn or the link */
+	COUNTER_resend_less,		/* a RESEND asked for less, as RESENDs of others took the budget */
 	COUNTER_grant_waits,		/* a grant waits because homa_max_incoming is used up */
 	COUNTER_grant_no_buffer,	/* a message waits because its endpoint has no receive buffers */
 	COUNTER_grant_fifo,		/* the oldest message got its share */

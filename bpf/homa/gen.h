@@ -148,6 +148,7 @@ static __always_inline __u32 gen_unreachable(struct etran_pkt *pkt, struct etran
  * @full: there is nothing more to grant: @grant is ours to free
  * @needy: the budget had not what was wanted
  * @starved: its endpoint has no buffers
+ * @postponed: RESEND: for less than what is missing, as others ask as well
  * @rtx: DATA: the bytes that the peer asked for again
  * @from: DATA: held frame from which to look on, 0 to begin with @first
  * @first: DATA: first held frame
@@ -163,6 +164,7 @@ struct gen_step {
 	bool full;
 	bool needy;
 	bool starved;
+	bool postponed;
 	struct range rtx;
 	__u64 from;
 	__u64 first;
@@ -250,6 +252,26 @@ static __always_inline void gen_gap(struct rpc *rpc, struct gen_step *step)
 }
 
 /*
+ * Under the lock: a RESEND asks for no more than the link's RESENDs may. A packet it always may, for the peer to show
+ * that it is alive; the timer asks for the rest.
+ */
+static __always_inline void gen_asked(struct rpc *rpc, struct gen_step *step, struct asked *asked,
+				      __u64 now)
+{
+	__u32 want = step->length, got;
+
+	if (step->type != HOMA_RESEND || !want || want == HOMA_RESEND_ALL)
+		return;
+	got = asked_take(asked, want, now);
+	if (got == want)
+		return;
+	step->length = got ? got : 1;
+	step->postponed = true;
+	rpc->pending &= ~(PENDING_RESEND | PENDING_GAPS);
+	rpc->resend_next = 0;
+}
+
+/*
  * Under the lock: ask a peer that waits for a GRANT for no bytes behind those that it has sent. It says BUSY, or that
  * it does not know the RPC any more.
  */
@@ -315,7 +337,7 @@ static __always_inline void gen_grant(struct rpc *rpc, struct gen_step *step, __
 
 /* Under the lock: one packet's worth of what is pending. False: nothing to send. */
 static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, __u64 *budget,
-				       const struct grant_terms *terms)
+				       struct asked *asked, const struct grant_terms *terms)
 {
 	__u8 pending = rpc->pending;
 
@@ -335,8 +357,10 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 		gen_probe(rpc, step);
 	} else if (pending & PENDING_RESEND) {
 		gen_resend(rpc, step, terms->room);
+		gen_asked(rpc, step, asked, terms->now);
 	} else if (pending & PENDING_GAPS) {
 		gen_gap(rpc, step);
+		gen_asked(rpc, step, asked, terms->now);
 	} else if (rpc->state != RPC_OUTGOING) {
 		rpc->pending = 0;
 	} else if (pending & PENDING_RETRANSMIT) {
@@ -518,6 +542,7 @@ static __noinline __u32 gen_send(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 
 static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w)
 {
+	struct asked *asked = asked_of(w->key.link);
 	__u64 *budget = budget_of(w->key.link);
 	struct grants *g = grants_get();
 	bool more = false, any = false;
@@ -526,12 +551,12 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	struct rpc *rpc;
 
 	rpc = rpc_at(w->slot);
-	if (!rpc || !budget || !g)
+	if (!rpc || !budget || !asked || !g)
 		return ETRAN_CONSUME;
+	terms.now = bpf_ktime_get_ns();
 	/* Unlocked: if it is another one below, there is no GRANT now. */
 	terms.node = rpc->grant;
 	if (terms.node && rpc->pending & PENDING_GRANT) {
-		terms.now = bpf_ktime_get_ns();
 		grant_look(g, &terms);
 		room_look(rpc, &terms);
 	} else if (rpc->starved) {
@@ -541,7 +566,7 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	}
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &w->key) && rpc->generation == w->generation) {
-		any = gen_choose(rpc, &step, budget, &terms);
+		any = gen_choose(rpc, &step, budget, asked, &terms);
 		/* For DATA, gen_data() decides whether there is more. */
 		more = step.type != HOMA_DATA && rpc->pending;
 	}
@@ -580,6 +605,8 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 		break;
 	case HOMA_RESEND:
 		count(COUNTER_tx_resend);
+		if (step.postponed)
+			count(COUNTER_resend_less);
 		put32(hdr, HOMA_OFF(homa_resend_hdr, offset), bpf_htonl(step.offset));
 		put32(hdr, HOMA_OFF(homa_resend_hdr, length), bpf_htonl(step.length));
 		put8(hdr, HOMA_OFF(homa_resend_hdr, priority), PRIORITY_CONTROL);
