@@ -22,6 +22,8 @@ T	?=
 SETUP	?=
 # 1: debug kernel: with kmemleak.
 LEAKS	?=
+# Another Homa, a kernel module for the lab's kernel: what T=homa-interop speaks to.
+HOMA_KO	?=
 # No output directory of a calling make is meant by make's own variables.
 MAKEFLAGS += --no-print-directory $(if $(filter 1,$(V)),,-s)
 # Elapsed times count from here, through all scripts.
@@ -94,9 +96,9 @@ demo: setup
 		ETRAN_MODULE=$(O)/module/$$(cat $(LAB_KERNEL)/release)/etran.ko \
 		$(TOP)/selftests/demo/demo.sh
 
-## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug [LEAKS=1]]
+## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug [LEAKS=1]] [HOMA_KO=FILE]
 check: setup
-	@LEAKS=$(LEAKS) $(LAB_DIR)/check -k $(LAB) -o $(O) $(T)
+	@LEAKS=$(LEAKS) ETRAN_HOMA_KO=$(abspath $(HOMA_KO)) $(LAB_DIR)/check -k $(LAB) -o $(O) $(T)
 
 ## lab: a shell in the lab's virtual machine [LAB=...]
 lab: setup

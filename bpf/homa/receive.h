@@ -49,6 +49,28 @@ static __always_inline void control_push_reply(const struct received *r, __u8 ty
 	control_push(&r->work.key, &r->local, type);
 }
 
+/*
+ * An ICMP error is given to whom the protocol in its quote belongs. About a packet in TCP's clothes, that would be
+ * the peer's TCP, which knows nothing of it: HomaModule, which undresses packets before it looks at them, hears and
+ * sends errors that quote Homa's own.
+ */
+static __always_inline void unreachable_undress(struct unreachable *u)
+{
+	__u8 *ip = (__u8 *)u->quote;
+	__u32 sum;
+
+	if (ip[0] >> 4 == 6) {
+		ip[6] = HOMA_IPPROTO;
+	} else if (ip[9] != HOMA_IPPROTO) {
+		/* RFC 1624, equation 3. */
+		sum = (~(ip[10] << 8 | ip[11]) & 0xffff) + HOMA_IPPROTO - ip[9];
+		sum = (sum & 0xffff) + (sum >> 16);
+		ip[9] = HOMA_IPPROTO;
+		ip[10] = ~sum >> 8;
+		ip[11] = ~sum;
+	}
+}
+
 /* Nobody serves the port that this packet was sent to: let gen answer with an ICMP error. */
 static __noinline void unreachable_push(struct etran_hdr *hdr, const struct received *r)
 {
@@ -60,6 +82,7 @@ static __noinline void unreachable_push(struct etran_hdr *hdr, const struct rece
 #pragma unroll
 	for (i = 0; i < UNREACHABLE_QUOTE6 / 4; i++)
 		u.quote[i] = get32(hdr, 4 * i);
+	unreachable_undress(&u);
 	if (queue_push(unreachables, &u))
 		count(COUNTER_queue_full);
 	bpf_etran_gen_kick();

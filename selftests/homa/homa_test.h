@@ -50,6 +50,7 @@ union address {
 /* hosts_up() arguments */
 #define HOSTS_BOTH	"BOTH"		/* etran on both */
 #define HOSTS_WIRE	"A"		/* etran on HOST_A only, HOST_B is a wire's end */
+#define HOSTS_PEER	"PEER"		/* etran on HOST_A, another Homa on HOST_B: homa-interop/ */
 #define HOSTS_BARE	"BARE"		/* the module is loaded, nothing more */
 
 /**

@@ -6,13 +6,14 @@
 # joined by a veth pair whose ends are both called v0; etran.ko loaded, homa.bpf.o on the devices.
 # Scripts source this; the C programs run it:
 #
-#   hosts.sh up MTU BOTH|A|BARE [--set VAR=VALUE]...
+#   hosts.sh up MTU BOTH|A|PEER|BARE [--set VAR=VALUE]...
 #   hosts.sh load BOTH|A [--set VAR=VALUE]...
 #   hosts.sh veth MTU BOTH|A		after the pair was deleted
 #   hosts.sh down
 #
 # A: homa_b has neither etran nor an address. A test speaks to the wire there itself, and a kernel
 # with an address would answer Homa packets with "protocol unreachable".
+# PEER: homa_b has another Homa, the kernel module $ETRAN_HOMA_KO (selftests/homa-interop).
 # BARE: only the module is loaded.
 # HOMA_OBJECT=homa_large in the environment loads that instead.
 # HOMA_DEVICE=testnic: the hosts are joined by testnic's pair, tn0 and tn1, whose wire has faults, a rate and
@@ -65,6 +66,9 @@ veth_up()
 		ip -n homa_b addr add 10.77.0.2/24 dev v0 &&
 		ip -n homa_b addr add fd77::2/64 dev v0 nodad || return
 	fi
+	if [ "$which" = PEER ]; then
+		ip netns exec homa_b ethtool -K v0 gro on || return
+	fi
 	for ns in homa_a homa_b; do
 		ip -n $ns link set lo up && ip -n $ns link set v0 up || return
 	done
@@ -103,6 +107,8 @@ load_homa()
 	if [ "$which" = A ]; then
 		# Who speaks to the wire sees at once what was acknowledged. What waits is wire_acks' business.
 		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 --set ack_defer_bytes=0 "$@"
+	elif [ "$which" = PEER ]; then
+		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/v0 "$@"
 	else
 		"$HOMA_CTL" load "$HOMA_OBJ" --dev homa_a/$HOMA_DEV_A --dev homa_b/$HOMA_DEV_B "$@"
 	fi
@@ -121,6 +127,8 @@ hosts_up()
 		{ hosts_fail "etran is loaded already: etranctl unload --all; rmmod etran"; return; }
 	ip netns add homa_a && ip netns add homa_b && devices_up "$mtu" "$which" &&
 		insmod "$HOMA_MODULE" || return
+	[ "$which" != PEER ] || insmod "$ETRAN_HOMA_KO" ||
+		{ hosts_fail "$ETRAN_HOMA_KO cannot be loaded: is it built for this kernel?"; return; }
 	[ "$which" = BARE ] || load_homa "$which" "$@"
 }
 
@@ -129,6 +137,8 @@ hosts_down()
 	"$HOMA_CTL" unload --all >/dev/null
 	ip netns del homa_a
 	ip netns del homa_b
+	[ ! -d /sys/module/homa ] || wait_until 10 rmmod homa ||
+		hosts_fail "the other Homa cannot be removed: $(rmmod homa 2>&1)"
 	wait_until 10 rmmod etran || hosts_fail "the module cannot be removed: $(rmmod etran 2>&1)" || return
 	[ "$HOMA_DEV_A" != tn0 ] || wait_until 10 rmmod testnic ||
 		hosts_fail "testnic cannot be removed: $(rmmod testnic 2>&1)"

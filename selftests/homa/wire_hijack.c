@@ -148,6 +148,26 @@ TEST_F(hijack, control_packets_are_in_kind)
 	next(_metadata, self, HOMA_RPC_UNKNOWN);
 }
 
+/* An ICMP error is Homa's business only where its quote says so: a quoted TCP is the peer's TCP's. */
+TEST_F(hijack, errors_quote_homas_own_protocol)
+{
+	struct wire_message m = { CLIENT, HERE + 1, 0x3800, self->buf, 5, 5 };
+	const bool v6 = homa_family == AF_INET6;
+	struct packet *p = &self->p, sent;
+
+	self->w.dressed = true;
+	ASSERT_TRUE(wire_data(&self->w, &m, 0, 5));
+	ASSERT_TRUE(wire_next(&self->w, p, MS));
+	ASSERT_EQ(v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, p->protocol);
+	ASSERT_EQ(0, icmp_checksum(p, p->behind));
+	ASSERT_LE(8 + WIRE_IP + 28, p->behind);
+	/* With the checksum of its own, which wire_frame() makes. */
+	wire_common(&sent, HOMA_DATA, m.sport, m.dport, m.id);
+	wire_frame(&self->w, &sent, HOMA_IPPROTO, 56 + 5);
+	ASSERT_EQ(0, memcmp(p->homa + 8, (uint8_t *)wire_start(&sent) + IP_AT, WIRE_IP));
+	ASSERT_EQ(0, memcmp(p->homa + 8 + WIRE_IP + 20, &sent.common.sender_id, 8));
+}
+
 /* Our client: a request that is under way when the peer changes goes on in the new clothes. */
 TEST_F(hijack, held_frames_follow)
 {
