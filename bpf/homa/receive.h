@@ -365,13 +365,15 @@ static __noinline __u32 piece_note(const struct received *r, const struct piece 
 /*
  * Requests that were answered and acknowledged, of those of which a part may still be under way:
  * something of them was sent twice. Without this, such a part would look like a new request and be
- * executed again. A cache: an old part is late at most by some round trips.
+ * executed again. A cache: an old part is late at most by some round trips. The value is when, for a client's
+ * host that starts anew begins with the same ids (HomaModule: always 2), and shall not wait until these are
+ * forgotten for want of space.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct rpc_key);
-	__type(value, __u8);
+	__type(value, __u64);
 } finished SEC(".maps");
 
 /* Was there ever one? Networks without loss do not pay for looking. */
@@ -402,6 +404,7 @@ static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct 
 	__u32 generation, server = server_of(&r->work.key);
 	struct endpoint *endpoint = server ? endpoint_find(server) : NULL;
 	struct rpc *rpc;
+	__u64 *since;
 
 	if (!endpoint) {
 		count(COUNTER_rx_no_server);
@@ -409,9 +412,12 @@ static __noinline struct rpc *request_begin(struct etran_hdr *hdr, const struct 
 			unreachable_push(hdr, r);
 		return NULL;
 	}
-	if (finished_any && bpf_map_lookup_elem(&finished, &r->work.key)) {
-		count(COUNTER_rx_finished);
-		return NULL;
+	if (finished_any) {
+		since = bpf_map_lookup_elem(&finished, &r->work.key);
+		if (since && r->now < *since + ticks_ns(homa_finished_ticks)) {
+			count(COUNTER_rx_finished);
+			return NULL;
+		}
 	}
 	rpc = rpc_alloc(&r->work.key);
 	if (!rpc) {
@@ -437,8 +443,8 @@ static __always_inline void acknowledged(struct rpc_key *key)
 {
 	struct remains remains = {};
 	bool end, repeated;
-	__u8 one = 1;
 	struct rpc *rpc;
+	__u64 now;
 
 	rpc = rpc_find_any_port(key);
 	if (!rpc)
@@ -456,7 +462,8 @@ static __always_inline void acknowledged(struct rpc_key *key)
 	count(COUNTER_rpc_server_done);
 	/* First, so that at any time one of both tells that the request is known. */
 	if (repeated) {
-		bpf_map_update_elem(&finished, key, &one, BPF_ANY);
+		now = bpf_ktime_get_ns();
+		bpf_map_update_elem(&finished, key, &now, BPF_ANY);
 		finished_any = 1;
 	}
 	rpc_remove(key, &remains);

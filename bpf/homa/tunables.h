@@ -39,6 +39,8 @@ ETRAN_LIVE(__u32, homa_response_timeout_ticks, 500, 1, 1000000, "ticks",
 	   "silence after which a server gives up a response; HomaModule never does");
 ETRAN_LIVE(__u32, homa_request_ack_ticks, 2, 1, 100000, "ticks",
 	   "time after the last byte of a response until its ACK is asked for");
+ETRAN_LIVE(__u32, homa_finished_ticks, 100, 0, 1000000, "ticks",
+	   "time for which parts of a request that is over are recognised; HomaModule: never");
 ETRAN_LIVE(__u32, homa_ack_defer_bytes, 15000, 0, 1000000, "bytes",
 	   "longest response whose ACK waits for the next message to that host; HomaModule: all");
 ETRAN_LIVE(__u32, homa_reorder_bytes, 10000, 0, 1000000, "bytes",
