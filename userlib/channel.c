@@ -101,6 +101,7 @@ struct ring {
  * @next: next TX frame in its chain or on the free list
  * @free_head: first free TX frame
  * @free: how many are on the free list
+ * @kept: true for each RX frame that etran_rx_keep() took
  * @given: receive buffers given back since the module was last told, see tell_room()
  * @forks: etran_forks() when it was opened
  * @link: the link device
@@ -125,6 +126,7 @@ struct etran_channel {
 	uint32_t *next;
 	uint32_t free_head;
 	uint32_t free;
+	bool *kept;
 	uint32_t given;
 	unsigned int forks;
 	struct etran_link_info link;
@@ -367,7 +369,8 @@ static int make_frames(struct etran_channel *ch)
 
 	ch->state = calloc(ch->tx_frames, sizeof(*ch->state));
 	ch->next = calloc(ch->tx_frames, sizeof(*ch->next));
-	if (!ch->state || !ch->next)
+	ch->kept = calloc(ch->rx_frames, sizeof(*ch->kept));
+	if (!ch->state || !ch->next || !ch->kept)
 		return etran_fail(ENOMEM, "no memory for %u frame states", ch->tx_frames);
 	for (i = 0; i < ch->tx_frames; i++)
 		ch->next[i] = i + 1;
@@ -526,6 +529,7 @@ void etran_channel_close(struct etran_channel *ch)
 		close(ch->ctl);
 	free(ch->state);
 	free(ch->next);
+	free(ch->kept);
 	free(ch);
 }
 
@@ -547,6 +551,11 @@ uint32_t etran_channel_queue(const struct etran_channel *ch)
 uint32_t etran_channel_tx_frames(const struct etran_channel *ch)
 {
 	return ch->tx_frames;
+}
+
+uint32_t etran_channel_rx_frames(const struct etran_channel *ch)
+{
+	return ch->rx_frames;
 }
 
 /* ---- endpoint ---- */
@@ -787,18 +796,64 @@ const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
 	return NULL;
 }
 
-void etran_rx_pop(struct etran_channel *ch)
+static void fill(struct etran_channel *ch, uint64_t addr)
+{
+	uint64_t *entry = ch->fill.desc;
+
+	entry[ch->fill.pos & ch->fill.mask] = addr / ETRAN_FRAME_SIZE * ETRAN_FRAME_SIZE;
+	__atomic_store_n(ch->fill.producer, ++ch->fill.pos, __ATOMIC_RELEASE);
+	ch->given++;
+}
+
+/* What was at its head is the caller's. */
+static const struct xdp_desc *take(struct etran_channel *ch)
 {
 	const struct xdp_desc *d = (const struct xdp_desc *)ch->rx.desc +
 				   (ch->rx.pos & ch->rx.mask);
-	uint64_t *fill = ch->fill.desc;
 
-	fill[ch->fill.pos & ch->fill.mask] = d->addr / ETRAN_FRAME_SIZE * ETRAN_FRAME_SIZE;
-	__atomic_store_n(ch->fill.producer, ++ch->fill.pos, __ATOMIC_RELEASE);
-	__atomic_store_n(ch->rx.consumer, ++ch->rx.pos, __ATOMIC_RELEASE);
-	ch->given++;
+	ch->rx.pos++;
+	return d;
+}
+
+void etran_rx_pop(struct etran_channel *ch)
+{
+	fill(ch, take(ch)->addr);
+	__atomic_store_n(ch->rx.consumer, ch->rx.pos, __ATOMIC_RELEASE);
 	/* Before the ring is empty, for what is sent then takes its time to come. */
 	tell_room(ch, ch->rx_frames / 8);
+}
+
+uint32_t etran_rx_keep(struct etran_channel *ch)
+{
+	uint32_t f = take(ch)->addr / ETRAN_FRAME_SIZE - ch->tx_frames;
+
+	ch->kept[f] = true;
+	__atomic_store_n(ch->rx.consumer, ch->rx.pos, __ATOMIC_RELEASE);
+	return f;
+}
+
+uint32_t etran_rx_frame(const struct etran_channel *ch, const void *p)
+{
+	uintptr_t at = (uintptr_t)p, first = (uintptr_t)ch->umem +
+		       (size_t)ch->tx_frames * ETRAN_FRAME_SIZE;
+
+	if (at < first || at - first >= (size_t)ch->rx_frames * ETRAN_FRAME_SIZE)
+		return ETRAN_NO_FRAME;
+	return (at - first) / ETRAN_FRAME_SIZE;
+}
+
+int etran_rx_give(struct etran_channel *ch, uint32_t frame)
+{
+	if (frame >= ch->rx_frames || !ch->kept[frame])
+		return etran_fail(EINVAL, "RX frame %u was not kept, or was given back before", frame);
+	ch->kept[frame] = false;
+	fill(ch, (uint64_t)(ch->tx_frames + frame) * ETRAN_FRAME_SIZE);
+	return 0;
+}
+
+void etran_rx_given(struct etran_channel *ch)
+{
+	tell_room(ch, 1);
 }
 
 int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)

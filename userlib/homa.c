@@ -128,6 +128,7 @@ static void end_sock(struct homa_sock *s)
 		etran_tx_kick(s->ch);
 	etran_channel_close(s->ch);
 	homa_rpc_free_all(s);
+	homa_pages_free_all(s);
 	while (s->evfd_count)
 		close(s->evfds[--s->evfd_count]);
 	spare_sock(s);
@@ -293,6 +294,7 @@ int homa_socket(int domain, int flags)
 	list_init(&s->tx_waiters[0]);
 	list_init(&s->tx_waiters[1]);
 	list_init(&s->waiters);
+	list_init(&s->loans);
 	s->domain = domain;
 	s->forks = etran_forks();
 	if (homa_rpc_table(s)) {
@@ -501,12 +503,39 @@ ssize_t homa_reply(int fd, const void *buf, size_t len, const struct sockaddr *d
 	return homa_replyv(fd, &iov, 1, dest, addrlen, id);
 }
 
+/*
+ * Hands a message to the caller: copied, or the frames in which it lies. Return: 0; -1 with errno, and the message
+ * is as it was.
+ */
+static int hand_out(struct homa_sock *s, struct homa_rpc *rpc, struct homa_target *t, size_t len)
+{
+	int room, n;
+
+	if (t->iov) {
+		room = *t->iovcnt;
+		*t->iovcnt = homa_pages_count(rpc);
+		if (*t->iovcnt > room)
+			return etran_fail(EMSGSIZE, "the message lies in %d pieces, there is room for %d; call again with more",
+					  *t->iovcnt, room);
+		n = homa_pages_lend(s, rpc, t->iov);
+		return n < 0 ? -1 : 0;
+	}
+	if (len > t->room)
+		return etran_fail(EMSGSIZE, "the message has %zu bytes, the buffer %zu; call again with more room",
+				  len, t->room);
+	if (rpc->pages.len)
+		homa_pages_copy(rpc, t->buf);
+	else if (!t->direct)
+		memcpy(t->buf, rpc->in.buf, len);
+	return 0;
+}
+
 /* Hands a complete RPC to the caller of homa_recv(). Return: as homa_recv(). */
 static ssize_t deliver(struct homa_sock *s, struct homa_rpc *rpc, struct homa_target *t,
 		       struct sockaddr *src, size_t *addrlen, uint64_t *id, size_t *msglen,
 		       uint64_t *cookie)
 {
-	size_t len = t->direct ? t->direct : rpc->in.len;
+	size_t len = t->direct ? t->direct : homa_rpc_len(rpc);
 	int error = rpc->error;
 
 	if (src)
@@ -521,15 +550,12 @@ static ssize_t deliver(struct homa_sock *s, struct homa_rpc *rpc, struct homa_ta
 		return etran_fail(error, "RPC %llu failed: %s", (unsigned long long)*id,
 				  strerror(error));
 	}
-	if (len > t->room) {
+	if (hand_out(s, rpc, t, len)) {
 		/* It was complete already, or it is now, for whoever comes next. */
 		if (list_empty(&rpc->ready) && !rpc->private && !rpc->claimed)
 			list_add_tail(&rpc->ready, &s->ready);
-		return etran_fail(EMSGSIZE, "the message has %zu bytes, the buffer %zu; call again with more room",
-				  len, t->room);
+		return -1;
 	}
-	if (!t->direct)
-		memcpy(t->buf, rpc->in.buf, len);
 	if (rpc->id & 1) {
 		homa_rpc_drop_message(s, rpc);
 		list_del(&rpc->ready);
@@ -556,26 +582,26 @@ static struct homa_rpc *claim(struct homa_sock *s, uint64_t id)
 	return rpc;
 }
 
-ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src, size_t *addrlen,
-		  uint64_t *id, size_t *msglen, uint64_t *completion_cookie)
+/* homa_recv() to wherever @t says. */
+static ssize_t receive(int fd, struct homa_target *t, int flags, struct sockaddr *src,
+		       size_t *addrlen, uint64_t *id, size_t *msglen, uint64_t *completion_cookie)
 {
 	const int known = HOMA_RECV_REQUEST | HOMA_RECV_RESPONSE | HOMA_RECV_NONBLOCKING |
 			  MSG_DONTWAIT;
-	struct homa_target t = { .buf = buf, .room = len };
 	struct homa_rpc *rpc, *mine = NULL;
 	struct homa_sock *s;
 	ssize_t ret = -1;
 	int err = 0;
 
-	if (!id || (!buf && len))
-		return etran_fail(EFAULT, "id or buf is NULL");
-	t.want.id = *id;
-	t.want.flags = flags;
+	t->want.id = *id;
+	t->want.flags = flags;
 	*id = 0;
 	s = lock_sock(fd);
 	if (!s)
 		return -1;
-	if (flags & ~known || (!t.want.id && !(flags & (HOMA_RECV_REQUEST | HOMA_RECV_RESPONSE)))) {
+	if (t->iov && homa_pages_enable(s))
+		goto out;
+	if (flags & ~known || (!t->want.id && !(flags & (HOMA_RECV_REQUEST | HOMA_RECV_RESPONSE)))) {
 		etran_fail(EINVAL, "homa_recv() needs HOMA_RECV_REQUEST, HOMA_RECV_RESPONSE or an id, and knows HOMA_RECV_NONBLOCKING and MSG_DONTWAIT besides");
 		goto out;
 	}
@@ -583,18 +609,18 @@ ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src
 		etran_fail(EINVAL, "no room for the peer's address");
 		goto out;
 	}
-	if (t.want.id) {
-		mine = claim(s, t.want.id);
+	if (t->want.id) {
+		mine = claim(s, t->want.id);
 		if (!mine)
 			goto out;
 	}
 	for (;;) {
-		rpc = homa_rx_next(s, &t);
+		rpc = homa_rx_next(s, t);
 		if (rpc)
 			break;
 		if (homa_tx_dead(s))
 			goto out;
-		if (t.want.hangup) {
+		if (t->want.hangup) {
 			/* Only a device that goes says so before its status does. */
 			etran_fail(ENETDOWN, "the link device of this socket is being removed; make a new socket");
 			goto out;
@@ -609,26 +635,73 @@ ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src
 			goto out;
 		}
 		if (err == -EAGAIN || flags & (HOMA_RECV_NONBLOCKING | MSG_DONTWAIT)) {
-			etran_fail(EAGAIN, "no message is there");
+			if (t->want.full)
+				etran_fail(ENOBUFS, "the application has %u pages, nothing is received until it gives some back with homa_release_pages()",
+					   s->lent);
+			else
+				etran_fail(EAGAIN, "no message is there");
 			goto out;
 		}
 		if (mine)
 			mine->claimed = true;
-		err = homa_rx_sleep(s, &t.want);
+		err = homa_rx_sleep(s, &t->want);
 		if (mine) {
 			/* homa_abort() may have ended it. */
-			mine = homa_rpc_find(s, t.want.id, NULL);
+			mine = homa_rpc_find(s, t->want.id, NULL);
 			if (!mine) {
 				etran_fail(EINVAL, "RPC %llu was aborted meanwhile",
-					   (unsigned long long)t.want.id);
+					   (unsigned long long)t->want.id);
 				goto out;
 			}
 			mine->claimed = false;
 		}
 	}
-	ret = deliver(s, rpc, &t, src, addrlen, id, msglen, completion_cookie);
+	ret = deliver(s, rpc, t, src, addrlen, id, msglen, completion_cookie);
 out:
 	homa_rx_hand_over(s);
+	unlock_sock(s);
+	return ret;
+}
+
+ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src, size_t *addrlen,
+		  uint64_t *id, size_t *msglen, uint64_t *completion_cookie)
+{
+	struct homa_target t = { .buf = buf, .room = len };
+
+	if (!id || (!buf && len))
+		return etran_fail(EFAULT, "id or buf is NULL");
+	return receive(fd, &t, flags, src, addrlen, id, msglen, completion_cookie);
+}
+
+ssize_t homa_recv_pages(int fd, struct iovec *iov, int *iovcnt, int flags, struct sockaddr *src,
+			size_t *addrlen, uint64_t *id, size_t *msglen,
+			uint64_t *completion_cookie)
+{
+	struct homa_target t = { .iov = iov, .iovcnt = iovcnt };
+
+	if (!id || !iov || !iovcnt)
+		return etran_fail(EFAULT, "id, iov or iovcnt is NULL");
+	if (*iovcnt < 0) {
+		*id = 0;
+		return etran_fail(EINVAL, "room for %d pieces", *iovcnt);
+	}
+	return receive(fd, &t, flags, src, addrlen, id, msglen, completion_cookie);
+}
+
+int homa_release_pages(int fd, const struct iovec *iov, int iovcnt)
+{
+	struct homa_sock *s;
+	int ret = -1;
+
+	if (!iov && iovcnt)
+		return etran_fail(EFAULT, "iov is NULL");
+	s = lock_sock(fd);
+	if (!s)
+		return -1;
+	if (iovcnt < 0)
+		etran_fail(EINVAL, "%d pieces", iovcnt);
+	else
+		ret = homa_pages_release(s, iov, iovcnt);
 	unlock_sock(s);
 	return ret;
 }

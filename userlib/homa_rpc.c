@@ -134,6 +134,8 @@ void homa_rpc_drop_message(struct homa_sock *s, struct homa_rpc *rpc)
 		s->rx_bytes -= rpc->in.got;
 		reassembly_free(&rpc->in);
 	}
+	if (rpc->pages.len)
+		homa_pages_drop(s, rpc);
 	list_del(&rpc->lru);
 }
 
@@ -180,6 +182,7 @@ void homa_rpc_free_all(struct homa_sock *s)
 		for (rpc = s->buckets[i]; rpc; rpc = next) {
 			next = rpc->hash;
 			reassembly_free(&rpc->in);
+			homa_pages_forget(rpc);
 			free(rpc);
 		}
 	}

@@ -152,9 +152,12 @@ static struct homa_rpc *fail_response(struct homa_sock *s, struct homa_rpc *rpc,
 	return finish(s, rpc, t);
 }
 
-/* Return: the RPC when this ended its message and it is what @t wants. */
+/*
+ * Return: the RPC when this ended its message and it is what @t wants. *@kept: the frame was taken out of the
+ * ring.
+ */
 static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
-				const uint8_t *data, struct homa_target *t)
+				const uint8_t *data, struct homa_target *t, bool *kept)
 {
 	struct homa_peer peer = peer_of(rec);
 	struct homa_rpc *rpc;
@@ -168,17 +171,17 @@ static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
 		/* A response to nothing: its RPC was aborted or has failed. */
 		if (!(rec->id & 1))
 			return NULL;
-		if (!make_room(s, NULL, rec->len))
+		if (!homa_pages_possible(s, NULL) && !make_room(s, NULL, rec->len))
 			return NULL;
 		rpc = homa_rpc_new(s, rec->id, &peer);
 		if (!rpc)
 			return NULL;
 	}
 	if (rpc->state != RPC_INCOMING || !homa_peer_same(&rpc->peer, &peer) ||
-	    (rpc->in.len && rpc->in.len != rec->msg_len))
+	    (homa_rpc_len(rpc) && homa_rpc_len(rpc) != rec->msg_len))
 		return NULL;
 
-	if (t && !rpc->in.len && rec->len == rec->msg_len && rec->len <= t->room &&
+	if (t && !t->iov && !homa_rpc_len(rpc) && rec->len == rec->msg_len && rec->len <= t->room &&
 	    matches(&t->want, rpc)) {
 		memcpy(t->buf, data, rec->len);
 		t->direct = rec->len;
@@ -186,18 +189,23 @@ static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
 		return rpc;
 	}
 
+	if (homa_pages_possible(s, rpc)) {
+		n = homa_pages_add(s, rpc, rec, data);
+		*kept = n > 0;
+		if (n >= 0)
+			return rpc->pages.got == rpc->pages.len ? finish(s, rpc, t) : NULL;
+	}
+	n = homa_pages_to_memory(s, rpc);
+	if (n < 0)
+		goto fail;
 	n = -ENOBUFS;
 	if (make_room(s, rpc, rec->len) || !is_request(rpc)) {
 		n = rpc->in.len ? 0 : reassembly_begin(&rpc->in, rec->msg_len);
 		if (!n)
 			n = reassembly_add(&rpc->in, rec->offset, data, rec->len);
 	}
-	if (n < 0) {
-		if (!is_request(rpc))
-			return fail_response(s, rpc, n == -E2BIG ? EPROTO : ENOBUFS, t);
-		homa_rpc_end(s, rpc);
-		return NULL;
-	}
+	if (n < 0)
+		goto fail;
 	s->rx_bytes += n;
 	if (!reassembly_done(&rpc->in)) {
 		if (is_request(rpc)) {
@@ -207,11 +215,15 @@ static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
 		return NULL;
 	}
 	return finish(s, rpc, t);
+fail:
+	if (!is_request(rpc))
+		return fail_response(s, rpc, n == -E2BIG ? EPROTO : ENOBUFS, t);
+	homa_rpc_end(s, rpc);
+	return NULL;
 }
 
-/* One record. Return: as rx_data(). */
-static struct homa_rpc *rx_record(struct homa_sock *s, const uint8_t *frame, uint32_t len,
-				  struct homa_target *t)
+static struct homa_rpc *look(struct homa_sock *s, const uint8_t *frame, uint32_t len,
+			     struct homa_target *t, bool *kept)
 {
 	const struct etran_rec *er = (const struct etran_rec *)frame;
 	struct homa_rec rec;
@@ -222,10 +234,22 @@ static struct homa_rpc *rx_record(struct homa_sock *s, const uint8_t *frame, uin
 	if (er->endpoint != s->endpoint)
 		return NULL;
 	if (er->type == HOMA_REC_DATA && rec.len <= len)
-		return rx_data(s, &rec, frame + sizeof(*er), t);
+		return rx_data(s, &rec, frame + sizeof(*er), t, kept);
 	if (er->type == HOMA_REC_ERROR)
 		return rx_error(s, &rec, t);
 	return NULL;
+}
+
+/* The record at the head of the RX ring, which is another one then. Return: as rx_data(). */
+static struct homa_rpc *rx_record(struct homa_sock *s, const void *frame, uint32_t len,
+				  struct homa_target *t)
+{
+	bool kept = false;
+	struct homa_rpc *rpc = look(s, frame, len, t, &kept);
+
+	if (!kept)
+		etran_rx_pop(s->ch);
+	return rpc;
 }
 
 static struct homa_rpc *find_complete(struct homa_sock *s, const struct homa_waiter *w)
@@ -256,10 +280,10 @@ struct homa_rpc *homa_rx_next(struct homa_sock *s, struct homa_target *t)
 					    __ATOMIC_ACQUIRE);
 	while (!rpc) {
 		frame = etran_rx_peek(s->ch, &len);
-		if (!frame)
+		t->want.full = frame && homa_pages_full(s);
+		if (!frame || t->want.full)
 			return NULL;
 		rpc = rx_record(s, frame, len, t);
-		etran_rx_pop(s->ch);
 	}
 	return rpc;
 }
@@ -274,7 +298,6 @@ void homa_rx_drain(struct homa_sock *s)
 		if (!frame)
 			return;
 		rx_record(s, frame, len, NULL);
-		etran_rx_pop(s->ch);
 	}
 }
 

@@ -42,6 +42,38 @@ struct homa_peer {
 };
 
 /**
+ * struct homa_piece - a piece of a message in the frame that it came in
+ * @data: its bytes
+ * @offset: where they belong in the message
+ * @len: how many
+ * @frame: number of the frame
+ */
+struct homa_piece {
+	const uint8_t *data;
+	uint32_t offset;
+	uint32_t len;
+	uint32_t frame;
+};
+
+/**
+ * struct homa_pages - a message that stays in its frames; see homa_pages.c
+ * @piece: its pieces in order, none overlaps another; when @room is 0, there is @one at most
+ * @count: how many
+ * @room: allocated at @piece
+ * @len: bytes of the whole message, 0: not begun
+ * @got: how many of them are there
+ * @one: most messages have one
+ */
+struct homa_pages {
+	struct homa_piece *piece;
+	uint32_t count;
+	uint32_t room;
+	uint32_t len;
+	uint32_t got;
+	struct homa_piece one;
+};
+
+/**
  * struct homa_rpc - an RPC; all under struct homa_sock.lock
  * @hash: next in its bucket, or in homa_sock.spare_rpcs
  * @hashed: it is in the table; false while only @chain keeps it
@@ -56,7 +88,8 @@ struct homa_peer {
  * @error: client: errno to return instead of a message
  * @cookie: client: completion cookie
  * @chain: frames of the message that was sent
- * @in: the message that is received
+ * @in: the message that is received, in memory
+ * @pages: the same in frames; one of the two is empty
  */
 struct homa_rpc {
 	struct homa_rpc *hash;
@@ -73,6 +106,7 @@ struct homa_rpc {
 	uint64_t cookie;
 	struct etran_chain chain;
 	struct reassembly in;
+	struct homa_pages pages;
 };
 
 /**
@@ -85,6 +119,7 @@ struct homa_rpc {
  * @unready: leader: homa_rx_tell() does not wake it
  * @woken: it was woken already
  * @hangup: the endpoint reported an error
+ * @full: something is in the RX ring, but the application has too many pages
  */
 struct homa_waiter {
 	struct list list;
@@ -95,6 +130,7 @@ struct homa_waiter {
 	bool unready;
 	bool woken;
 	bool hangup;
+	bool full;
 };
 
 /* Idle eventfds that a socket keeps for its waiters. */
@@ -129,6 +165,11 @@ struct homa_waiter {
  * @tx_waiters: threads that wait for frames, oldest first; [0] requests, [1] replies
  * @rx_bytes: memory in RPCs' incoming messages
  * @rx_limit: most that it may be
+ * @page_state: of each RX frame: has the application it? NULL while nobody asked for pages
+ * @page_limit: with so many @lent nothing is read; half of the RX frames, 0 while nobody asked for pages
+ * @pages_out: frames in messages, and that the application has
+ * @lent: frames that the application has; messages in memory count for the frames that they would take
+ * @loans: messages in memory that the application has
  * @waiters: threads that sleep in homa_recv()
  * @leader: the one of them that waits for the kernel
  * @evfds: idle eventfds
@@ -161,6 +202,11 @@ struct homa_sock {
 	struct list tx_waiters[2];
 	size_t rx_bytes;
 	size_t rx_limit;
+	uint8_t *page_state;
+	uint32_t page_limit;
+	uint32_t pages_out;
+	uint32_t lent;
+	struct list loans;
 	struct list waiters;
 	struct homa_waiter *leader;
 	int evfds[HOMA_EVFDS];
@@ -172,12 +218,16 @@ struct homa_sock {
  * @want: what it waits for
  * @buf: the caller's buffer
  * @room: bytes at @buf
+ * @iov: where homa_recv_pages() wants its pieces, instead of @buf
+ * @iovcnt: in: room at @iov; out: pieces of the message
  * @direct: out: length of the message that was copied to @buf straight from its frame
  */
 struct homa_target {
 	struct homa_waiter want;
 	void *buf;
 	size_t room;
+	struct iovec *iov;
+	int *iovcnt;
 	uint32_t direct;
 };
 
@@ -282,6 +332,100 @@ void homa_rpc_drop_message(struct homa_sock *s, struct homa_rpc *rpc);
  * @s: the socket; its channel is closed
  */
 void homa_rpc_free_all(struct homa_sock *s);
+
+/** homa_rpc_len() - bytes of the message that is received, 0 when none has begun */
+static inline uint32_t homa_rpc_len(const struct homa_rpc *rpc)
+{
+	return rpc->in.len ? rpc->in.len : rpc->pages.len;
+}
+
+/* homa_pages.c: messages that stay in their frames. Callers hold homa_sock.lock. */
+
+/**
+ * homa_pages_enable() - from now on messages stay in their frames
+ * @s: the socket
+ * Return: 0, or -1 with errno ENOMEM.
+ */
+int homa_pages_enable(struct homa_sock *s);
+
+/**
+ * homa_pages_possible() - may the next packet of a message stay in its frame?
+ * @s: the socket
+ * @rpc: the RPC, NULL for a new one
+ * Return: false also when nobody asked for pages.
+ */
+bool homa_pages_possible(const struct homa_sock *s, const struct homa_rpc *rpc);
+
+/**
+ * homa_pages_add() - a packet becomes a piece of a message
+ * @s: the socket, homa_pages_possible()
+ * @rpc: its RPC
+ * @rec: the record, which fits the message
+ * @data: payload, in the frame at the head of the RX ring
+ *
+ * Return: 1: the frame was taken out of the ring; 0: there was nothing new in it; -E2BIG, -ENOMEM: the message
+ * has to be put together in memory, and is as it was.
+ */
+int homa_pages_add(struct homa_sock *s, struct homa_rpc *rpc, const struct homa_rec *rec,
+		   const uint8_t *data);
+
+/**
+ * homa_pages_to_memory() - copy what is there of a message to homa_rpc.in, give its frames back
+ * @s: the socket
+ * @rpc: the RPC, with or without pieces
+ * Return: 0, -ENOMEM, -E2BIG.
+ */
+int homa_pages_to_memory(struct homa_sock *s, struct homa_rpc *rpc);
+
+/**
+ * homa_pages_drop() - give the frames of a message back
+ * @s: the socket
+ * @rpc: its RPC
+ */
+void homa_pages_drop(struct homa_sock *s, struct homa_rpc *rpc);
+
+/** homa_pages_forget() - make homa_rpc.pages empty; what becomes of the frames is somebody else's business */
+void homa_pages_forget(struct homa_rpc *rpc);
+
+/**
+ * homa_pages_copy() - copy a whole message out of its frames
+ * @rpc: its RPC
+ * @buf: room for it
+ */
+void homa_pages_copy(struct homa_rpc *rpc, void *buf);
+
+/** homa_pages_count() - in how many pieces a whole message is handed out */
+uint32_t homa_pages_count(const struct homa_rpc *rpc);
+
+/**
+ * homa_pages_lend() - hand a whole message out; the RPC has none then
+ * @s: the socket, homa_pages_enable()
+ * @rpc: its RPC
+ * @iov: out: room for homa_pages_count()
+ * Return: pieces, or -1 with errno ENOMEM, and nothing has changed.
+ */
+int homa_pages_lend(struct homa_sock *s, struct homa_rpc *rpc, struct iovec *iov);
+
+/**
+ * homa_pages_release() - take back what homa_pages_lend() handed out
+ * @s: the socket
+ * @iov: pieces of any messages, in any order
+ * @iovcnt: how many
+ * Return: 0, or -1 with errno EINVAL, and nothing has changed.
+ */
+int homa_pages_release(struct homa_sock *s, const struct iovec *iov, int iovcnt);
+
+/** homa_pages_full() - has the application so many that nothing more is read? */
+static inline bool homa_pages_full(const struct homa_sock *s)
+{
+	return s->page_limit && s->lent >= s->page_limit;
+}
+
+/**
+ * homa_pages_free_all() - free what the application did not give back
+ * @s: the socket; its channel is closed
+ */
+void homa_pages_free_all(struct homa_sock *s);
 
 /* homa_rx.c: received records, waiting. Callers hold homa_sock.lock. */
 

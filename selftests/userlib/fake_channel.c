@@ -16,7 +16,7 @@
 #include "../../userlib/error.h"
 #include "fake_channel.h"
 
-#define RX_FRAMES	2048
+#define RX_FRAMES	FAKE_RX_FRAMES
 #define TX_DEFAULT	4096
 
 enum { FREE, TAKEN, QUEUED, RELEASED };
@@ -36,7 +36,12 @@ struct etran_channel {
 	uint32_t order_head, order_tail;
 	uint32_t free;
 	struct { uint32_t len; uint8_t data[ETRAN_FRAME_SIZE]; } rx[RX_FRAMES];
+	uint32_t rx_ring[RX_FRAMES];
 	uint32_t rx_head, rx_tail;
+	uint32_t fill_ring[RX_FRAMES];
+	uint32_t fill_head, fill_tail;
+	bool kept[RX_FRAMES];
+	unsigned int given;
 	int ready;
 	int waits;
 	uint32_t changes;	/* that etran_rx_wait() looks for */
@@ -77,6 +82,8 @@ struct etran_channel *etran_channel_open(const struct etran_channel_config *conf
 	for (i = 0; i < ch->tx_frames; i++)
 		ch->state[i] = FREE;
 	ch->free = ch->tx_frames;
+	for (i = 0; i < RX_FRAMES; i++)
+		ch->fill_ring[ch->fill_tail++] = i;
 	ch->status.mtu = 1500;
 	strcpy(ch->link.lower_name, "fake0");
 	ch->endpoint = -1;
@@ -115,6 +122,12 @@ const struct etran_link_info *etran_channel_link(const struct etran_channel *ch)
 uint32_t etran_channel_tx_frames(const struct etran_channel *ch)
 {
 	return ch->tx_frames;
+}
+
+uint32_t etran_channel_rx_frames(const struct etran_channel *ch)
+{
+	(void)ch;
+	return RX_FRAMES;
 }
 
 int etran_endpoint_attach(struct etran_channel *ch, struct etran_endpoint_open *arg)
@@ -253,23 +266,72 @@ const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
 
 	pthread_mutex_lock(&ch->lock);
 	if (ch->rx_head != ch->rx_tail) {
-		*len = ch->rx[ch->rx_head % RX_FRAMES].len;
-		p = ch->rx[ch->rx_head % RX_FRAMES].data;
+		*len = ch->rx[ch->rx_ring[ch->rx_head % RX_FRAMES]].len;
+		p = ch->rx[ch->rx_ring[ch->rx_head % RX_FRAMES]].data;
 	}
 	pthread_mutex_unlock(&ch->lock);
 	return p;
 }
 
-void etran_rx_pop(struct etran_channel *ch)
+/* Context: lock held. */
+static uint32_t rx_take(struct etran_channel *ch)
 {
-	pthread_mutex_lock(&ch->lock);
-	ch->rx_head++;
+	uint32_t f = ch->rx_ring[ch->rx_head++ % RX_FRAMES];
+
 	if (ch->rx_head == ch->rx_tail) {
 		set_level(ch->xsk, false);
 		if (!ch->ready)
 			set_level(ch->endpoint, false);
 	}
+	return f;
+}
+
+/* What is in it is lost, as if the next packet had come already. Context: lock held. */
+static void refill(struct etran_channel *ch, uint32_t f)
+{
+	memset(ch->rx[f].data, 0xee, sizeof(ch->rx[f].data));
+	ch->fill_ring[ch->fill_tail++ % RX_FRAMES] = f;
+}
+
+void etran_rx_pop(struct etran_channel *ch)
+{
+	pthread_mutex_lock(&ch->lock);
+	refill(ch, rx_take(ch));
 	pthread_mutex_unlock(&ch->lock);
+}
+
+uint32_t etran_rx_keep(struct etran_channel *ch)
+{
+	uint32_t f;
+
+	pthread_mutex_lock(&ch->lock);
+	f = rx_take(ch);
+	ch->kept[f] = true;
+	pthread_mutex_unlock(&ch->lock);
+	return f;
+}
+
+uint32_t etran_rx_frame(const struct etran_channel *ch, const void *p)
+{
+	uintptr_t at = (uintptr_t)p - (uintptr_t)ch->rx;
+
+	return at < sizeof(ch->rx) ? at / sizeof(ch->rx[0]) : ETRAN_NO_FRAME;
+}
+
+int etran_rx_give(struct etran_channel *ch, uint32_t frame)
+{
+	pthread_mutex_lock(&ch->lock);
+	if (!ch->kept[frame])
+		abort();
+	ch->kept[frame] = false;
+	refill(ch, frame);
+	pthread_mutex_unlock(&ch->lock);
+	return 0;
+}
+
+void etran_rx_given(struct etran_channel *ch)
+{
+	__atomic_add_fetch(&ch->given, 1, __ATOMIC_RELAXED);
 }
 
 static bool rx_over(const struct etran_channel *ch, uint32_t delivered, uint32_t flags)
@@ -346,11 +408,13 @@ void fake_release(void)
 void fake_raw(const void *frame, uint32_t len)
 {
 	struct etran_channel *ch = current;
+	uint32_t f;
 
 	pthread_mutex_lock(&ch->lock);
-	ch->rx[ch->rx_tail % RX_FRAMES].len = len;
-	memcpy(ch->rx[ch->rx_tail % RX_FRAMES].data, frame, len);
-	ch->rx_tail++;
+	f = ch->fill_ring[ch->fill_head++ % RX_FRAMES];
+	ch->rx[f].len = len;
+	memcpy(ch->rx[f].data, frame, len);
+	ch->rx_ring[ch->rx_tail++ % RX_FRAMES] = f;
 	__atomic_add_fetch(&ch->status.delivered, 1, __ATOMIC_RELEASE);
 	changed(ch);
 	set_level(ch->xsk, true);
@@ -363,7 +427,7 @@ bool fake_deliver(unsigned int type, const struct homa_rec *rec, const void *dat
 	uint8_t frame[ETRAN_FRAME_SIZE] = { 0 };
 	struct etran_rec er = { .endpoint = FAKE_ENDPOINT, .type = type };
 
-	if (fake_rx_queued() == RX_FRAMES)
+	if (!fake_rx_buffers())
 		return false;
 	memcpy(er.data, rec, sizeof(*rec));
 	memcpy(frame, &er, sizeof(er));
@@ -381,6 +445,21 @@ unsigned int fake_rx_queued(void)
 	n = current->rx_tail - current->rx_head;
 	pthread_mutex_unlock(&current->lock);
 	return n;
+}
+
+unsigned int fake_rx_buffers(void)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&current->lock);
+	n = current->fill_tail - current->fill_head;
+	pthread_mutex_unlock(&current->lock);
+	return n;
+}
+
+unsigned int fake_given(void)
+{
+	return __atomic_load_n(&current->given, __ATOMIC_RELAXED);
 }
 
 int fake_ready(void)

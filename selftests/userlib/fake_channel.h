@@ -25,6 +25,7 @@ struct fake_frame {
 #define FAKE_FIRST_ID	1000
 #define FAKE_ENDPOINT	7
 #define FAKE_PORT	0x8001
+#define FAKE_RX_FRAMES	2048
 
 /* Each socket that the library makes has a channel; the tests speak to the last one. */
 
@@ -59,6 +60,12 @@ void fake_raw(const void *frame, uint32_t len);
 
 /** fake_rx_queued() - frames that the library has not taken yet */
 unsigned int fake_rx_queued(void);
+
+/** fake_rx_buffers() - frames that the kernel could receive into */
+unsigned int fake_rx_buffers(void);
+
+/** fake_given() - how often the library said that it gave buffers back */
+unsigned int fake_given(void);
 
 /** fake_ready() - what etran_endpoint_ready() was told last */
 int fake_ready(void);

@@ -921,6 +921,456 @@ TEST_F(homa, signal_interrupts)
 	EXPECT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
 }
 
+/* ---- pages ---- */
+
+/* homa_recv_pages() of any message; the bytes are put together in out. */
+static ssize_t recv_pages(int fd, int flags, uint64_t *id, struct iovec *iov, int *n)
+{
+	size_t at = 0, msglen = 0;
+	ssize_t len;
+	int i;
+
+	*id = 0;
+	*n = HOMA_MAX_PIECES;
+	len = homa_recv_pages(fd, iov, n, flags | HOMA_RECV_REQUEST | HOMA_RECV_RESPONSE, NULL, NULL,
+			      id, &msglen, NULL);
+	if (len < 0)
+		return len;
+	for (i = 0; i < *n; at += iov[i++].iov_len)
+		memcpy(out + at, iov[i].iov_base, iov[i].iov_len);
+	if (at != (size_t)len || msglen != at) {
+		errno = EPROTO;
+		return -1;
+	}
+	return len;
+}
+
+/* A message from offset 0 on in packets of SEG bytes. */
+static void deliver_all(uint64_t id, uint32_t len)
+{
+	uint32_t at;
+
+	for (at = 0; at < len; at += SEG)
+		deliver(id, len, at, len - at < SEG ? len - at : SEG);
+}
+
+FIXTURE(pages) {
+	int fd;
+	struct sockaddr_in peer;
+	struct iovec iov[HOMA_MAX_PIECES];
+	int n;
+};
+
+FIXTURE_SETUP(pages)
+{
+	uint64_t id;
+	uint32_t i;
+
+	for (i = 0; i < BIG; i++)
+		big[i] = i * 7 + (i >> 8);
+	memset(out, 0, sizeof(out));
+	setenv("ETRAN_RX_BYTES", "8388608", 1);
+	self->fd = homa_socket(AF_INET, 0);
+	ASSERT_GE(self->fd, 0);
+	self->peer.sin_family = AF_INET;
+	self->peer.sin_addr.s_addr = PEER;
+	self->peer.sin_port = htons(PEER_PORT);
+	/* Pages from here on. */
+	ASSERT_EQ(-1, recv_pages(self->fd, MSG_DONTWAIT, &id, self->iov, &self->n));
+	ASSERT_EQ(EAGAIN, errno);
+}
+
+FIXTURE_TEARDOWN(pages)
+{
+	if (self->fd >= 0)
+		homa_close(self->fd);
+}
+
+TEST_F(pages, lie_in_the_frames_until_given_back)
+{
+	uint64_t id = 0, any;
+	unsigned int given;
+	int i;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver_all(id, 5 * SEG - 7);
+	ASSERT_EQ(5 * SEG - 7, recv_pages(self->fd, 0, &any, self->iov, &self->n));
+	EXPECT_EQ(id, any);
+	EXPECT_EQ(5, self->n);
+	EXPECT_EQ(0, memcmp(out, big, 5 * SEG - 7));
+	EXPECT_EQ(FAKE_RX_FRAMES - 5, fake_rx_buffers());
+	/* They are the caller's while others come and go. */
+	for (i = 0; i < 2 * FAKE_RX_FRAMES; i++) {
+		deliver(2 * i + 1, 10, 20, 0);
+		deliver(2 * i + 1, 10, 0, 10);
+		ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &any));
+	}
+	for (i = 0; i < 5; i++)
+		EXPECT_EQ(0, memcmp(self->iov[i].iov_base, big + i * SEG, self->iov[i].iov_len));
+	given = fake_given();
+	/* Some, then the rest; any address in a piece. */
+	EXPECT_EQ(0, homa_release_pages(self->fd, self->iov + 3, 2));
+	EXPECT_EQ(FAKE_RX_FRAMES - 3, fake_rx_buffers());
+	self->iov[0].iov_base = (uint8_t *)self->iov[0].iov_base + 100;
+	self->iov[0].iov_len = 0;
+	EXPECT_EQ(0, homa_release_pages(self->fd, self->iov, 3));
+	EXPECT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+	EXPECT_LT(given, fake_given());
+	EXPECT_EQ(0, homa_release_pages(self->fd, NULL, 0));
+}
+
+TEST_F(pages, pieces_in_any_order_twice_and_overlapping)
+{
+	static const struct { uint32_t from, to; } part[] = {
+		{ 3000, 4000 }, { 1000, 2000 }, { 1000, 2000 }, { 0, 500 }, { 400, 1200 },
+		{ 4000, 4100 }, { 3500, 4100 }, { 1500, 2500 }, { 4099, 5000 }, { 2400, 3600 },
+	};
+	uint64_t id = 0, any;
+	size_t i;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	for (i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+		deliver(id, 5000, part[i].from, part[i].to - part[i].from);
+	ASSERT_EQ(5000, recv_pages(self->fd, 0, &any, self->iov, &self->n));
+	EXPECT_EQ(0, memcmp(out, big, 5000));
+	EXPECT_EQ(FAKE_RX_FRAMES - self->n, fake_rx_buffers());
+	EXPECT_EQ(0, homa_release_pages(self->fd, self->iov, self->n));
+	EXPECT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+}
+
+TEST_F(pages, packet_that_fills_two_holes)
+{
+	uint64_t id = 0, any;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver(id, 5000, 1000, 100);
+	deliver(id, 5000, 3000, 100);
+	deliver(id, 5000, 500, 1400);
+	deliver(id, 5000, 1900, 1400);
+	deliver(id, 5000, 0, 1400);
+	deliver(id, 5000, 3300, 1700);
+	ASSERT_EQ(5000, recv_pages(self->fd, 0, &any, self->iov, &self->n));
+	EXPECT_EQ(1, self->n);
+	EXPECT_EQ(0, memcmp(out, big, 5000));
+	EXPECT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+	EXPECT_EQ(0, homa_release_pages(self->fd, self->iov, self->n));
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, self->iov, self->n));
+}
+
+/* The same bytes as reassembly in memory, whatever comes. */
+TEST_F(pages, random_pieces)
+{
+	uint32_t seed = 1, len, got, from, n, round;
+	static uint8_t have[20000];
+	uint64_t id = 0, any;
+
+	for (round = 0; round < 300; round++) {
+		ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+		fake_release();
+		len = 1 + (seed = seed * 1103515245 + 12345) / 65536 % sizeof(have);
+		memset(have, 0, len);
+		for (got = 0; got < len; ) {
+			from = (seed = seed * 1103515245 + 12345) / 65536 % len;
+			if (round % 2)
+				from = from / 500 * 500;
+			else if (have[from] && seed % 8)
+				for (from = 0; have[from]; from++)
+					;
+			n = 1 + (seed = seed * 1103515245 + 12345) / 65536 % 1500;
+			if (round % 2)
+				n = 500;
+			if (n > len - from)
+				n = len - from;
+			deliver(id, len, from, n);
+			for (; n; n--, from++) {
+				got += !have[from];
+				have[from] = 1;
+			}
+			if (got < len)
+				EXPECT_ERR(EAGAIN, recv_pages(self->fd, MSG_DONTWAIT, &any, self->iov,
+							      &self->n));
+		}
+		ASSERT_EQ(len, recv_pages(self->fd, 0, &any, self->iov, &self->n));
+		ASSERT_EQ(0, memcmp(out, big, len));
+		ASSERT_EQ(0, homa_release_pages(self->fd, self->iov, self->n));
+		ASSERT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+	}
+}
+
+TEST_F(pages, refused)
+{
+	uint8_t foreign[8];
+	struct iovec bad = { foreign, 8 }, two[2];
+	uint64_t id = 0, any;
+	int n = 1, other;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver_all(id, 3 * SEG);
+	deliver(1, 3 * SEG, 0, SEG);
+	EXPECT_ERR(EINVAL, recv_pages(self->fd, 0x100, &any, self->iov, &self->n));
+	EXPECT_ERR(EFAULT, homa_recv_pages(self->fd, NULL, &n, HOMA_RECV_RESPONSE, NULL, NULL, &any, NULL,
+					   NULL));
+	EXPECT_ERR(EFAULT, homa_recv_pages(self->fd, self->iov, NULL, HOMA_RECV_RESPONSE, NULL, NULL, &any,
+					   NULL, NULL));
+	n = -1;
+	EXPECT_ERR(EINVAL, homa_recv_pages(self->fd, self->iov, &n, HOMA_RECV_RESPONSE, NULL, NULL, &any,
+					   NULL, NULL));
+	ASSERT_EQ(3 * SEG, recv_pages(self->fd, 0, &any, self->iov, &self->n));
+	/* What is part of a message that nobody has received is nobody's. */
+	EXPECT_ERR(EAGAIN, recv_pages(self->fd, MSG_DONTWAIT, &any, two, &n));
+	two[0] = self->iov[0];
+	two[0].iov_base = (uint8_t *)self->iov[2].iov_base +
+			  ((uint8_t *)self->iov[2].iov_base - (uint8_t *)self->iov[1].iov_base);
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, two, 1));
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, &bad, 1));
+	bad.iov_base = NULL;
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, &bad, 1));
+	EXPECT_ERR(EFAULT, homa_release_pages(self->fd, NULL, 1));
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, self->iov, -1));
+	EXPECT_ERR(ENOTSOCK, homa_release_pages(0, self->iov, 1));
+	/* All or none. */
+	two[0] = self->iov[0];
+	two[1] = bad;
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, two, 2));
+	two[1] = two[0];
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, two, 2));
+	EXPECT_EQ(FAKE_RX_FRAMES - 4, fake_rx_buffers());
+	EXPECT_EQ(0, homa_release_pages(self->fd, two, 1));
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, two, 1));
+	EXPECT_ERR(EINVAL, homa_release_pages(self->fd, self->iov, 3));
+	/* Another socket's. */
+	other = homa_socket(AF_INET, 0);
+	ASSERT_GE(other, 0);
+	EXPECT_ERR(EINVAL, homa_release_pages(other, self->iov + 1, 2));
+	EXPECT_EQ(0, homa_release_pages(self->fd, self->iov + 1, 2));
+	homa_close(other);
+	homa_close(self->fd);
+	EXPECT_ERR(EBADF, homa_release_pages(self->fd, self->iov, 1));
+	self->fd = -1;
+}
+
+TEST_F(pages, too_few_pieces_lose_nothing)
+{
+	uint64_t id = 0, any = 0;
+	size_t msglen;
+	int n = 2;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver_all(id, 3 * SEG);
+	EXPECT_ERR(EMSGSIZE, homa_recv_pages(self->fd, self->iov, &n, HOMA_RECV_RESPONSE, NULL, NULL, &any,
+					     &msglen, NULL));
+	EXPECT_EQ(id, any);
+	EXPECT_EQ(3, n);
+	EXPECT_EQ(3 * SEG, msglen);
+	EXPECT_EQ(1, fake_ready());
+	/* Copied by homa_recv(), the frames go back. */
+	EXPECT_EQ(3 * SEG, recv_any(self->fd, HOMA_RECV_RESPONSE, &any));
+	EXPECT_EQ(0, memcmp(out, big, 3 * SEG));
+	EXPECT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+}
+
+TEST_F(pages, echo_from_where_it_lies)
+{
+	struct fake_frame f;
+	uint32_t at = 0;
+	uint64_t id;
+
+	deliver_all(1, 4 * SEG + 5);
+	ASSERT_EQ(4 * SEG + 5, recv_pages(self->fd, 0, &id, self->iov, &self->n));
+	ASSERT_EQ(0, homa_replyv(self->fd, self->iov, self->n, (struct sockaddr *)&self->peer,
+				 sizeof(self->peer), id));
+	ASSERT_EQ(0, homa_release_pages(self->fd, self->iov, self->n));
+	for (; fake_sent(&f); at += f.len)
+		ASSERT_EQ(0, memcmp(f.data, big + at, f.len));
+	EXPECT_EQ(4 * SEG + 5, at);
+}
+
+TEST_F(pages, of_messages_that_end_come_back)
+{
+	uint64_t id = 0, any;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver(id, 3 * SEG, 0, SEG);
+	deliver(1, 3 * SEG, 0, SEG);
+	deliver(3, 3 * SEG, 0, SEG);
+	EXPECT_ERR(EAGAIN, recv_pages(self->fd, MSG_DONTWAIT, &any, self->iov, &self->n));
+	EXPECT_EQ(FAKE_RX_FRAMES - 3, fake_rx_buffers());
+	deliver_error(1, ETIMEDOUT);
+	deliver_error(id, ETIMEDOUT);
+	any = 0;
+	EXPECT_ERR(ETIMEDOUT, recv_pages(self->fd, MSG_DONTWAIT, &any, self->iov, &self->n));
+	EXPECT_EQ(id, any);
+	EXPECT_EQ(FAKE_RX_FRAMES - 1, fake_rx_buffers());
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	deliver_all(id, 2 * SEG);
+	any = 0;
+	EXPECT_ERR(EAGAIN, homa_recv_pages(self->fd, self->iov, &self->n, HOMA_RECV_REQUEST | MSG_DONTWAIT,
+					   NULL, NULL, &any, NULL, NULL));
+	EXPECT_EQ(FAKE_RX_FRAMES - 3, fake_rx_buffers());
+	EXPECT_EQ(0, homa_abort(self->fd, id, 0));
+	EXPECT_EQ(FAKE_RX_FRAMES - 1, fake_rx_buffers());
+}
+
+/* Messages that need all frames between them, and none can end before another one does. */
+TEST_F(pages, unfinished_messages_do_not_starve_each_other)
+{
+	const uint32_t packets = 700;
+	uint32_t i, k;
+	uint64_t id;
+
+	for (k = 0; k < packets; k++)
+		for (i = 0; i < 5; i++) {
+			ASSERT_LT(0, fake_rx_buffers());
+			deliver(2 * i + 1, packets * SEG, k * SEG, SEG);
+			if (k < packets - 1)
+				EXPECT_ERR(EAGAIN, recv_pages(self->fd, MSG_DONTWAIT, &id, self->iov,
+							      &self->n));
+		}
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(packets * SEG, recv_pages(self->fd, 0, &id, self->iov, &self->n));
+		EXPECT_EQ(0, memcmp(out, big, packets * SEG));
+		EXPECT_EQ(0, homa_release_pages(self->fd, self->iov, self->n));
+	}
+	EXPECT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+}
+
+static void *pages_thread(void *arg)
+{
+	struct thread *t = arg;
+	struct iovec iov[8];
+	int n = 8;
+
+	t->ret = homa_recv_pages(t->fd, iov, &n, HOMA_RECV_REQUEST, NULL, NULL, &t->id, NULL, NULL);
+	t->err = errno;
+	if (t->ret >= 0 && (memcmp(iov[0].iov_base, big, iov[0].iov_len) ||
+			    homa_release_pages(t->fd, iov, n)))
+		t->ret = -2;
+	t->done = 1;
+	return NULL;
+}
+
+TEST_F(pages, who_keeps_half_gets_no_more)
+{
+	struct thread t = { .fd = self->fd };
+	unsigned int had = 0, all, count;
+	struct iovec *kept, *p;
+	uint64_t id;
+	int i;
+
+	kept = calloc(FAKE_RX_FRAMES, sizeof(*kept));
+	ASSERT_NE(NULL, kept);
+	for (all = 0; fake_rx_buffers() >= 100; all += 2)
+		deliver_all(all + 1, 100 * SEG);
+	/* Whatever waits is in frames: nobody copied it behind the application's back. */
+	while (recv_pages(self->fd, MSG_DONTWAIT, &id, self->iov, &self->n) >= 0) {
+		memcpy(kept + had, self->iov, self->n * sizeof(*kept));
+		had += self->n;
+	}
+	EXPECT_EQ(ENOBUFS, errno);
+	EXPECT_LE(FAKE_RX_FRAMES / 2, had);
+	EXPECT_GE(FAKE_RX_FRAMES / 2 + 100, had);
+	count = fake_rx_queued();
+	EXPECT_LT(FAKE_RX_FRAMES / 4, count);
+	EXPECT_GT(100, fake_rx_buffers());
+	EXPECT_ERR(ENOBUFS, recv_any(self->fd, HOMA_RECV_REQUEST | MSG_DONTWAIT, &id));
+	/* Who may wait does, and does not spin meanwhile. */
+	ASSERT_EQ(0, pthread_create(&t.t, NULL, pages_thread, &t));
+	pause_ms(50);
+	EXPECT_EQ(0, t.done);
+	EXPECT_EQ(count, fake_rx_queued());
+	/* Pages come back one by one, in any order; then it goes on. */
+	for (i = had - 1, p = kept + i; i >= 0; i--, p--)
+		ASSERT_EQ(0, homa_release_pages(self->fd, p, 1));
+	pthread_join(t.t, NULL);
+	/* It has room for 8 pieces. */
+	EXPECT_EQ(-1, t.ret);
+	EXPECT_EQ(EMSGSIZE, t.err);
+	while (recv_pages(self->fd, MSG_DONTWAIT, &id, self->iov, &self->n) >= 0) {
+		EXPECT_EQ(0, memcmp(out, big, 100 * SEG));
+		ASSERT_EQ(0, homa_release_pages(self->fd, self->iov, self->n));
+	}
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(0, fake_rx_queued());
+	free(kept);
+}
+
+static void *share_pages(void *arg)
+{
+	struct iovec iov[8];
+	intptr_t done = 0;
+	int n, i, fd = *(int *)arg;
+	uint64_t id;
+	ssize_t len;
+	size_t at;
+
+	for (;;) {
+		id = 0;
+		n = 8;
+		len = homa_recv_pages(fd, iov, &n, HOMA_RECV_REQUEST, NULL, NULL, &id, NULL, NULL);
+		if (len < 0)
+			return errno == EBADF ? (void *)done : (void *)-1;
+		for (i = 0, at = 0; i < n; at += iov[i++].iov_len)
+			if (memcmp(iov[i].iov_base, big + at, iov[i].iov_len))
+				return (void *)-1;
+		if (id % 3 == 0)
+			usleep(100);
+		/* In two parts. */
+		if (homa_release_pages(fd, iov, n / 2) ||
+		    homa_release_pages(fd, iov + n / 2, n - n / 2) ||
+		    !homa_release_pages(fd, iov, n))
+			return (void *)-1;
+		done++;
+	}
+}
+
+TEST_F(pages, threads_share_a_socket)
+{
+	const unsigned int messages = 3000;
+	intptr_t sum = 0;
+	pthread_t t[4];
+	uint32_t i;
+	void *ret;
+
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, pthread_create(&t[i], NULL, share_pages, &self->fd));
+	for (i = 0; i < messages; i++) {
+		while (fake_rx_buffers() < 8)
+			usleep(100);
+		deliver_all(2 * i + 1, 1 + i * 37 % (6 * SEG));
+	}
+	for (i = 0; i < 5000 && fake_rx_buffers() < FAKE_RX_FRAMES; i++)
+		pause_ms(1);
+	EXPECT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+	homa_close(self->fd);
+	self->fd = -1;
+	for (i = 0; i < 4; i++) {
+		pthread_join(t[i], &ret);
+		ASSERT_NE(-1, (intptr_t)ret);
+		sum += (intptr_t)ret;
+	}
+	EXPECT_EQ(messages, sum);
+}
+
+/* Sockets that end with pages out, in every state: for the sanitizers. */
+TEST_F(pages, closed_with_pages_out)
+{
+	uint64_t id, mine = 0;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &mine, HOMA_SENDMSG_PRIVATE));
+	deliver_all(mine, 3 * SEG);
+	deliver_all(1, 3 * SEG);
+	deliver(3, 3 * SEG, SEG, SEG);
+	deliver(3, 3 * SEG, 0, 3 * SEG < 1700 ? SEG : 1400);
+	deliver(5, 5000, 1000, 100);
+	deliver(5, 5000, 3000, 100);
+	deliver(5, 5000, 900, 1700);
+	deliver(5, 5000, 2600, 1700);
+	deliver(5, 5000, 0, 900);
+	deliver(5, 5000, 4300, 700);
+	ASSERT_EQ(3 * SEG, recv_pages(self->fd, 0, &id, self->iov, &self->n));
+	ASSERT_EQ(5000, recv_pages(self->fd, 0, &id, self->iov, &self->n));
+}
+
 /* ---- ends ---- */
 
 TEST_F(homa, giving_up)

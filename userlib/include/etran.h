@@ -131,6 +131,13 @@ ETRAN_API uint32_t etran_channel_queue(const struct etran_channel *ch);
 ETRAN_API uint32_t etran_channel_tx_frames(const struct etran_channel *ch);
 
 /**
+ * etran_channel_rx_frames() - how many frames a channel receives into
+ * @ch: the channel
+ * Return: the number, free and used ones.
+ */
+ETRAN_API uint32_t etran_channel_rx_frames(const struct etran_channel *ch);
+
+/**
  * etran_endpoint_attach() - open an endpoint of a transport on a channel
  * @ch: the channel; it can have one endpoint at a time
  * @arg: transport, flags, addr, port and arg as wished; xsk_fd is filled in. Answers as in
@@ -278,6 +285,42 @@ ETRAN_API const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len);
  * @ch: the channel
  */
 ETRAN_API void etran_rx_pop(struct etran_channel *ch);
+
+/**
+ * etran_rx_keep() - take the frame of etran_rx_peek() out of the ring and keep it
+ * @ch: the channel
+ *
+ * Its memory stays valid until etran_rx_give(); the kernel has a buffer less until then.
+ * Return: the frame's number, below etran_channel_rx_frames().
+ */
+ETRAN_API uint32_t etran_rx_keep(struct etran_channel *ch);
+
+/**
+ * etran_rx_frame() - which frame does memory lie in?
+ * @ch: the channel
+ * @p: any address; it is not looked at
+ *
+ * Return: number of the frame to receive into that @p is in, ETRAN_NO_FRAME when it is in none.
+ */
+ETRAN_API uint32_t etran_rx_frame(const struct etran_channel *ch, const void *p);
+
+/**
+ * etran_rx_give() - give a frame of etran_rx_keep() back to the kernel
+ * @ch: the channel
+ * @frame: its number
+ *
+ * After the last of several call etran_rx_given().
+ * Return: 0, or -1 with errno EINVAL (it is not kept).
+ */
+ETRAN_API int etran_rx_give(struct etran_channel *ch, uint32_t frame);
+
+/**
+ * etran_rx_given() - tell a transport that waits for buffers that there are some
+ * @ch: the channel
+ *
+ * Enters the kernel only when it does wait.
+ */
+ETRAN_API void etran_rx_given(struct etran_channel *ch);
 
 /**
  * etran_rx_wait() - sleep until something was received

@@ -8,7 +8,7 @@
  *
  * All calls may be made from several threads at once, also on one socket. The calls that take a
  * message copy from and to the caller's memory in user space: a bad pointer is a SIGSEGV, only
- * NULL gives EFAULT.
+ * NULL gives EFAULT. homa_recv_pages() hands messages out without copying.
  *
  * A child of fork() must not use its parent's sockets: all calls but homa_close() fail with EBADF
  * there. It can make sockets of its own.
@@ -42,6 +42,9 @@ extern "C" {
 #define HOMA_RECV_REQUEST	0x01	/* a request may be returned */
 #define HOMA_RECV_RESPONSE	0x02	/* a response may be returned */
 #define HOMA_RECV_NONBLOCKING	0x04	/* EAGAIN instead of sleeping; MSG_DONTWAIT does the same */
+
+/* Most pieces in which homa_recv_pages() hands out a message; not more than IOV_MAX */
+#define HOMA_MAX_PIECES		1024
 
 /* homa_send() flags */
 #define HOMA_SENDMSG_PRIVATE	0x01	/* only homa_recv() with this id returns the response */
@@ -166,6 +169,57 @@ ETRAN_API int homa_sendv(int fd, const struct iovec *iov, int iovcnt, const stru
 ETRAN_API ssize_t homa_recv(int fd, void *buf, size_t len, int flags, struct sockaddr *src,
 			    size_t *addrlen, uint64_t *id, size_t *msglen,
 			    uint64_t *completion_cookie);
+
+/**
+ * homa_recv_pages() - receive a request or a response without copying it
+ * @fd: Homa socket
+ * @iov: out: the pieces of the message, in order, in the memory that it was received into
+ * @iovcnt: in: room at @iov in pieces, of which HOMA_MAX_PIECES are enough for every message; out: how
+ *	    many pieces the message has
+ * @flags: as in homa_recv()
+ * @src: as in homa_recv()
+ * @addrlen: as in homa_recv()
+ * @id: as in homa_recv()
+ * @msglen: as in homa_recv()
+ * @completion_cookie: as in homa_recv()
+ *
+ * The pieces are the caller's, to read and to write, until homa_release_pages() or homa_close(). They can be
+ * given to homa_replyv(), homa_sendv() and writev() as they are.
+ *
+ * A piece is what a packet brought, in a frame of $ETRAN_RX_FRAMES. Those that the caller has are room that
+ * peers are not granted: who keeps many is sent less. Who keeps half of the frames is sent no more until some
+ * are given back: no call of the socket receives anything then, and it waits or, if it may not wait,
+ * fails with ENOBUFS (poll() goes on to report POLLIN). Messages for which there are not frames enough meanwhile
+ * are handed out in one piece of ordinary memory, to be given back like the others.
+ *
+ * A message of more than @iovcnt pieces stays: errno is EMSGSIZE, *@id is its RPC, *@msglen its length,
+ * *@iovcnt its pieces. Calls of homa_recv() on the same socket are possible, also for the same message.
+ * From the first of these calls on the socket keeps messages in frames, which homa_recv() then
+ * copies only once.
+ *
+ * Return: bytes of the message, or -1 with errno as homa_recv(), or: ENOBUFS with *@id 0 (see above), ENOMEM
+ * with *@id not 0 (the message stays), EFAULT (@iov, @iovcnt or @id is NULL), EINVAL (*@iovcnt is negative).
+ * Context: any thread.
+ */
+ETRAN_API ssize_t homa_recv_pages(int fd, struct iovec *iov, int *iovcnt, int flags,
+				  struct sockaddr *src, size_t *addrlen, uint64_t *id,
+				  size_t *msglen, uint64_t *completion_cookie);
+
+/**
+ * homa_release_pages() - give pieces of messages back
+ * @fd: the Homa socket that they came from
+ * @iov: pieces from homa_recv_pages(), of one message or of several, all or some, in any order
+ * @iovcnt: how many; not limited
+ *
+ * Only where a piece begins is looked at: any address in it will do. Their memory must not be used any more. All
+ * are given back, or none.
+ *
+ * Return: 0, or -1 with errno: EINVAL (a piece is none that the socket has handed out, was given back already,
+ * or is there twice; @iovcnt is negative), EFAULT (@iov is NULL), EBADF, ENOTSOCK (the socket was closed, its
+ * memory is gone).
+ * Context: any thread.
+ */
+ETRAN_API int homa_release_pages(int fd, const struct iovec *iov, int iovcnt);
 
 /**
  * homa_reply() - answer a request
