@@ -253,6 +253,22 @@ static int rx_limit(size_t *limit)
 	return 0;
 }
 
+static int spin_wanted(uint32_t *ns)
+{
+	const char *env = getenv("ETRAN_SPIN_US");
+	unsigned long n;
+	char *end;
+
+	if (!env || !*env)
+		return 0;
+	n = strtoul(env, &end, 0);
+	if (*end || n > HOMA_MAX_SPIN_US)
+		return etran_fail(EINVAL, "ETRAN_SPIN_US must be a number of microseconds in 0..%u, not '%s'",
+				  HOMA_MAX_SPIN_US, env);
+	*ns = n * 1000;
+	return 0;
+}
+
 static int open_endpoint(struct homa_sock *s, int flags)
 {
 	struct etran_endpoint_open arg = {
@@ -301,7 +317,7 @@ int homa_socket(int domain, int flags)
 		etran_fail(ENOMEM, "no memory for a socket");
 		goto fail;
 	}
-	if (rx_limit(&s->rx_limit))
+	if (rx_limit(&s->rx_limit) || spin_wanted(&s->spin_most_ns))
 		goto fail;
 	s->ch = etran_channel_open(NULL);
 	if (!s->ch)
@@ -374,6 +390,21 @@ int homa_getsockname(int fd, struct sockaddr *addr, socklen_t *addrlen)
 				 homa_addr_size(s));
 	else
 		*addrlen = homa_addr_put(s, &s->local, addr);
+	unlock_sock(s);
+	return ret;
+}
+
+int homa_set_spin(int fd, unsigned int usecs)
+{
+	struct homa_sock *s = lock_sock(fd);
+	int ret = 0;
+
+	if (!s)
+		return -1;
+	if (usecs > HOMA_MAX_SPIN_US)
+		ret = etran_fail(EINVAL, "spinning for %u us; at most %u", usecs, HOMA_MAX_SPIN_US);
+	else
+		__atomic_store_n(&s->spin_most_ns, usecs * 1000, __ATOMIC_RELAXED);
 	unlock_sock(s);
 	return ret;
 }

@@ -22,12 +22,21 @@
  * changed the number. Rejected: poll(), at four times the cost: it asks the AF_XDP socket, whose answer
  * begins with having its driver look for something to send.
  *
+ * Spinning. Who was told to spins before it sleeps: looks at the number of deliveries in the status mapping,
+ * without the lock and without a system call. That pays when a message comes before the time is over, and only
+ * burns the processor when it does not; so, as with halt polling of virtual machines, the last wait decides of the next one: spin when
+ * that was short enough (what it would have needed counts, not how it was spent), and half as long
+ * when it was not, down to nothing. The first wait sleeps, and so do all of a socket with O_NONBLOCK, which only the kernel knows
+ * of: it says so where there is something to sleep for. Only the leader spins, the others would take the processors that
+ * threads with something to do need.
+ *
  * Nothing in a record is trusted to fit: a length or an offset that does not is a bug of the
  * transport or a hostile peer that got past it, and the record is ignored.
  */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
 
@@ -35,6 +44,10 @@
 #include "homa_sock.h"
 
 #define MAX_ERRNO	4095
+/* How often to look before the clock is asked, which takes as long as so many looks. */
+#define LOOKS		32
+/* Below this a spin is not worth its two looks at the clock. */
+#define MIN_SPIN_NS	1000
 
 static bool is_request(const struct homa_rpc *rpc)
 {
@@ -55,7 +68,8 @@ static void wake(struct homa_sock *s, struct homa_waiter *w)
 {
 	const uint64_t one = 1;
 
-	w->woken = true;
+	/* Who spins reads it without the lock. */
+	__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
 	if (w->evfd >= 0) {
 		if (write(w->evfd, &one, sizeof(one)) < 0)
 			return;		/* EAGAIN: it has been written 2^64 - 2 times */
@@ -348,10 +362,68 @@ static void put_evfd(struct homa_sock *s, int fd)
 		close(fd);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* Return: whether there is something to look at, before @end. Context: without the lock. */
+static bool spin(const struct homa_sock *s, const struct homa_waiter *w, uint64_t end)
+{
+	const struct etran_status *st = etran_endpoint_status(s->ch);
+	unsigned int i;
+
+	do {
+		for (i = 0; i < LOOKS; i++) {
+			if (__atomic_load_n(&st->delivered, __ATOMIC_ACQUIRE) != w->delivered ||
+			    __atomic_load_n(&w->woken, __ATOMIC_ACQUIRE) ||
+			    __atomic_load_n(&st->flags, __ATOMIC_RELAXED))
+				return true;
+			relax();
+		}
+	} while (now_ns() < end);
+	return false;
+}
+
+/* Spin as long as it is likely to help, then sleep. Context: without the lock. Return: as etran_rx_wait(). */
+static int wait_spinning(struct homa_sock *s, const struct homa_waiter *w, uint32_t flags)
+{
+	uint32_t most = __atomic_load_n(&s->spin_most_ns, __ATOMIC_RELAXED);
+	uint64_t begin = now_ns();
+	int err = 0;
+
+	/* Only the leader is here. */
+	if (s->spin_ns > most)
+		s->spin_ns = most;
+	/* What the kernel did not read has it look at the device. */
+	if (!s->spin_ns || flags & ETRAN_WAIT_KICK || !spin(s, w, begin + s->spin_ns))
+		err = etran_rx_wait(s->ch, w->delivered, flags, -1) ? -errno : 0;
+	if (err)
+		s->spin_ns = 0;
+	else if (now_ns() - begin <= most)
+		s->spin_ns = most;
+	else
+		s->spin_ns = s->spin_ns / 2 < MIN_SPIN_NS ? 0 : s->spin_ns / 2;
+	return err;
+}
+
 /* Sleep on the endpoint. */
 static int lead(struct homa_sock *s, struct homa_waiter *w)
 {
 	uint32_t flags = 0;
+	bool spins;
 	int err;
 
 	w->unready = w->id || !list_empty(&s->ready);
@@ -362,9 +434,13 @@ static int lead(struct homa_sock *s, struct homa_waiter *w)
 	s->leader = w;
 	list_add_tail(&w->list, &s->waiters);
 	homa_rx_tell(s);
+	spins = s->spin_most_ns;
 	mutex_unlock(&s->lock);
 
-	err = etran_rx_wait(s->ch, w->delivered, flags, -1) ? -errno : 0;
+	if (spins)
+		err = wait_spinning(s, w, flags);
+	else
+		err = etran_rx_wait(s->ch, w->delivered, flags, -1) ? -errno : 0;
 
 	mutex_lock(&s->lock);
 	list_del(&w->list);

@@ -117,7 +117,7 @@ struct homa_rpc {
  * @delivered: etran_status.delivered before the RX ring was found empty
  * @evfd: what wakes it; -1: it is the leader
  * @unready: leader: homa_rx_tell() does not wake it
- * @woken: it was woken already
+ * @woken: it was woken already; the leader reads it without the lock
  * @hangup: the endpoint reported an error
  * @full: something is in the RX ring, but the application has too many pages
  */
@@ -172,6 +172,8 @@ struct homa_waiter {
  * @loans: messages in memory that the application has
  * @waiters: threads that sleep in homa_recv()
  * @leader: the one of them that waits for the kernel
+ * @spin_most_ns: how long to spin before sleeping at most, 0: not at all; read without the lock, too
+ * @spin_ns: how long the next time; the leader's, without the lock
  * @evfds: idle eventfds
  * @evfd_count: how many
  */
@@ -209,6 +211,8 @@ struct homa_sock {
 	struct list loans;
 	struct list waiters;
 	struct homa_waiter *leader;
+	uint32_t spin_most_ns;
+	uint32_t spin_ns;
 	int evfds[HOMA_EVFDS];
 	unsigned int evfd_count;
 };

@@ -42,6 +42,7 @@ struct etran_channel {
 	uint32_t fill_head, fill_tail;
 	bool kept[RX_FRAMES];
 	unsigned int given;
+	unsigned int sleeps;
 	int ready;
 	int waits;
 	uint32_t changes;	/* that etran_rx_wait() looks for */
@@ -353,6 +354,7 @@ int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, 
 			return etran_fail(ENODEV, "fake");
 		if (rx_over(ch, delivered, flags))
 			return 0;
+		__atomic_add_fetch(&ch->sleeps, 1, __ATOMIC_RELAXED);
 		if (fcntl(ch->endpoint, F_GETFL) & O_NONBLOCK)
 			return etran_fail(EAGAIN, "fake");
 		/* A sleep that a signal ends, as the kernel's. */
@@ -460,6 +462,11 @@ unsigned int fake_rx_buffers(void)
 unsigned int fake_given(void)
 {
 	return __atomic_load_n(&current->given, __ATOMIC_RELAXED);
+}
+
+unsigned int fake_sleeps(void)
+{
+	return __atomic_load_n(&current->sleeps, __ATOMIC_RELAXED);
 }
 
 int fake_ready(void)

@@ -67,6 +67,9 @@ unsigned int fake_rx_buffers(void);
 /** fake_given() - how often the library said that it gave buffers back */
 unsigned int fake_given(void);
 
+/** fake_sleeps() - how often a thread slept in etran_rx_wait() */
+unsigned int fake_sleeps(void);
+
 /** fake_ready() - what etran_endpoint_ready() was told last */
 int fake_ready(void);
 

@@ -672,7 +672,7 @@ static void *recv_thread(void *arg)
 	t->err = errno;
 	if (t->ret > 0 && memcmp(buf, big, t->ret))
 		t->ret = -2;
-	t->done = 1;
+	__atomic_store_n(&t->done, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
 
@@ -910,7 +910,11 @@ TEST_F(homa, signal_interrupts)
 	}
 	/* The second sleeps on an eventfd. */
 	for (i = 1; i >= 0; i--) {
-		pthread_kill(t[i].t, SIGUSR1);
+		/* Before it sleeps a signal interrupts nothing. */
+		do {
+			pthread_kill(t[i].t, SIGUSR1);
+			pause_ms(10);
+		} while (!__atomic_load_n(&t[i].done, __ATOMIC_ACQUIRE));
 		pthread_join(t[i].t, NULL);
 		EXPECT_EQ(-1, t[i].ret);
 		EXPECT_EQ(EINTR, t[i].err);
@@ -1369,6 +1373,169 @@ TEST_F(pages, closed_with_pages_out)
 	deliver(5, 5000, 4300, 700);
 	ASSERT_EQ(3 * SEG, recv_pages(self->fd, 0, &id, self->iov, &self->n));
 	ASSERT_EQ(5000, recv_pages(self->fd, 0, &id, self->iov, &self->n));
+}
+
+/* ---- spinning ---- */
+
+/* So long that a wait which is shorter is no accident, and a test that spins in vain is noticed. */
+#define SPIN_US		HOMA_MAX_SPIN_US
+
+/* One wait of a thread: until @sleeps, and @ms longer. Return: how often it slept; -1 on failure. */
+static int waited(int fd, uint64_t id, bool sleeps, int ms)
+{
+	struct thread t = { .fd = fd, .flags = HOMA_RECV_REQUEST };
+	unsigned int was = fake_sleeps();
+
+	if (pthread_create(&t.t, NULL, recv_thread, &t))
+		return -1;
+	while (sleeps && fake_sleeps() == was)
+		pause_ms(1);
+	pause_ms(ms);
+	deliver(id, 10, 0, 10);
+	pthread_join(t.t, NULL);
+	return t.ret == 10 ? (int)(fake_sleeps() - was) : -1;
+}
+
+/* Of the processor, whatever else the machine does. */
+static long used_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return t.tv_sec * 1000L + t.tv_nsec / 1000000;
+}
+
+TEST_F(homa, nobody_spins_unless_told_to)
+{
+	long begin = used_ms();
+	uint64_t id;
+
+	for (id = 1; id < 20; id += 2)
+		ASSERT_LT(0, waited(self->fd, id, true, 1));
+	ASSERT_EQ(0, homa_set_spin(self->fd, SPIN_US));
+	ASSERT_EQ(0, homa_set_spin(self->fd, 0));
+	for (; id < 40; id += 2)
+		ASSERT_LT(0, waited(self->fd, id, true, 1));
+	EXPECT_GT(500, used_ms() - begin);
+	EXPECT_ERR(EINVAL, homa_set_spin(self->fd, HOMA_MAX_SPIN_US + 1));
+	EXPECT_ERR(EBADF, homa_set_spin(-1, 1));
+	setenv("ETRAN_SPIN_US", "1000001", 1);
+	EXPECT_ERR(EINVAL, homa_socket(AF_INET, 0));
+	setenv("ETRAN_SPIN_US", "soon", 1);
+	EXPECT_ERR(EINVAL, homa_socket(AF_INET, 0));
+}
+
+TEST_F(homa, spins_while_messages_come)
+{
+	uint64_t id;
+
+	ASSERT_EQ(0, homa_set_spin(self->fd, SPIN_US));
+	/* The first tells how long it takes. */
+	EXPECT_LT(0, waited(self->fd, 1, true, 1));
+	for (id = 3; id < 20; id += 2)
+		ASSERT_EQ(0, waited(self->fd, id, false, 5)) TH_LOG("id %d", (int)id);
+	ASSERT_EQ(0, homa_set_spin(self->fd, 0));
+	EXPECT_LT(0, waited(self->fd, id, true, 1));
+}
+
+TEST_F(homa, spins_as_the_environment_says)
+{
+	uint64_t id;
+	int fd;
+
+	setenv("ETRAN_SPIN_US", "1000000", 1);
+	fd = homa_socket(AF_INET, 0);
+	ASSERT_GE(fd, 0);
+	EXPECT_LT(0, waited(fd, 1, true, 1));
+	for (id = 3; id < 10; id += 2)
+		EXPECT_EQ(0, waited(fd, id, false, 5));
+	homa_close(fd);
+}
+
+TEST_F(homa, spins_less_when_it_does_not_help)
+{
+	long begin;
+	uint64_t id;
+	int i;
+
+	ASSERT_EQ(0, homa_set_spin(self->fd, 20000));
+	EXPECT_LT(0, waited(self->fd, 1, true, 0));
+	/* From 20 ms to less than 1 us in 15 waits. */
+	for (i = 0, id = 3; i < 15; i++, id += 2)
+		EXPECT_LT(0, waited(self->fd, id, true, 25));
+	begin = used_ms();
+	for (i = 0; i < 10; i++, id += 2)
+		EXPECT_LT(0, waited(self->fd, id, true, 25));
+	EXPECT_GT(100, used_ms() - begin);
+}
+
+/* What ends a sleep ends a spin: here one of a second. */
+TEST_F(homa, spin_ends_when_a_sleep_would)
+{
+	struct thread t = { .fd = self->fd };
+	uint64_t id = 0;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		struct timespec before, after;
+
+		ASSERT_EQ(0, homa_set_spin(self->fd, HOMA_MAX_SPIN_US));
+		ASSERT_LE(0, waited(self->fd, 2 * i + 1, !i, 1));
+		ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+		t = (struct thread){ .fd = self->fd, .id = id };
+		ASSERT_EQ(0, pthread_create(&t.t, NULL, recv_thread, &t));
+		pause_ms(20);
+		clock_gettime(CLOCK_MONOTONIC, &before);
+		if (i == 0) {
+			ASSERT_EQ(0, homa_abort(self->fd, id, ECONNABORTED));
+		} else if (i == 1) {
+			fake_status(ETRAN_STATUS_NO_TRANSPORT, 1500);
+		} else {
+			homa_close(self->fd);
+			self->fd = -1;
+		}
+		pthread_join(t.t, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &after);
+		EXPECT_EQ(-1, t.ret);
+		EXPECT_EQ(i == 0 ? ECONNABORTED : i == 1 ? ESHUTDOWN : EBADF, t.err);
+		EXPECT_GT(900, (after.tv_sec - before.tv_sec) * 1000 +
+			  (after.tv_nsec - before.tv_nsec) / 1000000);
+		if (i == 1)
+			fake_status(0, 1500);
+	}
+}
+
+TEST_F(homa, spinning_does_not_make_a_nonblocking_socket_wait)
+{
+	uint64_t id;
+	int i;
+
+	ASSERT_EQ(0, homa_set_spin(self->fd, HOMA_MAX_SPIN_US));
+	fcntl(self->fd, F_SETFL, O_NONBLOCK);
+	for (i = 0; i < 5; i++) {
+		EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+		EXPECT_EQ(i + 1, fake_sleeps());
+	}
+}
+
+TEST_F(homa, spinning_threads_share)
+{
+	struct thread t[THREADS] = { 0 };
+	int i, k;
+
+	ASSERT_EQ(0, homa_set_spin(self->fd, 2000));
+	for (k = 0; k < 50; k++) {
+		for (i = 0; i < THREADS; i++) {
+			t[i] = (struct thread){ .fd = self->fd, .flags = HOMA_RECV_REQUEST };
+			ASSERT_EQ(0, pthread_create(&t[i].t, NULL, recv_thread, &t[i]));
+		}
+		for (i = 0; i < THREADS; i++)
+			deliver(2 * (k * THREADS + i) + 1, 10, 0, 10);
+		for (i = 0; i < THREADS; i++) {
+			pthread_join(t[i].t, NULL);
+			ASSERT_EQ(10, t[i].ret);
+		}
+	}
 }
 
 /* ---- ends ---- */

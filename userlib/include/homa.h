@@ -46,6 +46,9 @@ extern "C" {
 /* Most pieces in which homa_recv_pages() hands out a message; not more than IOV_MAX */
 #define HOMA_MAX_PIECES		1024
 
+/* Longest that homa_set_spin() takes, microseconds */
+#define HOMA_MAX_SPIN_US	1000000
+
 /* homa_send() flags */
 #define HOMA_SENDMSG_PRIVATE	0x01	/* only homa_recv() with this id returns the response */
 
@@ -91,6 +94,23 @@ ETRAN_API int homa_bind(int fd, const struct sockaddr *addr, socklen_t addrlen);
  * Context: any thread.
  */
 ETRAN_API int homa_getsockname(int fd, struct sockaddr *addr, socklen_t *addrlen);
+
+/**
+ * homa_set_spin() - have waiting calls spin for a while before they sleep
+ * @fd: Homa socket
+ * @usecs: for how long at most, 0..HOMA_MAX_SPIN_US; 0, as long as $ETRAN_SPIN_US says nothing else, does not
+ *
+ * homa_recv() and homa_recv_pages() look for a message without system calls for so long, and sleep then. What
+ * comes meanwhile is had sooner, and costs no sleep and no wake-up; the processor is busy, though, so set it to
+ * what a response usually takes, on machines with a processor for each thread that waits. It adapts: who waited
+ * for longer than @usecs spins half as long the next time, down to not at all, and for all of @usecs again
+ * after a wait that was short. Of several threads in homa_recv() one spins. Calls that may not wait do not,
+ * nor do sockets with O_NONBLOCK.
+ *
+ * Return: 0, or -1 with errno EINVAL (@usecs), EBADF, ENOTSOCK.
+ * Context: any thread; waits that have begun are not changed.
+ */
+ETRAN_API int homa_set_spin(int fd, unsigned int usecs);
 
 /**
  * homa_send() - send a request
