@@ -8,6 +8,10 @@
  * measured as it is without etran. Servers are processes of their own, forked for each case; the
  * client is this one.
  *
+ * Who spins has a processor for itself, but there is one. So in these cases both ends are this process, and each
+ * looks when its message is there: what is counted is what two that spin do, but for looking in vain. Nobody sleeps, and
+ * nobody is woken.
+ *
  * Programs do what a good one does and no more: TCP without delay and with buffers that hold a
  * message; Homa by homa_send(), homa_recv(), homa_reply(), sockets as they are by default. All
  * responses have the right length, and the last of each run the right bytes.
@@ -43,6 +47,7 @@ static pid_t homa_server, tcp_server, sink;
 static int *waiting;		/* sockets whose requests nobody answers */
 static unsigned int waiting_count;
 static int homa_fd = -1;
+static int homa_server_fd = -1;	/* in this process */
 static struct sockaddr_in homa_to;	/* the server; an application looks it up once, too */
 static int tcp_fd[OUTSTANDING];
 static size_t tcp_left[OUTSTANDING];	/* bytes of the response that are still to come */
@@ -154,26 +159,41 @@ static void stop(pid_t *pid)
 	*pid = 0;
 }
 
-static int serve_homa(int ready, const struct bench_case *c)
+/* Return: the server's socket, -1. */
+static int open_homa_server(void)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(PORT) }, peer;
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(PORT) };
 	int fd = homa_socket(AF_INET, 0);
-	size_t len;
-	uint64_t id;
+
+	if (fd >= 0 && !homa_bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	return et_fail("homa server: %s", etran_strerror_detail());
+}
+
+/* One request, answered with itself. */
+static int serve_one(int fd)
+{
+	struct sockaddr_in peer;
+	size_t len = sizeof(peer);
+	uint64_t id = 0;
 	ssize_t n;
 
-	if (fd < 0 || homa_bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || write(ready, "", 1) != 1)
-		return et_fail("homa server: %s", etran_strerror_detail());
-	for (;;) {
-		id = 0;
-		len = sizeof(peer);
-		n = homa_recv(fd, in, MAX_SIZE, HOMA_RECV_REQUEST, (struct sockaddr *)&peer, &len, &id,
-			      NULL, NULL);
-		if (n > 0 && homa_reply(fd, in, n, (struct sockaddr *)&peer, len, id))
-			return et_fail("homa_reply: %s", etran_strerror_detail());
-		if (n < 0 && !id)
-			return et_fail("homa_recv: %s", etran_strerror_detail());
-	}
+	n = homa_recv(fd, in, MAX_SIZE, HOMA_RECV_REQUEST, (struct sockaddr *)&peer, &len, &id, NULL,
+		      NULL);
+	if (n > 0 && homa_reply(fd, in, n, (struct sockaddr *)&peer, len, id))
+		return et_fail("homa_reply: %s", etran_strerror_detail());
+	return n < 0 && !id ? et_fail("homa_recv: %s", etran_strerror_detail()) : 0;
+}
+
+static int serve_homa(int ready, const struct bench_case *c)
+{
+	int fd = open_homa_server();
+
+	if (fd < 0 || write(ready, "", 1) != 1)
+		return -1;
+	while (!serve_one(fd))
+		;
+	return -1;
 }
 
 /* Takes requests and answers none. */
@@ -290,6 +310,16 @@ static int homa_blocking(const struct bench_case *c, unsigned int ops)
 	for (i = 0; i < ops; i++)
 		if (homa_request(c, 0) || homa_response(c))
 			return -1;
+	return same(c->arg);
+}
+
+static int homa_spinning(const struct bench_case *c, unsigned int ops)
+{
+	unsigned int i;
+
+	for (i = 0; i < ops; i++)
+		if (homa_request(c, 0) || serve_one(homa_server_fd) || homa_response(c))
+			return bench_error[0] ? -1 : bench_fail("the server");
 	return same(c->arg);
 }
 
@@ -414,6 +444,33 @@ static void teardown(const struct bench_case *c)
 	usleep(200000);
 }
 
+/* As long as anything may take here, so that nobody sleeps. */
+#define SPIN_US		10000
+
+static int spinning_setup(const struct bench_case *c)
+{
+	if (setup(c))
+		return -1;
+	stop(&homa_server);
+	/* The module lets go of its port a moment later. */
+	usleep(200000);
+	if (et_enter(hosts.b.ns))
+		return -1;
+	homa_server_fd = open_homa_server();
+	if (homa_server_fd < 0 || et_enter(hosts.a.ns) || homa_set_spin(homa_server_fd, SPIN_US) ||
+	    homa_set_spin(homa_fd, SPIN_US))
+		return bench_fail("a server that spins: %s", etran_strerror_detail());
+	return 0;
+}
+
+static void spinning_teardown(const struct bench_case *c)
+{
+	if (homa_server_fd >= 0)
+		homa_close(homa_server_fd);
+	homa_server_fd = -1;
+	teardown(c);
+}
+
 /* A live tunable of Homa, of 32 bits: its place in the map that is mapped. */
 static int tune(const char *name, uint32_t value)
 {
@@ -487,6 +544,14 @@ static void waiting_teardown(const struct bench_case *c)
 		.setup = setup, .teardown = teardown,						\
 		.arm = { [BENCH_PLAIN] = { tcp_blocking }, [BENCH_ETRAN] = { homa_blocking } },	\
 	}
+#define SPINNING(_name, _text, _size, _ops, _goal)						\
+	{											\
+		.name = "spinning_" _name, .text = _text ", both sides spin, beside TCP that sleeps",	\
+		.unit = "instructions/RPC", .measure = BENCH_RATIO, .goal = _goal,		\
+		.sleeps = true, .plant = PLANT(_size), .ops = _ops, .arg = _size,		\
+		.setup = spinning_setup, .teardown = spinning_teardown,				\
+		.arm = { [BENCH_PLAIN] = { tcp_blocking }, [BENCH_ETRAN] = { homa_spinning } },	\
+	}
 #define MANY(_name, _text, _size, _ops, _goal)							\
 	{											\
 		.name = "outstanding64_" _name,							\
@@ -523,6 +588,9 @@ static const struct bench_case cases[] = {
 	BLOCKING("100k_segments", "102,400 bytes, TCP without offloads", 102400, 32, 0),
 	BLOCKING("1m", "1,000,000 bytes", 1000000, 8, 0),
 	BLOCKING("1m_segments", "1,000,000 bytes, TCP without offloads", 1000000, 8, 0),
+	SPINNING("32", "32 bytes", 32, 512, 0.33),
+	SPINNING("1k", "1,024 bytes", 1024, 512, 0),
+	SPINNING("10k_segments", "10,240 bytes, TCP without offloads", 10240, 128, 0),
 	MANY("32", "32 bytes", 32, 64, 0.25),
 	MANY("1k", "1,024 bytes", 1024, 64, 0),
 	MANY("10k_segments", "10,240 bytes, TCP without offloads", 10240, 16, 0.4),
