@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Channels: AF_XDP sockets on etran link devices.
+ * Channels: AF_XDP sockets on etran link devices, or on queues of the NIC (direct.c).
  *
  * The kernel's AF_XDP interface is used directly. libxdp's helpers would load an XDP program and
  * fill an XSKMAP, neither of which a link device has: the module delivers by itself.
@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/if_xdp.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -37,6 +38,7 @@
 #include <etran.h>
 
 #include "channel.h"
+#include "direct.h"
 #include "error.h"
 #include "fork.h"
 
@@ -64,6 +66,7 @@ enum frame_state {
  * struct ring - one of the four rings, shared with the kernel
  * @producer: written by who fills it
  * @consumer: written by who empties it
+ * @flags: XDP_RING_NEED_WAKEUP
  * @desc: struct xdp_desc or u64 each
  * @mask: entries - 1
  * @pos: our own copy of the index that we write
@@ -73,6 +76,7 @@ enum frame_state {
 struct ring {
 	uint32_t *producer;
 	uint32_t *consumer;
+	const uint32_t *flags;
 	void *desc;
 	uint32_t mask;
 	uint32_t pos;
@@ -85,7 +89,12 @@ struct ring {
  * @ctl: /dev/etran
  * @xsk: the AF_XDP socket
  * @endpoint: the endpoint's descriptor, -1 without one
- * @queue: queue of the link device
+ * @wake: eventfd that ends sleeps in direct mode, -1 on a link device
+ * @wakes: how often it was written; atomic
+ * @first_queue: direct mode: queues of the NIC that may be taken
+ * @last_queue: the last of them
+ * @tx_offset: where a request record begins in its frame
+ * @queue: queue of the link device, or of the NIC
  * @tx_frames: frames 0..tx_frames - 1 are for sending
  * @rx_frames: those behind them for receiving
  * @umem: the memory
@@ -110,6 +119,11 @@ struct etran_channel {
 	int ctl;
 	int xsk;
 	int endpoint;
+	int wake;
+	uint32_t wakes;
+	uint32_t first_queue;
+	uint32_t last_queue;
+	uint32_t tx_offset;
 	uint32_t queue;
 	uint32_t tx_frames;
 	uint32_t rx_frames;
@@ -142,7 +156,7 @@ static long long now_ms(void)
 
 /* ---- finding the module, a link device, a transport ---- */
 
-static int open_ctl(void)
+static int open_ctl(bool direct)
 {
 	struct etran_version v = {};
 	int fd = open(DEV_PATH, O_RDWR | O_CLOEXEC);
@@ -165,6 +179,11 @@ static int open_ctl(void)
 	if (v.abi != ETRAN_ABI_VERSION) {
 		etran_fail(EPROTO, "the loaded module etran %.31s has interface %u, this library needs %u; install both from one release",
 			   v.module, v.abi, ETRAN_ABI_VERSION);
+		close(fd);
+		return -1;
+	}
+	if (direct && !(v.features & ETRAN_FEATURE_DIRECT)) {
+		etran_fail(EOPNOTSUPP, "this kernel has no AF_XDP hook, which queues of a NIC need; unset ETRAN_NIC_QUEUES, or use a kernel with etran's patches");
 		close(fd);
 		return -1;
 	}
@@ -323,6 +342,7 @@ static int map_ring(struct etran_channel *ch, struct ring *r, const struct xdp_r
 	r->map = map;
 	r->producer = (uint32_t *)(map + off->producer);
 	r->consumer = (uint32_t *)(map + off->consumer);
+	r->flags = (uint32_t *)(map + off->flags);
 	r->desc = map + off->desc;
 	r->mask = entries - 1;
 	return 0;
@@ -447,6 +467,55 @@ static int bind_queue(struct etran_channel *ch)
 	}
 }
 
+/* The first free one of those that the program may have; one whose owner was killed is busy for a moment. */
+static int bind_nic_queue(struct etran_channel *ch)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	struct sockaddr_xdp sa = {
+		.sxdp_family = AF_XDP,
+		.sxdp_flags = XDP_USE_NEED_WAKEUP,
+		.sxdp_ifindex = ch->link.lower_ifindex,
+	};
+	long long end = now_ms() + BIND_TIMEOUT_MS;
+
+	if (!sa.sxdp_ifindex)
+		return etran_fail(ENODEV, "the device below %.16s is not in this network namespace, so none of its queues can be had",
+				  ch->link.name);
+	for (;;) {
+		for (ch->queue = ch->first_queue; ch->queue <= ch->last_queue; ch->queue++) {
+			sa.sxdp_queue_id = ch->queue;
+			if (!bind(ch->xsk, (struct sockaddr *)&sa, sizeof(sa)))
+				return 0;
+			if (errno != EBUSY)
+				return etran_fail(errno, "cannot bind an AF_XDP socket to queue %u of %.16s: %s; ETRAN_NIC_QUEUES says %u-%u, see: ethtool -l %.16s",
+						  ch->queue, ch->link.lower_name, strerror(errno),
+						  ch->first_queue, ch->last_queue, ch->link.lower_name);
+		}
+		if (now_ms() >= end)
+			return etran_fail(EBUSY, "queues %u-%u of %.16s are all in use; name others with ETRAN_NIC_QUEUES",
+					  ch->first_queue, ch->last_queue, ch->link.lower_name);
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int set_direct(struct etran_channel *ch)
+{
+	int direct = direct_queues(&ch->first_queue, &ch->last_queue);
+
+	if (direct <= 0)
+		return direct;
+	ch->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (ch->wake < 0)
+		return etran_fail(errno, "cannot make an eventfd: %s", strerror(errno));
+	ch->tx_offset = DIRECT_PAYLOAD - sizeof(struct etran_req);
+	return 0;
+}
+
+static bool is_direct(const struct etran_channel *ch)
+{
+	return ch->wake >= 0;
+}
+
 static int open_xsk(struct etran_channel *ch)
 {
 	ch->xsk = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -482,10 +551,14 @@ struct etran_channel *etran_channel_open(const struct etran_channel_config *conf
 		etran_fail(ENOMEM, "no memory for a channel");
 		return NULL;
 	}
+	ch->ctl = -1;
 	ch->xsk = -1;
 	ch->endpoint = -1;
+	ch->wake = -1;
 	ch->forks = etran_forks();
-	ch->ctl = open_ctl();
+	if (set_direct(ch))
+		goto fail;
+	ch->ctl = open_ctl(is_direct(ch));
 	if (ch->ctl < 0)
 		goto fail;
 	if (frames_wanted(c.tx_frames, "ETRAN_TX_FRAMES", TX_FRAMES, &ch->tx_frames) ||
@@ -493,7 +566,8 @@ struct etran_channel *etran_channel_open(const struct etran_channel_config *conf
 	    find_link(ch->ctl, c.device, &ch->link))
 		goto fail;
 	raise_memlock();
-	if (open_xsk(ch) || make_umem(ch) || make_rings(ch) || make_frames(ch) || bind_queue(ch))
+	if (open_xsk(ch) || make_umem(ch) || make_rings(ch) || make_frames(ch) ||
+	    (is_direct(ch) ? bind_nic_queue(ch) : bind_queue(ch)))
 		goto fail;
 	return ch;
 fail:
@@ -527,6 +601,8 @@ void etran_channel_close(struct etran_channel *ch)
 	unmap(ch, ch->umem, ch->umem_len);
 	if (ch->ctl >= 0)
 		close(ch->ctl);
+	if (ch->wake >= 0)
+		close(ch->wake);
 	free(ch->state);
 	free(ch->next);
 	free(ch->kept);
@@ -683,14 +759,14 @@ void *etran_tx_frame(struct etran_channel *ch, struct etran_chain *chain)
 	else
 		chain->head = f;
 	chain->tail = f;
-	return ch->umem + (size_t)f * ETRAN_FRAME_SIZE;
+	return ch->umem + (size_t)f * ETRAN_FRAME_SIZE + ch->tx_offset;
 }
 
 void etran_tx_queue(struct etran_channel *ch, const struct etran_chain *chain, uint32_t len)
 {
 	struct xdp_desc *d = (struct xdp_desc *)ch->tx.desc + (ch->tx.pos & ch->tx.mask);
 
-	d->addr = (uint64_t)chain->tail * ETRAN_FRAME_SIZE;
+	d->addr = (uint64_t)chain->tail * ETRAN_FRAME_SIZE + ch->tx_offset;
 	d->len = len;
 	d->options = 0;
 	__atomic_store_n(ch->tx.producer, ++ch->tx.pos, __ATOMIC_RELEASE);
@@ -700,13 +776,19 @@ int etran_tx_kick(struct etran_channel *ch)
 {
 	int i;
 
-	for (i = 0; i < MAX_KICKS; i++) {
-		if (!ioctl(ch->endpoint, ETRAN_IOC_KICK))
+	if (is_direct(ch)) {
+		if (!(__atomic_load_n(ch->tx.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP) ||
+		    !direct_kick(ch->xsk))
 			return 0;
-		if (errno != EAGAIN)
-			break;
+	} else {
+		for (i = 0; i < MAX_KICKS; i++) {
+			if (!ioctl(ch->endpoint, ETRAN_IOC_KICK))
+				return 0;
+			if (errno != EAGAIN)
+				break;
+		}
 	}
-	if (errno == ENODEV || errno == ENETDOWN)
+	if (errno == ENODEV || errno == ENETDOWN || errno == ENXIO)
 		return etran_fail(ENETDOWN, "%.16s is down or was removed", ch->link.name);
 	return etran_fail(errno, "cannot send on %.16s: %s", ch->link.name, strerror(errno));
 }
@@ -792,6 +874,8 @@ const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
 		}
 		etran_rx_pop(ch);
 	}
+	if (is_direct(ch) && __atomic_load_n(ch->fill.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP)
+		direct_refill(ch->xsk);
 	tell_room(ch, 1);
 	return NULL;
 }
@@ -856,6 +940,27 @@ void etran_rx_given(struct etran_channel *ch)
 	tell_room(ch, 1);
 }
 
+uint32_t etran_rx_delivered(const struct etran_channel *ch)
+{
+	if (!is_direct(ch))
+		return __atomic_load_n(&ch->status->delivered, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(ch->rx.producer, __ATOMIC_ACQUIRE) +
+	       __atomic_load_n(&ch->wakes, __ATOMIC_ACQUIRE);
+}
+
+static int wait_direct(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)
+{
+	const struct direct_sleep d = {
+		.endpoint = ch->endpoint,
+		.xsk = ch->xsk,
+		.wake = ch->wake,
+		.unwanted = __atomic_load_n(ch->rx.consumer, __ATOMIC_RELAXED) !=
+			    __atomic_load_n(ch->rx.producer, __ATOMIC_RELAXED),
+	};
+
+	return etran_rx_delivered(ch) != delivered ? 0 : direct_wait(&d, flags, timeout_ms);
+}
+
 int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)
 {
 	struct etran_wait_rx wait = {
@@ -864,13 +969,25 @@ int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, 
 		.timeout_ms = timeout_ms,
 	};
 
-	if (!ioctl(ch->endpoint, ETRAN_IOC_WAIT_RX, &wait))
+	if (is_direct(ch)) {
+		if (!wait_direct(ch, delivered, flags, timeout_ms))
+			return 0;
+	} else if (!ioctl(ch->endpoint, ETRAN_IOC_WAIT_RX, &wait)) {
 		return 0;
+	}
 	return etran_fail(errno, "waiting for records: %s", strerror(errno));
 }
 
 int etran_rx_wake(struct etran_channel *ch)
 {
+	const uint64_t one = 1;
+
+	if (is_direct(ch)) {
+		__atomic_add_fetch(&ch->wakes, 1, __ATOMIC_RELEASE);
+		if (write(ch->wake, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN)
+			return 0;
+		return etran_fail(errno, "waking who waits for records: %s", strerror(errno));
+	}
 	if (!ioctl(ch->endpoint, ETRAN_IOC_WAKE))
 		return 0;
 	return etran_fail(errno, "waking who waits for records: %s", strerror(errno));

@@ -290,8 +290,7 @@ struct homa_rpc *homa_rx_next(struct homa_sock *s, struct homa_target *t)
 	uint32_t len;
 
 	t->direct = 0;
-	t->want.delivered = __atomic_load_n(&etran_endpoint_status(s->ch)->delivered,
-					    __ATOMIC_ACQUIRE);
+	t->want.delivered = etran_rx_delivered(s->ch);
 	while (!rpc) {
 		frame = etran_rx_peek(s->ch, &len);
 		t->want.full = frame && homa_pages_full(s);
@@ -387,7 +386,7 @@ static bool spin(const struct homa_sock *s, const struct homa_waiter *w, uint64_
 
 	do {
 		for (i = 0; i < LOOKS; i++) {
-			if (__atomic_load_n(&st->delivered, __ATOMIC_ACQUIRE) != w->delivered ||
+			if (etran_rx_delivered(s->ch) != w->delivered ||
 			    __atomic_load_n(&w->woken, __ATOMIC_ACQUIRE) ||
 			    __atomic_load_n(&st->flags, __ATOMIC_RELAXED))
 				return true;

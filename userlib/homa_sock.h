@@ -114,7 +114,7 @@ struct homa_rpc {
  * @list: place in homa_sock.waiters
  * @flags: HOMA_RECV_REQUEST, HOMA_RECV_RESPONSE
  * @id: RPC that it waits for, 0 for any that @flags allows
- * @delivered: etran_status.delivered before the RX ring was found empty
+ * @delivered: etran_rx_delivered() before the RX ring was found empty
  * @evfd: what wakes it; -1: it is the leader
  * @unready: leader: homa_rx_tell() does not wake it
  * @woken: it was woken already; the leader reads it without the lock

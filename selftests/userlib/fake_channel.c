@@ -365,6 +365,11 @@ int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, 
 	}
 }
 
+uint32_t etran_rx_delivered(const struct etran_channel *ch)
+{
+	return __atomic_load_n(&ch->status.delivered, __ATOMIC_ACQUIRE);
+}
+
 int etran_rx_wake(struct etran_channel *ch)
 {
 	__atomic_add_fetch(&ch->status.delivered, 1, __ATOMIC_RELEASE);

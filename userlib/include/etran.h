@@ -2,8 +2,8 @@
 /*
  * libetran, the part that is the same for all transports: channels and endpoints.
  *
- * A channel is an AF_XDP socket with its memory (UMEM), bound to a queue of an etran link device. An
- * endpoint is a transport's socket on it. A library for one transport, such as <homa.h>, is
+ * A channel is an AF_XDP socket with its memory (UMEM), bound to a queue of an etran link device, or, in direct
+ * mode, to one of the NIC below it. An endpoint is a transport's socket on it. A library for one transport, such as <homa.h>, is
  * written on top of these calls; an application rarely needs them itself.
  *
  * A channel is not thread-safe: its user locks. Different channels share nothing.
@@ -82,12 +82,16 @@ struct etran_channel_config {
  * etran_channel_open() - AF_XDP socket and UMEM on a free queue of a link device
  * @config: wishes; NULL for all defaults
  *
+ * $ETRAN_NIC_QUEUES, "N" or "N-M", asks for direct mode: the first free one of these queues of the NIC below the link
+ * device, zero-copy where its driver can. That needs a kernel with etran's patches (module/README.md).
+ *
  * Raises RLIMIT_MEMLOCK when it may. A queue whose owner was killed a moment ago is busy for some
  * milliseconds: another one is taken then.
  *
  * Return: the channel, or NULL with errno: ENOENT (module not loaded), EACCES (/dev/etran may not
  * be opened), EPROTO (module of another version), ENODEV (no such link device), EPERM (no
- * CAP_NET_RAW), ENOBUFS (RLIMIT_MEMLOCK), EBUSY (all queues in use), EINVAL (@config), ENOMEM.
+ * CAP_NET_RAW), ENOBUFS (RLIMIT_MEMLOCK), EBUSY (all queues in use), EINVAL (@config, the environment),
+ * EOPNOTSUPP (the kernel has no direct mode), ENOMEM.
  * Context: any thread.
  */
 ETRAN_API struct etran_channel *etran_channel_open(const struct etran_channel_config *config);
@@ -117,7 +121,7 @@ ETRAN_API int etran_channel_fd(const struct etran_channel *ch);
 ETRAN_API const struct etran_link_info *etran_channel_link(const struct etran_channel *ch);
 
 /**
- * etran_channel_queue() - the queue of the link device that a channel is bound to
+ * etran_channel_queue() - the queue that a channel is bound to, of the link device or of the NIC
  * @ch: the channel
  * Return: its number.
  */
@@ -323,13 +327,22 @@ ETRAN_API int etran_rx_give(struct etran_channel *ch, uint32_t frame);
 ETRAN_API void etran_rx_given(struct etran_channel *ch);
 
 /**
+ * etran_rx_delivered() - a number that changes when something was put into the RX ring
+ * @ch: the channel, with an endpoint. This call may run beside others on the same channel.
+ *
+ * etran_rx_wake() changes it, too. Costs no system call.
+ * Return: the number, to be read *before* etran_rx_peek() finds nothing; wraps.
+ */
+ETRAN_API uint32_t etran_rx_delivered(const struct etran_channel *ch);
+
+/**
  * etran_rx_wait() - sleep until something was received
  * @ch: the channel, with an endpoint. This call may run beside others on the same channel.
- * @delivered: etran_status.delivered, read *before* etran_rx_peek() found nothing
+ * @delivered: etran_rx_delivered(), read *before* etran_rx_peek() found nothing
  * @flags: ETRAN_WAIT_*
  * @timeout_ms: at most so long; -1 for ever
  *
- * etran_endpoint_ready() ends it too (unless @flags say no), and etran_rx_wake().
+ * etran_endpoint_ready() ends it too (unless @flags say no), and etran_rx_wake(); in direct mode perhaps nothing.
  *
  * Return: 0, or -1 with errno EAGAIN (time is over; or it would sleep, and the endpoint has
  * O_NONBLOCK), EINTR, ENODEV (nothing will come any more).
