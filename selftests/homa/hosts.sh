@@ -17,7 +17,7 @@
 # BARE: only the module is loaded.
 # HOMA_OBJECT=homa_large in the environment loads that instead.
 # HOMA_DEVICE=testnic: the hosts are joined by testnic's pair, tn0 and tn1, whose wire has faults, a rate and
-# a queue (selftests/testnic/README.md, link.h). Only for BOTH.
+# a queue (selftests/testnic/README.md, link.h). Only for BOTH. HOMA_QUEUES=N: with so many queues.
 
 HOMA_BUILD=${ETRAN_BUILD:-$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)/build}
 HOMA_CTL=$HOMA_BUILD/bin/etranctl
@@ -79,7 +79,8 @@ testnic_up()
 	local mtu=$1
 
 	# The names stay different: testnic's settings are found by them.
-	insmod "$HOMA_TESTNIC" && ip link add tn0 mtu "$mtu" type testnic &&
+	insmod "$HOMA_TESTNIC" &&
+	ip link add tn0 mtu "$mtu" numrxqueues "${HOMA_QUEUES:-1}" numtxqueues "${HOMA_QUEUES:-1}" type testnic &&
 	ip link set tn0 netns homa_a && ip link set tn1 netns homa_b &&
 	ip -n homa_a addr add 10.77.0.1/24 dev tn0 &&
 	ip -n homa_b addr add 10.77.0.2/24 dev tn1 &&
