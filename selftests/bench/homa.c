@@ -8,6 +8,9 @@
  * measured as it is without etran. Servers are processes of their own, forked for each case; the
  * client is this one.
  *
+ * On testnic it is the same: tn0 and tn1 have link devices, and Homa's sockets are those devices' or, in direct mode,
+ * bound to the only queue of the NIC; tn2 and tn3 are TCP's.
+ *
  * Who spins has a processor for itself, but there is one. So in these cases both ends are this process, and each
  * looks when its message is there: what is counted is what two that spin do, but for looking in vain. Nobody sleeps, and
  * nobody is woken.
@@ -37,12 +40,18 @@
 #define PORT		4000
 #define TCP_A		"10.1.0.1"
 #define TCP_B		"10.1.0.2"
+#define NIC_A		"10.2.0.1"
+#define NIC_B		"10.2.0.2"
+#define NIC_TCP_A	"10.3.0.1"
+#define NIC_TCP_B	"10.3.0.2"
 #define MAX_SIZE	HOMA_MAX_MESSAGE_LENGTH
 
 static struct et_hosts hosts;
 static struct bpf_object *homa, *dispatcher;
 static struct bpf_link *transport;
 static uint8_t *out, *in;
+static const char *no_nic, *no_direct;	/* why not */
+static const char *homa_b = ET_ADDR_B, *tcp_b = TCP_B;	/* of the case */
 static pid_t homa_server, tcp_server, sink;
 static int *waiting;		/* sockets whose requests nobody answers */
 static unsigned int waiting_count;
@@ -79,6 +88,49 @@ static int tcp_pair(void)
 	return et_enter(hosts.a.ns);
 }
 
+/* testnic's pair tn@n, on both hosts. */
+static int nic_pair(int n, const char *a, const char *b)
+{
+	if (et_sh(ET_IP " link add tn%d type testnic && " ET_IP " link set tn%d netns /proc/%d/fd/%d && "
+		  ET_IP " addr add %s/24 dev tn%d && " ET_IP " link set tn%d up", n, n + 1, getpid(),
+		  hosts.b.ns, a, n, n) ||
+	    et_enter(hosts.b.ns) ||
+	    et_sh(ET_IP " addr add %s/24 dev tn%d && " ET_IP " link set tn%d up", b, n + 1, n + 1))
+		return -1;
+	return et_enter(hosts.a.ns);
+}
+
+/* The NIC of a host: XDP and a link device. */
+static int nic_etran(int ns, int n, int xdp)
+{
+	char dev[16];
+	int err;
+
+	snprintf(dev, sizeof(dev), "tn%d", n);
+	if (et_enter(ns))
+		return -1;
+	err = bpf_xdp_attach(if_nametoindex(dev), xdp, XDP_FLAGS_DRV_MODE, NULL);
+	errno = -err;
+	if (err)
+		return et_fail("XDP on %s", dev);
+	return et_sh(ET_IP " link add etran1 link %s numrxqueues 16 type etran && " ET_IP " link set etran1 up",
+		     dev) || et_enter(hosts.a.ns) ? -1 : 0;
+}
+
+static int nics(int xdp)
+{
+	struct etran_version v = {};
+
+	if (access(et_testnic_path(), R_OK)) {
+		no_nic = no_direct = "testnic.ko was not built";
+		return 0;
+	}
+	if (etran_kernel_version(&v) || !(v.features & ETRAN_FEATURE_DIRECT))
+		no_direct = "this kernel has no AF_XDP hook (module/patches)";
+	return et_testnic_load() || nic_pair(0, NIC_A, NIC_B) || nic_pair(2, NIC_TCP_A, NIC_TCP_B) ||
+	       nic_etran(hosts.a.ns, 0, xdp) || nic_etran(hosts.b.ns, 1, xdp) ? -1 : 0;
+}
+
 static int init(void)
 {
 	struct bpf_program *prog;
@@ -93,7 +145,7 @@ static int init(void)
 	for (i = 0; i < MAX_SIZE; i++)
 		out[i] = i * 2654435761U >> 24;
 	prog = bpf_object__next_program(dispatcher, NULL);
-	if (et_hosts_xdp(&hosts, bpf_program__fd(prog)))
+	if (et_hosts_xdp(&hosts, bpf_program__fd(prog)) || nics(bpf_program__fd(prog)))
 		return -1;
 	transport = bpf_map__attach_struct_ops(bpf_object__find_map_by_name(homa, "homa"));
 	return transport ? 0 : et_fail("attaching homa");
@@ -399,7 +451,7 @@ static int tcp_outstanding(const struct bench_case *c, unsigned int ops)
 
 static int setup(const struct bench_case *c)
 {
-	struct sockaddr_in to = server_addr(TCP_B);
+	struct sockaddr_in to = server_addr(tcp_b);
 	struct epoll_event e = { .events = EPOLLIN };
 	unsigned int n = c->arm[BENCH_PLAIN].units ?: 1, i;
 
@@ -407,7 +459,7 @@ static int setup(const struct bench_case *c)
 		return -1;
 	homa_server = start(serve_homa, c);
 	tcp_server = start(serve_tcp, c);
-	homa_to = server_addr(ET_ADDR_B);
+	homa_to = server_addr(homa_b);
 	homa_fd = homa_socket(AF_INET, 0);
 	if (homa_server < 0 || tcp_server < 0 || homa_fd < 0)
 		return bench_error[0] ? -1 : bench_fail("homa_socket: %s", etran_strerror_detail());
@@ -442,6 +494,44 @@ static void teardown(const struct bench_case *c)
 	tcp_epoll = -1;
 	/* What the server's end left to be told. */
 	usleep(200000);
+}
+
+/* Where the case has its sockets. */
+static void place(const char *dev_a, const char *queues, const char *homa, const char *tcp)
+{
+	setenv("ETRAN_DEV", dev_a, 1);
+	if (queues)
+		setenv("ETRAN_NIC_QUEUES", queues, 1);
+	else
+		unsetenv("ETRAN_NIC_QUEUES");
+	homa_b = homa;
+	tcp_b = tcp;
+}
+
+static const char *nic_missing(const struct bench_case *c)
+{
+	return strncmp(c->name, "direct_", 7) ? no_nic : no_direct;
+}
+
+static int spinning_setup(const struct bench_case *c);
+
+static int nic_setup(const struct bench_case *c)
+{
+	bool direct = !strncmp(c->name, "direct_", 7);
+
+	if (nic_missing(c))
+		return 0;
+	/* The same name on both hosts. */
+	place("etran1", direct ? "0" : NULL, NIC_B, NIC_TCP_B);
+	return strstr(c->name, "spinning") ? spinning_setup(c) : setup(c);
+}
+
+static void spinning_teardown(const struct bench_case *c);
+
+static void nic_teardown(const struct bench_case *c)
+{
+	spinning_teardown(c);
+	place("", NULL, ET_ADDR_B, TCP_B);
 }
 
 /* As long as anything may take here, so that nobody sleeps. */
@@ -563,6 +653,16 @@ static void waiting_teardown(const struct bench_case *c)
 			 [BENCH_ETRAN] = { homa_outstanding, NULL, OUTSTANDING } },		\
 	}
 
+#define ON_NIC(_name, _text, _size, _ops, _units, _goal, _tcp, _homa)				\
+	{											\
+		.name = _name, .text = _text, .unit = "instructions/RPC", .measure = BENCH_RATIO,	\
+		.goal = _goal, .sleeps = true, .plant = (_units ? 10 : 1) * PLANT(_size),	\
+		.ops = _ops, .arg = _size, .missing = nic_missing,				\
+		.setup = nic_setup, .teardown = nic_teardown,					\
+		.arm = { [BENCH_PLAIN] = { _tcp, NULL, _units },				\
+			 [BENCH_ETRAN] = { _homa, NULL, _units } },				\
+	}
+
 #define WAITING(_name, _text, _goal)								\
 	{											\
 		.name = _name, .text = "32 bytes, one at a time, " _text,			\
@@ -596,6 +696,12 @@ static const struct bench_case cases[] = {
 	MANY("10k_segments", "10,240 bytes, TCP without offloads", 10240, 16, 0.4),
 	MANY("100k_segments", "102,400 bytes, TCP without offloads", 102400, 2, 0),
 	MANY("1m_segments", "1,000,000 bytes, TCP without offloads", 1000000, 1, 0),
+	ON_NIC("direct_blocking_32", "testnic, zero-copy: 32 bytes, one at a time", 32, 512, 0, 0.5,
+	       tcp_blocking, homa_blocking),
+	ON_NIC("direct_spinning_32", "testnic, zero-copy: 32 bytes, both sides spin", 32, 512, 0, 0.3,
+	       tcp_blocking, homa_spinning),
+	ON_NIC("direct_outstanding64_32", "testnic, zero-copy: 32 bytes, 64 outstanding", 32, 64,
+	       OUTSTANDING, 0.25, tcp_outstanding, homa_outstanding),
 	/* The last, as what waited is forgotten slowly. */
 	WAITING("in_flight@1", "no other in flight", 0),
 	WAITING("in_flight@1000", "1,000 in flight", 1.02),
