@@ -8,7 +8,7 @@ BENCH=$O/bin/homa_bench
 export HOMA_BENCH_WORKLOADS=$LIB_DIR/../tools/homa_bench/workloads
 W=$(mktemp -d)
 
-tap_plan 60
+tap_plan 66
 
 trap server_cleanup EXIT
 
@@ -211,4 +211,14 @@ server -a 100
 ok "a server with short answers" ready
 ok "client of that" measure -a 100 -w 500 -c 20
 ok "bytes of both ways" json '.verified == 20 and .request_bytes == 10000 and .response_bytes == 2000'
+server_ends TERM
+
+server -z -t 2
+ok "a server that does not copy" ready
+ok "nor does the client, W4" measure -z -w W4 -t 2 -o 4 -c 100 -u 2
+ok "its figures fit" consistent
+ok "one that does not, the longest message" measure -z -w 1000000 -c 2 -u 0 -W 0
+ok "one that copies" measure -w 20000 -o 8 -c 40 -u 0 -W 0
+server_ends INT
+ok "the server counted all" test "$SERVER_STATUS" = 0
 tap_end

@@ -37,6 +37,29 @@ uint64_t now_ns(void);
 const uint8_t *payload(uint64_t seq);
 int payload_init(void);
 
+/* ---- message.c ----------------------------------------------------------------------------- */
+
+/**
+ * struct message - what was received
+ * @buf: room for a copy; NULL: it stays where it is
+ * @iov: its pieces
+ * @n: how many
+ */
+struct message {
+	uint8_t *buf;
+	struct iovec *iov;
+	int n;
+};
+
+int message_init(struct message *m, bool zero_copy);
+void message_free(struct message *m);
+/* As homa_recv(). */
+ssize_t message_recv(int fd, struct message *m, int flags, struct sockaddr_in *src, size_t *addrlen,
+		     uint64_t *id, uint64_t *cookie);
+/* Its bytes are not used any more. */
+void message_done(int fd, struct message *m);
+bool message_is(const struct message *m, const uint8_t *bytes);
+
 /* ---- workload.c ---------------------------------------------------------------------------- */
 
 #define WORKLOAD_POINTS	256

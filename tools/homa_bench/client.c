@@ -43,6 +43,7 @@
  * @patience: seconds without any response or error after which what is missing is lost
  * @seed: of lengths and times
  * @verify: compare responses
+ * @zero_copy: receive without copying
  * @csv: file, NULL for none
  * @json: likewise
  * @raw: likewise
@@ -64,6 +65,7 @@ struct client {
 	unsigned int patience;
 	unsigned long seed;
 	bool verify;
+	bool zero_copy;
 	const char *csv;
 	const char *json;
 	const char *raw;
@@ -87,7 +89,7 @@ struct slot {
  * @number: of it
  * @fd: its socket
  * @random: its lengths and times
- * @buf: room for a response
+ * @in: the response
  * @slots: @c->outstanding of them
  * @free: first free one; @c->outstanding for none
  * @under_way: used ones
@@ -112,7 +114,7 @@ struct sender {
 	unsigned int number;
 	int fd;
 	struct random random;
-	uint8_t *buf;
+	struct message in;
 	struct slot *slots;
 	uint32_t free;
 	uint32_t under_way;
@@ -229,7 +231,7 @@ static void ended(struct sender *s, uint64_t cookie, ssize_t n, int error)
 	s->sum.response_bytes += n;
 	if (s->c->verify) {
 		if (n == answer_to(s->c, slot->size) &&
-		    !memcmp(s->buf, payload(payload_number(s, slot->seq)), n))
+		    message_is(&s->in, payload(payload_number(s, slot->seq))))
 			s->sum.verified++;
 		else
 			fprintf(stderr, "homa_bench: the response to a request of %u bytes is wrong; it has %zd, and is to have %u\n",
@@ -244,15 +246,15 @@ static bool receive_one(struct sender *s, bool wait)
 	uint64_t id = 0, cookie = 0;
 	ssize_t n;
 
-	n = homa_recv(s->fd, s->buf, HOMA_MAX_MESSAGE_LENGTH,
-		      HOMA_RECV_RESPONSE | (wait ? 0 : HOMA_RECV_NONBLOCKING), NULL, NULL, &id, NULL,
-		      &cookie);
+	n = message_recv(s->fd, &s->in, HOMA_RECV_RESPONSE | (wait ? 0 : HOMA_RECV_NONBLOCKING), NULL,
+			 NULL, &id, &cookie);
 	if (n < 0 && !id) {
 		if (errno == EAGAIN || errno == EINTR)
 			return false;
 		return broken(s, "homa_recv");
 	}
 	ended(s, cookie, n, n < 0 ? errno : 0);
+	message_done(s->fd, &s->in);
 	return !s->broken;
 }
 
@@ -367,9 +369,10 @@ static int sender_open(struct sender *s, const struct client *c, unsigned int nu
 		fprintf(stderr, "homa_bench: homa_socket: %s\n", etran_strerror_detail());
 		return BENCH_FAILED;
 	}
-	s->buf = malloc(HOMA_MAX_MESSAGE_LENGTH);
+	if (message_init(&s->in, c->zero_copy))
+		return BENCH_FAILED;
 	s->slots = calloc(c->outstanding, sizeof(*s->slots));
-	if (!s->buf || !s->slots) {
+	if (!s->slots) {
 		fprintf(stderr, "homa_bench: out of memory; free some\n");
 		return BENCH_FAILED;
 	}
@@ -384,7 +387,7 @@ static void sender_close(struct sender *s)
 {
 	if (s->fd >= 0)
 		homa_close(s->fd);
-	free(s->buf);
+	message_free(&s->in);
 	free(s->slots);
 	free(s->samples);
 }
@@ -413,7 +416,7 @@ static uint64_t unloaded_time(struct sender *s, uint32_t size)
 				etran_strerror_detail());
 			break;
 		}
-		n = homa_recv(s->fd, s->buf, HOMA_MAX_MESSAGE_LENGTH, 0, NULL, NULL, &id, NULL, NULL);
+		n = message_recv(s->fd, &s->in, 0, NULL, NULL, &id, NULL);
 		if (n < 0) {
 			fprintf(stderr, "homa_bench: no response from port %u: %s; is a homa_bench server there?\n",
 				ntohs(to.sin_port), strerror(errno));
@@ -421,6 +424,7 @@ static uint64_t unloaded_time(struct sender *s, uint32_t size)
 		}
 		if (i >= 2)
 			times[i - 2] = now_ns() - start;
+		message_done(s->fd, &s->in);
 	}
 	if (!times || i < s->c->base + 2) {
 		free(times);
@@ -613,6 +617,7 @@ static const struct argp_option options[] = {
 	{ "port", 'p', "PORT", 0, "The server's first port (default 4000)", 1 },
 	{ "ports", 'n', "N", 0, "Requests go to so many ports in turn (default 1)", 1 },
 	{ "threads", 't', "N", 0, "Threads that send, each with a socket of its own (default 1)", 1 },
+	{ "zero-copy", 'z', NULL, 0, "Receive without copying: homa_recv_pages()", 1 },
 	{ NULL, 0, NULL, 0, "When:", 2 },
 	{ "outstanding", 'o', "N", 0,
 	  "Closed loop: each thread keeps N requests outstanding (default 1). Open loop: it has at most N (default 1000)", 2 },
@@ -736,6 +741,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_SEED:
 		c->seed = arg_number(state, "--seed", arg, 0, UINT32_MAX);
+		return 0;
+	case 'z':
+		c->zero_copy = true;
 		return 0;
 	case 'q':
 		c->quiet = true;

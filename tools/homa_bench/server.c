@@ -20,12 +20,14 @@
  * @ports: how many
  * @threads: on each
  * @answer: most bytes of a response, 0 for any
+ * @zero_copy: requests are answered from where they were received
  */
 struct server {
 	unsigned int port;
 	unsigned int ports;
 	unsigned int threads;
 	unsigned int answer;
+	bool zero_copy;
 };
 
 /**
@@ -50,21 +52,37 @@ struct worker {
 
 static int fds[MAX_PORTS];
 
+/* Answers with the first bytes of a message in pieces. */
+static ssize_t reply(struct worker *w, struct message *m, size_t len, struct sockaddr_in *peer,
+		     size_t peer_len, uint64_t id)
+{
+	struct iovec *iov = m->iov;
+	size_t left = len;
+	int n;
+
+	for (n = 0; left; n++) {
+		if (iov[n].iov_len > left)
+			iov[n].iov_len = left;
+		left -= iov[n].iov_len;
+	}
+	return homa_replyv(w->fd, iov, n, (struct sockaddr *)peer, peer_len, id);
+}
+
 static void *serve(void *arg)
 {
 	struct worker *w = arg;
 	struct sockaddr_in peer;
+	struct message m;
 	size_t peer_len;
 	uint64_t id;
 	ssize_t n;
-	char *buf;
+	int err;
 
-	buf = malloc(HOMA_MAX_MESSAGE_LENGTH);
-	while (buf) {
+	err = message_init(&m, w->server->zero_copy);
+	while (!err) {
 		id = 0;
 		peer_len = sizeof(peer);
-		n = homa_recv(w->fd, buf, HOMA_MAX_MESSAGE_LENGTH, HOMA_RECV_REQUEST,
-			      (struct sockaddr *)&peer, &peer_len, &id, NULL, NULL);
+		n = message_recv(w->fd, &m, HOMA_RECV_REQUEST, &peer, &peer_len, &id, NULL);
 		if (n < 0) {
 			/* Closed by main(). */
 			if (errno == EBADF)
@@ -80,16 +98,15 @@ static void *serve(void *arg)
 		w->requests++;
 		if (w->server->answer && n > w->server->answer)
 			n = w->server->answer;
-		if (!homa_reply(w->fd, buf, n, (struct sockaddr *)&peer, peer_len, id))
+		if (!reply(w, &m, n, &peer, peer_len, id))
 			w->responses++;
 		else if (errno != EBADF)
 			w->failed++;
+		message_done(w->fd, &m);
 	}
-	if (!buf) {
-		fprintf(stderr, "homa_bench: out of memory; free some\n");
+	if (err)
 		w->dead = true;
-	}
-	free(buf);
+	message_free(&m);
 	/* Nobody would answer here any more. */
 	if (w->dead)
 		kill(getpid(), SIGTERM);
@@ -169,6 +186,7 @@ static const struct argp_option options[] = {
 	{ "threads", 't', "N", 0, "Threads on each port (default 1)", 0 },
 	{ "answer", 'a', "BYTES", 0,
 	  "Answer with at most the first BYTES of a request (default: all of it)", 0 },
+	{ "zero-copy", 'z', NULL, 0, "Receive without copying: homa_recv_pages()", 0 },
 	{}
 };
 
@@ -188,6 +206,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'a':
 		s->answer = arg_number(state, "--answer", arg, 1, HOMA_MAX_MESSAGE_LENGTH);
+		return 0;
+	case 'z':
+		s->zero_copy = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "too many arguments: '%s'", arg);
