@@ -8,7 +8,7 @@ BENCH=$O/bin/homa_bench
 export HOMA_BENCH_WORKLOADS=$LIB_DIR/../tools/homa_bench/workloads
 W=$(mktemp -d)
 
-tap_plan 66
+tap_plan 72
 
 trap server_cleanup EXIT
 
@@ -130,7 +130,7 @@ ok "version" exits 0 "$BENCH" --version
 ok "no command" refuses "no command" "$BENCH"
 ok "no such command" refuses "no command 'frob'" "$BENCH" frob
 ok "no address" refuses "address is missing" "$BENCH" client
-ok "no IPv4 address" refuses "not an IPv4 address" "$BENCH" client ten
+ok "no address of either kind" refuses "neither an IPv4 nor an IPv6 address" "$BENCH" client ten
 ok "two addresses" refuses "too many arguments" "$BENCH" client 10.0.0.2 10.0.0.3
 ok "no such workload" refuses "cannot read W6" "$BENCH" client 10.0.0.2 -w W6
 ok "a length that is too large" refuses "1 to 1000000 bytes" "$BENCH" client 10.0.0.2 -w 1000001
@@ -221,4 +221,13 @@ ok "one that does not, the longest message" measure -z -w 1000000 -c 2 -u 0 -W 0
 ok "one that copies" measure -w 20000 -o 8 -c 40 -u 0 -W 0
 server_ends INT
 ok "the server counted all" test "$SERVER_STATUS" = 0
+
+ok "IPv6 addresses" sh -c "ip -n $HOST_A addr add fd00::1/64 dev veth0 nodad && ip -n $HOST_B addr add fd00::2/64 dev veth0 nodad"
+server -6
+ok "a server for both versions of IP" ready
+ok "IPv6" exits 0 ip netns exec $HOST_A "$BENCH" client fd00::2 -w 5000 -o 4 -c 50 --json "$W/json"
+ok "its RPCs are there" json '.done == 50 and .verified == 50'
+ok "IPv4" measure -w 5000 -o 4 -c 50
+ok "its figures fit" consistent
+server_ends TERM
 tap_end

@@ -16,6 +16,18 @@ enum { BENCH_OK, BENCH_FAILED, BENCH_USAGE };
 #define MAX_PORTS	64
 #define MAX_THREADS	64
 
+/* Of either version of IP. The port lies at the same place in both. */
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static inline socklen_t address_len(const union address *a)
+{
+	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in);
+}
+
 /* ---- main.c -------------------------------------------------------------------------------- */
 
 int server_main(int argc, char **argv);
@@ -54,7 +66,7 @@ struct message {
 int message_init(struct message *m, bool zero_copy);
 void message_free(struct message *m);
 /* As homa_recv(). */
-ssize_t message_recv(int fd, struct message *m, int flags, struct sockaddr_in *src, size_t *addrlen,
+ssize_t message_recv(int fd, struct message *m, int flags, union address *src, size_t *addrlen,
 		     uint64_t *id, uint64_t *cookie);
 /* Its bytes are not used any more. */
 void message_done(int fd, struct message *m);

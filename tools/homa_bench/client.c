@@ -50,7 +50,7 @@
  * @quiet: print nothing on stdout
  */
 struct client {
-	struct sockaddr_in server;
+	union address server;
 	unsigned int ports;
 	unsigned int threads;
 	struct workload workload;
@@ -138,11 +138,11 @@ static uint32_t answer_to(const struct client *c, uint32_t size)
 	return c->answer && size > c->answer ? c->answer : size;
 }
 
-static struct sockaddr_in next_server(struct sender *s)
+static union address next_server(struct sender *s)
 {
-	struct sockaddr_in to = s->c->server;
+	union address to = s->c->server;
 
-	to.sin_port = htons(ntohs(to.sin_port) + (s->seq + s->number) % s->c->ports);
+	to.in.sin_port = htons(ntohs(to.in.sin_port) + (s->seq + s->number) % s->c->ports);
 	return to;
 }
 
@@ -166,10 +166,10 @@ static bool broken(struct sender *s, const char *call)
 static bool send_one(struct sender *s, uint64_t due)
 {
 	struct slot *slot = &s->slots[s->free];
-	struct sockaddr_in to = next_server(s);
+	union address to = next_server(s);
 
-	if (homa_send(s->fd, payload(payload_number(s, s->seq)), s->size, (struct sockaddr *)&to,
-		      sizeof(to), NULL, s->free + 1, MSG_DONTWAIT)) {
+	if (homa_send(s->fd, payload(payload_number(s, s->seq)), s->size, &to.sa, address_len(&to), NULL,
+		      s->free + 1, MSG_DONTWAIT)) {
 		if (errno == EAGAIN || errno == EINTR)
 			return false;
 		return broken(s, "homa_send");
@@ -364,7 +364,7 @@ static int sender_open(struct sender *s, const struct client *c, unsigned int nu
 	s->c = c;
 	s->number = number;
 	s->random.state = c->seed * 1000003 + number;
-	s->fd = homa_socket(AF_INET, 0);
+	s->fd = homa_socket(c->server.sa.sa_family, 0);
 	if (s->fd < 0) {
 		fprintf(stderr, "homa_bench: homa_socket: %s\n", etran_strerror_detail());
 		return BENCH_FAILED;
@@ -408,10 +408,10 @@ static uint64_t unloaded_time(struct sender *s, uint32_t size)
 
 	/* The first two warm up. */
 	for (i = 0; times && i < s->c->base + 2; i++, s->seq++) {
-		struct sockaddr_in to = next_server(s);
+		union address to = next_server(s);
 
 		start = now_ns();
-		if (homa_send(s->fd, payload(s->seq), size, (struct sockaddr *)&to, sizeof(to), &id, 0, 0)) {
+		if (homa_send(s->fd, payload(s->seq), size, &to.sa, address_len(&to), &id, 0, 0)) {
 			fprintf(stderr, "homa_bench: homa_send: %s: %s\n", strerror(errno),
 				etran_strerror_detail());
 			break;
@@ -419,7 +419,7 @@ static uint64_t unloaded_time(struct sender *s, uint32_t size)
 		n = message_recv(s->fd, &s->in, 0, NULL, NULL, &id, NULL);
 		if (n < 0) {
 			fprintf(stderr, "homa_bench: no response from port %u: %s; is a homa_bench server there?\n",
-				ntohs(to.sin_port), strerror(errno));
+				ntohs(to.in.sin_port), strerror(errno));
 			break;
 		}
 		if (i >= 2)
@@ -654,20 +654,26 @@ static double positive(struct argp_state *state, const char *what, const char *t
 
 static void parse_address(struct argp_state *state, struct client *c, const char *text)
 {
-	if (c->server.sin_family)
+	if (c->server.sa.sa_family)
 		argp_error(state, "too many arguments: '%s'", text);
-	if (inet_pton(AF_INET, text, &c->server.sin_addr) != 1)
-		argp_error(state, "'%s' is not an IPv4 address", text);
-	c->server.sin_family = AF_INET;
+	if (inet_pton(AF_INET, text, &c->server.in.sin_addr) == 1) {
+		c->server.sa.sa_family = AF_INET;
+		return;
+	}
+	/* What lies there was part of no address. */
+	c->server.in6.sin6_flowinfo = 0;
+	if (inet_pton(AF_INET6, text, &c->server.in6.sin6_addr) != 1)
+		argp_error(state, "'%s' is neither an IPv4 nor an IPv6 address", text);
+	c->server.sa.sa_family = AF_INET6;
 }
 
 static void parse_end(struct argp_state *state, struct client *c)
 {
-	if (!c->server.sin_family)
+	if (!c->server.sa.sa_family)
 		argp_error(state, "the server's address is missing");
-	if (ntohs(c->server.sin_port) + c->ports > HOMA_MIN_DEFAULT_PORT)
+	if (ntohs(c->server.in.sin_port) + c->ports > HOMA_MIN_DEFAULT_PORT)
 		argp_error(state, "--ports: the last would be %u; ports of servers end at %u",
-			   ntohs(c->server.sin_port) + c->ports - 1, HOMA_MIN_DEFAULT_PORT - 1);
+			   ntohs(c->server.in.sin_port) + c->ports - 1, HOMA_MIN_DEFAULT_PORT - 1);
 	if (c->load_mbps > 0 && c->rate > 0)
 		argp_error(state, "--load and --rate say the same; give one");
 	if (!c->workload.n && workload_load(&c->workload, "32"))
@@ -695,7 +701,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		c->answer = arg_number(state, "--answer", arg, 1, HOMA_MAX_MESSAGE_LENGTH);
 		return 0;
 	case 'p':
-		c->server.sin_port = htons(arg_number(state, "--port", arg, 1, HOMA_MIN_DEFAULT_PORT - 1));
+		c->server.in.sin_port = htons(arg_number(state, "--port", arg, 1, HOMA_MIN_DEFAULT_PORT - 1));
 		return 0;
 	case 'n':
 		c->ports = arg_number(state, "--ports", arg, 1, MAX_PORTS);
@@ -766,7 +772,7 @@ int client_main(int argc, char **argv)
 		"Exit status: 0 when every RPC got the right response, 1 when not, 2 for wrong usage.",
 	};
 	struct client c = {
-		.server.sin_port = htons(DEFAULT_PORT), .ports = 1, .threads = 1, .warm_up = 10,
+		.server.in.sin_port = htons(DEFAULT_PORT), .ports = 1, .threads = 1, .warm_up = 10,
 		.base = 10, .patience = 30, .seed = 1, .verify = true,
 	};
 

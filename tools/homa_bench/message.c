@@ -23,10 +23,10 @@ void message_free(struct message *m)
 	free(m->iov);
 }
 
-ssize_t message_recv(int fd, struct message *m, int flags, struct sockaddr_in *src, size_t *addrlen,
+ssize_t message_recv(int fd, struct message *m, int flags, union address *src, size_t *addrlen,
 		     uint64_t *id, uint64_t *cookie)
 {
-	struct sockaddr *from = (struct sockaddr *)src;
+	struct sockaddr *from = src ? &src->sa : NULL;
 	ssize_t len;
 
 	if (!m->buf) {

@@ -20,6 +20,7 @@
  * @ports: how many
  * @threads: on each
  * @answer: most bytes of a response, 0 for any
+ * @family: AF_INET, AF_INET6
  * @zero_copy: requests are answered from where they were received
  */
 struct server {
@@ -27,6 +28,7 @@ struct server {
 	unsigned int ports;
 	unsigned int threads;
 	unsigned int answer;
+	int family;
 	bool zero_copy;
 };
 
@@ -53,7 +55,7 @@ struct worker {
 static int fds[MAX_PORTS];
 
 /* Answers with the first bytes of a message in pieces. */
-static ssize_t reply(struct worker *w, struct message *m, size_t len, struct sockaddr_in *peer,
+static ssize_t reply(struct worker *w, struct message *m, size_t len, const union address *peer,
 		     size_t peer_len, uint64_t id)
 {
 	struct iovec *iov = m->iov;
@@ -65,13 +67,13 @@ static ssize_t reply(struct worker *w, struct message *m, size_t len, struct soc
 			iov[n].iov_len = left;
 		left -= iov[n].iov_len;
 	}
-	return homa_replyv(w->fd, iov, n, (struct sockaddr *)peer, peer_len, id);
+	return homa_replyv(w->fd, iov, n, &peer->sa, peer_len, id);
 }
 
 static void *serve(void *arg)
 {
 	struct worker *w = arg;
-	struct sockaddr_in peer;
+	union address peer;
 	struct message m;
 	size_t peer_len;
 	uint64_t id;
@@ -113,16 +115,16 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static int open_port(uint16_t port)
+static int open_port(const struct server *s, uint16_t port)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
-	int fd = homa_socket(AF_INET, 0);
+	union address addr = { .in6.sin6_family = s->family, .in6.sin6_port = htons(port) };
+	int fd = homa_socket(s->family, 0);
 
 	if (fd < 0) {
 		fprintf(stderr, "homa_bench: homa_socket: %s\n", etran_strerror_detail());
 		return -1;
 	}
-	if (homa_bind(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+	if (homa_bind(fd, &addr.sa, address_len(&addr))) {
 		fprintf(stderr, "homa_bench: port %u: %s\n", port, etran_strerror_detail());
 		homa_close(fd);
 		return -1;
@@ -145,7 +147,7 @@ static int run(const struct server *s)
 	if (!workers)
 		return BENCH_FAILED;
 	for (opened = 0; opened < s->ports; opened++) {
-		fds[opened] = open_port(s->port + opened);
+		fds[opened] = open_port(s, s->port + opened);
 		if (fds[opened] < 0)
 			goto close;
 	}
@@ -186,6 +188,7 @@ static const struct argp_option options[] = {
 	{ "threads", 't', "N", 0, "Threads on each port (default 1)", 0 },
 	{ "answer", 'a', "BYTES", 0,
 	  "Answer with at most the first BYTES of a request (default: all of it)", 0 },
+	{ "ipv6", '6', NULL, 0, "Serve clients over IPv6, too", 0 },
 	{ "zero-copy", 'z', NULL, 0, "Receive without copying: homa_recv_pages()", 0 },
 	{}
 };
@@ -206,6 +209,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'a':
 		s->answer = arg_number(state, "--answer", arg, 1, HOMA_MAX_MESSAGE_LENGTH);
+		return 0;
+	case '6':
+		s->family = AF_INET6;
 		return 0;
 	case 'z':
 		s->zero_copy = true;
@@ -228,7 +234,7 @@ int server_main(int argc, char **argv)
 		options, parse, "",
 		"Answers requests with their own bytes until SIGTERM or SIGINT, then tells how many. Prints \"ready\" when requests can come.",
 	};
-	struct server s = { .port = DEFAULT_PORT, .ports = 1, .threads = 1 };
+	struct server s = { .port = DEFAULT_PORT, .ports = 1, .threads = 1, .family = AF_INET };
 
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
 	return run(&s);
