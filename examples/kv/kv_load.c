@@ -17,7 +17,8 @@
 
 #define MAX_THREADS	64
 
-static struct sockaddr_in server;
+/* IPv4's as ::ffff:a.b.c.d */
+static struct sockaddr_in6 server = { .sin6_family = AF_INET6 };
 static unsigned int n_threads = 1, keys = 1000, max_value = 1000, gets = 90, count = 10000;
 
 /**
@@ -164,7 +165,7 @@ static int start(struct worker *w, unsigned int number)
 {
 	w->number = number;
 	w->random = number * 1000003ULL;
-	w->fd = homa_socket(AF_INET, 0);
+	w->fd = homa_socket(AF_INET6, 0);
 	if (w->fd < 0) {
 		fprintf(stderr, "kv_load: %s\n", etran_strerror_detail());
 		return 1;
@@ -206,6 +207,20 @@ static int report(struct worker *w, uint64_t ns)
 	return done != count || wrong || failed;
 }
 
+static int parse_address(const char *text)
+{
+	struct in_addr in;
+
+	if (inet_pton(AF_INET6, text, &server.sin6_addr) == 1)
+		return 0;
+	if (inet_pton(AF_INET, text, &in) != 1)
+		return -1;
+	server.sin6_addr.s6_addr[10] = 0xff;
+	server.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&server.sin6_addr.s6_addr[12], &in, sizeof(in));
+	return 0;
+}
+
 static int usage(const char *prog)
 {
 	fprintf(stderr, "usage: %s [-p PORT] [-t THREADS] [-k KEYS] [-v BYTES] [-g PERCENT] [-c COUNT] ADDRESS\n"
@@ -226,13 +241,12 @@ int main(int argc, char **argv)
 	uint64_t ns;
 	int opt;
 
-	server.sin_family = AF_INET;
-	server.sin_port = htons(KV_PORT);
+	server.sin6_port = htons(KV_PORT);
 	while ((opt = getopt(argc, argv, "p:t:k:v:g:c:")) != -1) {
 		unsigned int n = optarg ? strtoul(optarg, NULL, 10) : 0;
 
 		if (opt == 'p')
-			server.sin_port = htons(n);
+			server.sin6_port = htons(n);
 		else if (opt == 't')
 			n_threads = n;
 		else if (opt == 'k')
@@ -246,7 +260,7 @@ int main(int argc, char **argv)
 		else
 			return usage(argv[0]);
 	}
-	if (optind + 1 != argc || inet_pton(AF_INET, argv[optind], &server.sin_addr) != 1 || !n_threads ||
+	if (optind + 1 != argc || parse_address(argv[optind]) || !n_threads ||
 	    n_threads > MAX_THREADS || keys < n_threads || !max_value || max_value > KV_MAX_VALUE ||
 	    gets > 100 || count < n_threads)
 		return usage(argv[0]);

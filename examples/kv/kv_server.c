@@ -164,7 +164,7 @@ static size_t answer(const char *in, size_t n, char *out)
 static void *serve(void *arg)
 {
 	char *in = malloc(HOMA_MAX_MESSAGE_LENGTH), *out = malloc(HOMA_MAX_MESSAGE_LENGTH);
-	struct sockaddr_in client;
+	struct sockaddr_in6 client;
 	size_t addrlen;
 	uint64_t id;
 	ssize_t n;
@@ -207,14 +207,15 @@ static int usage(const char *prog)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(KV_PORT) };
+	/* Clients over IPv4 come as ::ffff:a.b.c.d. */
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(KV_PORT) };
 	int opt, n = 2, i, sig;
 	pthread_t threads[MAX_THREADS];
 	sigset_t set;
 
 	while ((opt = getopt(argc, argv, "p:t:m:")) != -1) {
 		if (opt == 'p')
-			addr.sin_port = htons(atoi(optarg));
+			addr.sin6_port = htons(atoi(optarg));
 		else if (opt == 't')
 			n = atoi(optarg);
 		else if (opt == 'm')
@@ -230,7 +231,7 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	fd = homa_socket(AF_INET, 0);
+	fd = homa_socket(AF_INET6, 0);
 	if (fd < 0 || homa_bind(fd, (struct sockaddr *)&addr, sizeof(addr))) {
 		fprintf(stderr, "kv_server: %s\n", etran_strerror_detail());
 		return 1;

@@ -7,7 +7,7 @@
 KV=$O/examples
 W=$(mktemp -d)
 
-tap_plan 18
+tap_plan 21
 
 trap server_cleanup EXIT
 
@@ -30,7 +30,7 @@ load()
 	local want=$1 pattern=$2 rc
 
 	shift 2
-	ip netns exec $HOST_A "$KV/kv_load" "$@" 10.0.0.2 >"$W/load" 2>&1
+	ip netns exec $HOST_A "$KV/kv_load" "$@" "${ADDRESS:-10.0.0.2}" >"$W/load" 2>&1
 	rc=$?
 	[ $rc = "$want" ] && grep -q -- "$pattern" "$W/load" && return 0
 	echo "exit status $rc, not $want, or not '$pattern':"
@@ -58,6 +58,14 @@ ok "one thread" load 0 "^operations 500 wrong 0 failed 0" -c 500 -k 50 -g 50
 server_ends
 ok "it served as many" grep -q "^served 500, " "$W/server"
 ok "and ended well" test $SERVER_STATUS = 0
+
+ok "IPv6 addresses" sh -c "ip -n $HOST_A addr add fd00::1/64 dev veth0 nodad && ip -n $HOST_B addr add fd00::2/64 dev veth0 nodad"
+server -t 3
+ok "a server that knows no key" ready
+ADDRESS=fd00::2
+ok "IPv6" load 0 "^operations 100 wrong 0 failed 0" -c 100 -k 50 -g 50
+unset ADDRESS
+server_ends
 
 # Keys are other threads' now, so that it must be another server: what is there would be wrong.
 server -t 3
