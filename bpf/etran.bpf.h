@@ -179,7 +179,8 @@ struct etran_ops {
 	 * tot_len, id, frag_off and check. IPv6: version 6, traffic class, flow label, nexthdr,
 	 * hop_limit, daddr; the module fills payload_len. saddr 0 takes the preferred source of
 	 * the route. The protocol must be the transport's, or ICMP (ICMPv6, whose checksum is
-	 * the program's), or TCP as @tcp_urgent says; no options, no extension headers.
+	 * the program's), or TCP as @tcp_urgent says; no options, no extension headers. A TCP
+	 * checksum is the module's.
 	 * Return: ETRAN_TX, ETRAN_TX | ETRAN_RETAIN, ETRAN_HOLD or ETRAN_DROP.
 	 * Context: bottom halves off, in the sender's system call; not two at once for one AF_XDP
 	 * socket, but concurrent with everything else.
@@ -572,6 +573,45 @@ extern int bpf_etran_error(__s64 code, const char *msg, __u32 msg__sz) __ksym;
  * -EINVAL (no host, this host itself, no such link device, or no size of an address).
  */
 extern int bpf_etran_route(__u32 link, const void *daddr, __u32 daddr__sz) __ksym;
+
+/**
+ * struct etran_path - answer of bpf_etran_path()
+ * @saddr: source address that packets there get when they name none, as of struct etran_pkt
+ * @mtu: bytes of IP packet: the route's, or the link device's if that is smaller
+ */
+struct etran_path {
+	__be32 saddr[4];
+	__u32 mtu;
+};
+
+/**
+ * bpf_etran_path - what is known of the way to a destination
+ * @link: id of the link device
+ * @daddr: address, network byte order
+ * @daddr__sz: as of bpf_etran_route()
+ * @path: out: struct etran_path
+ * @path__sz: its size
+ *
+ * Looks as bpf_etran_route() does. Return: as there, and -EINVAL for a wrong size.
+ */
+extern int bpf_etran_path(__u32 link, const void *daddr, __u32 daddr__sz, void *path,
+			  __u32 path__sz) __ksym;
+
+/**
+ * bpf_etran_tcp_checksum - ingress: is the checksum of a TCP segment right?
+ * @pkt: the packet, of IP protocol 6
+ *
+ * Return: 0: it is; 1: it has the pseudo header's sum in it only, as the kernel's stack leaves it to NICs to
+ * complete, and a virtual one does not; -EBADMSG: it is wrong; -EINVAL (no TCP segment, not on ingress).
+ */
+extern int bpf_etran_tcp_checksum(struct etran_pkt *pkt) __ksym;
+
+/**
+ * bpf_etran_random - a number that nobody can predict
+ *
+ * From the kernel's generator for keys; bpf_get_prandom_u32() can be predicted by who sees enough of it.
+ */
+extern __u64 bpf_etran_random(void) __ksym;
 
 /**
  * bpf_etran_rx - XDP: hand a received frame to the transports

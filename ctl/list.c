@@ -44,6 +44,7 @@ struct json_object *json_transport(const struct etran_transport_info *t)
 	out_u64(obj, "timeout_ms", t->timeout_ms);
 	out_u64(obj, "state_version", t->state_version);
 	out_bool(obj, "drop_worst", t->flags & ETRAN_OPS_DROP_WORST);
+	out_bool(obj, "shared", t->flags & ETRAN_OPS_SHARED);
 	out_u64(obj, "loaded_ns", t->loaded_ns);
 	show_time(t->loaded_ns, "%Y-%m-%dT%H:%M:%S%z", buf, sizeof(buf));
 	out_str(obj, "since", buf);

@@ -123,8 +123,14 @@ struct etran_endpoint {
 	__u64 arg[4];
 };
 
+/* See bpf/etran.bpf.h. */
+struct etran_path {
+	__be32 saddr[4];
+	__u32 mtu;
+};
+
 /* The flags that there are. */
-#define ETRAN_OPS_FLAGS		ETRAN_OPS_DROP_WORST
+#define ETRAN_OPS_FLAGS		(ETRAN_OPS_DROP_WORST | ETRAN_OPS_SHARED)
 
 #define ETRAN_MAX_PKT_QUEUES	65536
 #define ETRAN_MAX_QUEUE_DEPTH	(1U << 20)

@@ -6,7 +6,8 @@
  * packets for another host's address (the kernel may be routing or bridging them). What a transport
  * does claim never reaches the kernel's stack unless its program says PASS: a kernel that knows
  * nothing of the protocol would answer with ICMP. For the same reason packets of its protocol that a
- * program is not shown (IPv4 options, IPv6 extension headers, fragments) are dropped and counted.
+ * program is not shown (IPv4 options, IPv6 extension headers, fragments) are dropped and counted. A transport that
+ * shares its protocol with the kernel (ETRAN_OPS_SHARED: TCP) leaves all that to it, uncounted.
  *
  * A transport also sees ICMP "destination unreachable" and ICMPv6 "destination unreachable", "packet too
  * big" and "unrecognized next header" about its own packets, else it could not tell its applications;
@@ -116,6 +117,12 @@ static struct etran_transport *quoted6(const struct ipv6hdr *ip, u32 len)
 	return etran_transport_by_proto(inner->nexthdr);
 }
 
+/* Does it go to the kernel's stack when the transport's program is not shown it? */
+static bool shared(const struct etran_transport *t)
+{
+	return READ_ONCE(t->flags) & ETRAN_OPS_SHARED;
+}
+
 /* Whose is it? Return: false when it is no transport's, or not for this host. */
 static bool claimed4(struct arrived *a, struct etran_link *link, struct net_device *lower)
 {
@@ -123,10 +130,13 @@ static bool claimed4(struct arrived *a, struct etran_link *link, struct net_devi
 
 	if (a->room < sizeof(*ip))
 		return false;
-	if (ip->protocol == IPPROTO_ICMP)
+	if (ip->protocol == IPPROTO_ICMP) {
 		a->transport = quoted4(ip, a->room);
-	else
+		if (a->transport && shared(a->transport))
+			return false;
+	} else {
 		a->transport = owner4(ip, a->room);
+	}
 	a->len = ntohs(ip->tot_len);
 	a->fragment = ip_is_fragment(ip);
 	return a->transport && etran_ip_is_local4(link, lower, ip->daddr);
@@ -142,6 +152,8 @@ static bool claimed6(struct arrived *a, struct net_device *lower)
 	proto = ip->nexthdr;
 	if (proto == IPPROTO_ICMPV6) {
 		a->transport = quoted6(ip, a->room);
+		if (a->transport && shared(a->transport))
+			return false;
 	} else {
 		a->transport = owner6(ip, a->room);
 		if (!a->transport) {
@@ -153,6 +165,16 @@ static bool claimed6(struct arrived *a, struct net_device *lower)
 	/* Of a jumbogram (length 0) nothing but the header is taken. */
 	a->len = sizeof(*ip) + ntohs(ip->payload_len);
 	return a->transport && etran_ip_is_local6(lower, &ip->daddr);
+}
+
+/* Is it what a program can be shown? See acceptable(), for transports that have their protocol alone. */
+static bool whole(const struct arrived *a, bool six)
+{
+	const struct iphdr *ip = a->ip;
+
+	return a->len >= (six ? sizeof(struct ipv6hdr) : sizeof(*ip)) && a->len <= a->room &&
+	       ip->version == (six ? 6 : 4) && !a->fragment && !a->extended &&
+	       (six || (ip->ihl == 5 && !ip_fast_csum(ip, 5)));
 }
 
 /* Counts what is wrong with it. Return: false when it must be dropped. */
@@ -296,6 +318,8 @@ static noinline int look_closer(struct xdp_buff *xdp)
 	if (!ops)
 		return XDP_PASS;
 
+	if (shared(a.transport) && !whole(&a, eth->h_proto == htons(ETH_P_IPV6)))
+		return XDP_PASS;
 	etran_count(link, a.transport, rx_packets);
 	if (!acceptable(&a, link, eth->h_proto)) {
 		etran_count(link, a.transport, rx_dropped);

@@ -7,7 +7,13 @@
  */
 #include <linux/btf.h>
 #include <linux/btf_ids.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/random.h>
+#include <linux/tcp.h>
 #include <linux/unaligned.h>
+#include <net/dst.h>
+#include <net/ip6_checksum.h>
 #include "etran.h"
 
 __bpf_kfunc_start_defs();
@@ -425,6 +431,98 @@ __bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
 }
 
 /**
+ * bpf_etran_path - what is known of the way to a destination
+ * @link: id of the link device
+ * @daddr: IPv4 or IPv6 address, network byte order
+ * @daddr__sz: its size, 4 or 16 bytes
+ * @path: out: struct etran_path
+ * @path__sz: its size
+ *
+ * Return: 0; errors as of bpf_etran_route(), and -EINVAL for another size of @path.
+ */
+__bpf_kfunc int bpf_etran_path(u32 link, const void *daddr, u32 daddr__sz, void *path,
+			       u32 path__sz)
+{
+	struct etran_path *p = path;
+	struct net_device *lower = NULL;
+	struct etran_route *r;
+	struct in6_addr addr;
+	struct etran_link *l;
+	int err = -EINVAL;
+
+	if (path__sz != sizeof(*p))
+		return -EINVAL;
+	if (daddr__sz == sizeof(struct in_addr))
+		ipv6_addr_set_v4mapped(get_unaligned((const __be32 *)daddr), &addr);
+	else if (daddr__sz == sizeof(addr))
+		memcpy(&addr, daddr, sizeof(addr));
+	else
+		return -EINVAL;
+	local_bh_disable();
+	rcu_read_lock();
+	l = etran_link_by_id(link);
+	if (l)
+		lower = rcu_dereference(l->lower);
+	if (lower) {
+		r = etran_route_get(l, lower, &addr);
+		err = PTR_ERR_OR_ZERO(r);
+		if (!err) {
+			memcpy(p->saddr, &r->saddr, sizeof(p->saddr));
+			p->mtu = min_t(u32, READ_ONCE(l->dev->mtu), dst_mtu(r->dst));
+		}
+	}
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+/**
+ * bpf_etran_tcp_checksum - ingress: is the checksum of a TCP segment right?
+ * @pkt: the packet, of IP protocol 6
+ *
+ * Return: 0, 1 (there is none yet: only the pseudo header's sum), -EBADMSG, -EINVAL.
+ */
+__bpf_kfunc int bpf_etran_tcp_checksum(struct etran_pkt *pkt)
+{
+	const struct iphdr *ip = pkt->data;
+	const struct ipv6hdr *ip6 = pkt->data;
+	const struct tcphdr *tcp;
+	__sum16 pseudo;
+	u32 len;
+
+	if (pkt->kind != ETRAN_PKT_INGRESS)
+		return -EINVAL;
+	if (ip->version == 4) {
+		len = pkt->len - sizeof(*ip);
+		tcp = (const void *)(ip + 1);
+		if (ip->protocol != IPPROTO_TCP)
+			return -EINVAL;
+		pseudo = csum_tcpudp_magic(ip->saddr, ip->daddr, len, IPPROTO_TCP, 0);
+	} else {
+		if (pkt->len < sizeof(*ip6) || ip6->nexthdr != IPPROTO_TCP)
+			return -EINVAL;
+		len = pkt->len - sizeof(*ip6);
+		tcp = (const void *)(ip6 + 1);
+		pseudo = csum_ipv6_magic(&ip6->saddr, &ip6->daddr, len, IPPROTO_TCP, 0);
+	}
+	if (len < sizeof(*tcp))
+		return -EINVAL;
+	if (!csum_fold(csum_partial(tcp, len, ~csum_unfold(pseudo))))
+		return 0;
+	return tcp->check == (__force __sum16)~(__force u16)pseudo ? 1 : -EBADMSG;
+}
+
+/**
+ * bpf_etran_random - a number that nobody can predict
+ *
+ * Return: 64 random bits, of the kernel's own generator.
+ */
+__bpf_kfunc u64 bpf_etran_random(void)
+{
+	return get_random_u64();
+}
+
+/**
  * bpf_etran_rx - XDP: hand a received frame to the transports
  * @ctx: the frame
  *
@@ -457,6 +555,9 @@ BTF_ID_FLAGS(func, bpf_etran_rx_room)
 BTF_ID_FLAGS(func, bpf_etran_gen_kick)
 BTF_ID_FLAGS(func, bpf_etran_error)
 BTF_ID_FLAGS(func, bpf_etran_route)
+BTF_ID_FLAGS(func, bpf_etran_path)
+BTF_ID_FLAGS(func, bpf_etran_tcp_checksum, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_etran_random)
 BTF_KFUNCS_END(etran_ops_kfuncs)
 
 BTF_KFUNCS_START(etran_xdp_kfuncs)

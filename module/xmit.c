@@ -9,7 +9,7 @@
  * asks for the address, and sends or frees them; how many may begin to wait is bounded in route.c. (Rejected: a waiting list of our own with a netevent notifier:
  * the same bounds written again.)
  *
- * What leaves in TCP's clothes (etran_ops.tcp_urgent) gets its checksum here, as it covers the source that
+ * TCP, and what leaves in TCP's clothes (etran_ops.tcp_urgent), gets its checksum here, as it covers the source that
  * only the route may know. It is found behind the test for the transport's own protocol, which all others
  * pass: they pay for nothing. Rejected: leaving the checksum to the NIC, of which XDP cannot ask that.
  *
@@ -542,8 +542,12 @@ static noinline bool may_dress(const struct etran_transport *t, const void *ip, 
 {
 	const struct tcphdr *tcp = ip + ip_len;
 
-	return t->tcp_urgent && hdr_len >= ip_len + sizeof(*tcp) && etran_tcp_marked(tcp) &&
-	       ntohs(tcp->urg_ptr) == t->tcp_urgent;
+	if (hdr_len < ip_len + sizeof(*tcp))
+		return false;
+	/* TCP itself does not look like anything else. */
+	if (t->ip_proto == IPPROTO_TCP)
+		return !etran_tcp_marked(tcp);
+	return t->tcp_urgent && etran_tcp_marked(tcp) && ntohs(tcp->urg_ptr) == t->tcp_urgent;
 }
 
 /* The TCP checksum of such a packet, complete but for that. @len: as @hdr_len, with payload. */
@@ -568,12 +572,12 @@ static noinline int complete6(struct etran_xmit *x, struct etran_link *link,
 {
 	struct etran_hop *hop = &x->hop;
 	struct ipv6hdr *ip = hdr;
-	bool dressed = false;
+	bool tcp = hdr_len >= sizeof(*ip) && ip->nexthdr == IPPROTO_TCP, dressed = false;
 	int err = 0;
 
-	if (t->tcp_urgent && hdr_len >= sizeof(*ip) && ip->nexthdr == IPPROTO_TCP)
+	if (tcp)
 		dressed = may_dress(t, ip, sizeof(*ip), hdr_len);
-	if ((!dressed && !etran_ip_check(ip, hdr_len, t->ip_proto)) || ip->version != 6) {
+	if ((tcp ? !dressed : !etran_ip_check(ip, hdr_len, t->ip_proto)) || ip->version != 6) {
 		etran_count(link, t, packet_ip);
 		return -EINVAL;
 	}
@@ -613,7 +617,8 @@ static __always_inline int complete_packet(struct etran_xmit *x, struct etran_li
 		return -EINVAL;
 	}
 	if (likely(ip->version == 4)) {
-		if (unlikely(ip->ihl != 5 || ip->protocol != t->ip_proto)) {
+		if (unlikely(ip->ihl != 5 || ip->protocol != t->ip_proto ||
+			     ip->protocol == IPPROTO_TCP)) {
 			dressed = ip->protocol == IPPROTO_TCP &&
 				  may_dress(t, ip, sizeof(*ip), hdr_len);
 			if (ip->ihl != 5 || (!dressed && ip->protocol != IPPROTO_ICMP)) {

@@ -161,6 +161,13 @@ struct etran_link_info {
  * refusing that.
  */
 #define ETRAN_OPS_DROP_WORST	(1U << 0)
+/*
+ * Flag of struct etran_ops: the transport takes some packets of its IP protocol only, the kernel's own stack
+ * has the others. What the program is not shown (IP options, extension headers, fragments, wrong lengths
+ * or header checksums) goes there too, instead of being dropped. ICMP errors about that protocol are
+ * all the kernel's.
+ */
+#define ETRAN_OPS_SHARED	(1U << 1)
 
 /**
  * struct etran_transport_info - question and answer of ETRAN_IOC_TRANSPORT
