@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Counters of the transport, in the form that bpf/README.md describes: a per-CPU array called
+ * "counters" and an enum transport_counter whose members name its entries.
+ */
+#ifndef _TCP_COUNTERS_H
+#define _TCP_COUNTERS_H
+
+enum transport_counter {
+	/* segments sent */
+	COUNTER_tx_syn,
+	COUNTER_tx_synack,
+	COUNTER_tx_data,
+	COUNTER_tx_ack,			/* without payload */
+	COUNTER_tx_fin,
+	COUNTER_tx_rst,
+	COUNTER_tx_probe,		/* into a closed window */
+	COUNTER_tx_retransmit,		/* of these: data, SYN or FIN again */
+	/* segments received for etran's connections and listeners, well-formed ones */
+	COUNTER_rx_segments,
+	COUNTER_rx_data,		/* with payload that was delivered */
+	COUNTER_rx_ce,			/* marked by the network */
+	/* received and dropped: malformed */
+	COUNTER_rx_bad_offset,		/* data offset too small, or beyond the segment */
+	COUNTER_rx_bad_checksum,
+	COUNTER_rx_bad_address,		/* source is no host's address, or port 0 */
+	COUNTER_rx_bad_options,		/* an option's length is impossible; what follows is ignored */
+	/* received and not used */
+	COUNTER_rx_paws,		/* timestamp older than one seen before */
+	COUNTER_rx_out_of_window,
+	COUNTER_rx_duplicate,		/* payload that is here already */
+	COUNTER_rx_no_ack,		/* neither ACK, SYN nor RST */
+	COUNTER_rx_ack_invalid,		/* acknowledges what was not sent, or is ancient */
+	COUNTER_rx_after_close,		/* payload for an application that has closed */
+	COUNTER_rx_no_buffer,		/* the application gave no buffer */
+	COUNTER_rx_no_connection,	/* for a listener's port, of no connection */
+	COUNTER_rx_syn_dropped,		/* backlog or table full */
+	COUNTER_rx_busy,		/* another CPU has the connection's handshake in hand */
+	/* what attacks look like */
+	COUNTER_challenge_ack,
+	COUNTER_challenge_limited,	/* not sent, as there were too many */
+	COUNTER_rst_received,		/* that ended a connection */
+	/* recovery */
+	COUNTER_fast_recovery,
+	COUNTER_rto,
+	COUNTER_cwr,			/* the window was reduced for ECN */
+	/* connections */
+	COUNTER_conn_active,		/* begun here */
+	COUNTER_conn_passive,		/* begun by a peer, and established */
+	COUNTER_conn_reset,		/* by us, unread data or aborted */
+	COUNTER_conn_timeout,
+	COUNTER_conn_refused,
+	/* frames of applications that were dropped */
+	COUNTER_req_bad_op,
+	COUNTER_req_no_connection,
+	COUNTER_req_not_next,		/* not the next bytes of the stream, or too many */
+	COUNTER_req_bad_state,		/* not established, or behind FIN */
+	COUNTER_req_not_held,		/* the module could not keep the frame */
+	/* inside */
+	COUNTER_queue_full,		/* gen's queue; the timer repairs it */
+	COUNTER_report_retry,		/* a record waits for the application to give a buffer */
+	COUNTER_frame_stale,		/* a kept frame was gone; must stay 0 */
+	COUNTER_MAX,
+};
+
+/* Makes the enum part of the object's BTF. */
+const enum transport_counter counter_max = COUNTER_MAX;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNTER_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+static __always_inline void count(enum transport_counter which)
+{
+	__u32 key = which;
+	__u64 *value = bpf_map_lookup_elem(&counters, &key);
+
+	if (value)
+		*value += 1;
+}
+
+#endif /* _TCP_COUNTERS_H */

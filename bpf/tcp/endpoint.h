@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Endpoints: what is asked for with ETRAN_IOC_BIND, and their end. Nothing is kept of an endpoint itself; listeners and
+ * connections know whose they are. Closing one looks at all slots that were ever used.
+ */
+#ifndef _TCP_ENDPOINT_H
+#define _TCP_ENDPOINT_H
+
+/* Ports tried for a connection. */
+#define PORT_TRIES	1024
+
+/**
+ * struct leaving - whose connections end
+ * @endpoint: all of this endpoint, or 0
+ * @listener: those of this listener that were not accepted
+ * @now: ns
+ */
+struct leaving {
+	__u32 endpoint;
+	__u32 listener;
+	__u64 now;
+};
+
+static __always_inline long conn_leave(struct conn *c, struct leaving *l)
+{
+	struct scratch *scratch;
+	struct after *a;
+
+	if (c->state == CONN_FREE || c->detached)
+		return 0;
+	if (l->endpoint ? c->endpoint != l->endpoint : c->listener != l->listener || c->accepted)
+		return 0;
+	scratch = scratch_get(SCRATCH_CALL);
+	if (!scratch)
+		return 1;
+	a = &scratch->after;
+	bpf_spin_lock(&c->lock);
+	a->slot = c->slot;
+	a->generation = c->generation;
+	if (c->state != CONN_FREE &&
+	    (l->endpoint ? c->endpoint == l->endpoint : c->listener == l->listener && !c->accepted))
+		/* Nobody ever took it: the peer must not believe that somebody did. */
+		conn_detach(c, a, c->passive && !c->accepted, l->now);
+	bpf_spin_unlock(&c->lock);
+	after_settle(a);
+	return 0;
+}
+
+CONN_EACH(conn_leave, struct leaving)
+
+static __always_inline void listener_close(struct listener *l)
+{
+	port_give(l->link, l->port);
+	/* First: segment_syn() looks once more under the lock of its new connection. */
+	__sync_lock_test_and_set(&l->id, 0);
+}
+
+static __always_inline __u32 rcvbuf_of(__u64 options)
+{
+	__u32 rcvbuf = (__u32)options;
+
+	if (!rcvbuf)
+		rcvbuf = etran_bounded(tcp_rcvbuf);
+	return rcvbuf < tcp_rcvbuf_min ? tcp_rcvbuf_min :
+	       rcvbuf > tcp_rcvbuf_max ? tcp_rcvbuf_max : rcvbuf;
+}
+
+static __noinline int listen_begin(struct etran_endpoint *ep)
+{
+	__u32 index, id = 0, cc = ep->arg[1] >> 32, port = ep->port, tries;
+	struct listener *l = NULL;
+	int err = -EADDRINUSE;
+
+	if (cc > ETRAN_TCP_CC_DCTCP)
+		return -EINVAL;
+	/* One at a time is opened, of all endpoints: the place stays free. Index 0 is none. */
+	bpf_for(index, 1, TCP_MAX_LISTENERS) {
+		__u32 key = index;
+
+		l = bpf_map_lookup_elem(&listeners, &key);
+		if (l && !l->id) {
+			id = __sync_fetch_and_add(&listener_generation, TCP_MAX_LISTENERS) +
+			     TCP_MAX_LISTENERS + index;
+			break;
+		}
+	}
+	if (!id || !l)
+		return -ENOMEM;
+	if (port) {
+		err = port_take(ep->link, port, id);
+	} else {
+		bpf_for(tries, 0, PORT_TRIES) {
+			port = etran_bounded(tcp_port_min);
+			port += bpf_get_prandom_u32() % (0x10000 - port);
+			err = port_take(ep->link, port, id);
+			if (err != -EADDRINUSE)
+				break;
+		}
+	}
+	if (err)
+		return err;
+	l->endpoint = ep->id;
+	l->link = ep->link;
+	l->port = port;
+	l->cc = cc;
+	l->rcvbuf = rcvbuf_of(ep->arg[1]);
+	l->backlog = ep->arg[2] > 0xffff ? 0xffff : ep->arg[2] ? ep->arg[2] : 1;
+	l->waiting = 0;
+	l->addr.a[0] = ep->addr[0];
+	l->addr.a[1] = ep->addr[1];
+	l->addr.a[2] = ep->addr[2];
+	l->addr.a[3] = ep->addr[3];
+	/* Last: SYNs find it from here on. */
+	__sync_lock_test_and_set(&l->id, id);
+	ep->port = port;
+	ep->arg[0] = id;
+	return 0;
+}
+
+static __noinline int listen_end(struct etran_endpoint *ep)
+{
+	struct leaving leaving = { .listener = ep->arg[1], .now = bpf_ktime_get_ns() };
+	struct listener *l = listener_of(leaving.listener);
+
+	if (!l || l->endpoint != ep->id)
+		return -ENOENT;
+	listener_close(l);
+	for_each_conn(conn_leave, &leaving);
+	return 0;
+}
+
+/* The rest of connect_begin(): a global function does not count for its complexity. */
+__noinline int connect_slot(struct conn_key *key, struct begin *b)
+{
+	__u32 slot, generation;
+	struct scratch *scratch;
+	struct after *a;
+	struct conn *c;
+
+	if (!key || !b)
+		return -EINVAL;
+	scratch = scratch_get(SCRATCH_CALL);
+	slot = conn_alloc(key);
+	c = slot ? conn_at(slot) : NULL;
+	if (!scratch || !c)
+		return 0;
+	a = &scratch->after;
+	b->hash = isn_hash(key);
+	generation = __sync_fetch_and_add(&conn_generation, 2) | 1;
+	a->slot = slot;
+	a->generation = generation;
+	bpf_spin_lock(&c->lock);
+	conn_begin(c, b, generation, CONN_SYN_SENT);
+	c->accepted = 1;
+	a->push = 1;
+	conn_due(c, a, b->now);
+	bpf_spin_unlock(&c->lock);
+	count(COUNTER_conn_active);
+	b->hash = (__u64)generation << 32 | slot;
+	after_settle(a);
+	return 1;
+}
+
+static __noinline int connect_begin(struct etran_endpoint *ep)
+{
+	__u32 local = ep->arg[0] >> 32, first = etran_bounded(tcp_port_min), last, tries, start;
+	struct etran_path path = {};
+	struct conn_key key = {};
+	struct begin b = {};
+	int err, i;
+
+	b.cc = ep->arg[1] >> 32;
+	if (local > 0xffff || !ep->port || b.cc > ETRAN_TCP_CC_DCTCP)
+		return -EINVAL;
+	key.link = ep->link;
+	key.peer_port = ep->port;
+#pragma unroll
+	for (i = 0; i < 4; i++)
+		key.peer.a[i] = ep->addr[i];
+	if (!is_host_address(&key.peer))
+		return -EINVAL;
+	err = bpf_etran_path(key.link, &key.peer, sizeof(key.peer), &path, sizeof(path));
+	if (err < 0)
+		return err;
+	if (path.mtu < 256)
+		return -EINVAL;
+	key.local.a[0] = ep->arg[2];
+	key.local.a[1] = ep->arg[2] >> 32;
+	key.local.a[2] = ep->arg[3];
+	key.local.a[3] = ep->arg[3] >> 32;
+	if (!(key.local.a[0] | key.local.a[1] | key.local.a[2] | key.local.a[3])) {
+#pragma unroll
+		for (i = 0; i < 4; i++)
+			key.local.a[i] = path.saddr[i];
+	}
+	if (!is_host_address(&key.local) ||
+	    address_is_ipv4(&key.local) != address_is_ipv4(&key.peer))
+		return -EINVAL;
+	b.endpoint = ep->id;
+	b.rcvbuf = rcvbuf_of(ep->arg[1]);
+	b.mtu = path.mtu;
+	b.now = bpf_ktime_get_ns();
+	if (local) {
+		key.port = local;
+		if (conn_find(&key) || !connect_slot(&key, &b))
+			return -EADDRINUSE;
+	} else {
+		last = etran_bounded(tcp_port_max);
+		if (last < first)
+			last = first;
+		/* RFC 6056, 3.3.1 */
+		start = bpf_get_prandom_u32();
+		err = -EADDRNOTAVAIL;
+		bpf_for(tries, 0, PORT_TRIES) {
+			key.port = first + (start + tries) % (last - first + 1);
+			if (port_owner(key.link, key.port))
+				continue;
+			if (connect_slot(&key, &b)) {
+				err = 0;
+				break;
+			}
+		}
+		if (err)
+			return err;
+	}
+	ep->arg[0] = b.hash;
+	ep->arg[1] = key.port;
+	ep->arg[2] = (__u64)key.local.a[1] << 32 | key.local.a[0];
+	ep->arg[3] = (__u64)key.local.a[3] << 32 | key.local.a[2];
+	return 0;
+}
+
+SEC("struct_ops/endpoint_open")
+__s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
+{
+	int i;
+
+	/* Endpoints are opened one at a time. */
+	if (hash_factors[0])
+		return 0;
+	isn_key[0] = bpf_etran_random();
+	isn_key[1] = bpf_etran_random();
+#pragma unroll
+	for (i = KEY_WORDS; i >= 0; i--)
+		hash_factors[i] = bpf_etran_random() | 1;
+	return 0;
+}
+
+SEC("struct_ops/endpoint_bind")
+__s32 BPF_PROG(endpoint_bind, struct etran_endpoint *ep)
+{
+	switch ((__u32)ep->arg[0]) {
+	case ETRAN_TCP_LISTEN:
+		return listen_begin(ep);
+	case ETRAN_TCP_UNLISTEN:
+		return listen_end(ep);
+	case ETRAN_TCP_CONNECT:
+		return connect_begin(ep);
+	}
+	return -EINVAL;
+}
+
+SEC("struct_ops/endpoint_close")
+void BPF_PROG(endpoint_close, struct etran_endpoint *ep)
+{
+	struct leaving leaving = { .endpoint = ep->id, .now = bpf_ktime_get_ns() };
+	struct listener *l;
+	__u32 index;
+
+	bpf_for(index, 1, TCP_MAX_LISTENERS) {
+		__u32 key = index;
+
+		l = bpf_map_lookup_elem(&listeners, &key);
+		if (l && l->id && l->endpoint == leaving.endpoint)
+			listener_close(l);
+	}
+	for_each_conn(conn_leave, &leaving);
+}
+
+#endif /* _TCP_ENDPOINT_H */

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Program gen: every segment that egress does not send itself, one for each call: those without connection first, then one
+ * of the connection that waits longest: SYN, a probe, data as the windows allow, an ACK if none of these had it.
+ *
+ * As a frame is a segment, whenever it is sent, one that the peer's window has not all of its bytes for waits (sender's
+ * silly window avoidance, RFC 9293, 3.8.6.2.1, has it so), but no longer than the probing timer: then it is sent
+ * nevertheless, and the peer takes what it can (RFC 9293, 3.8.6.1).
+ */
+#ifndef _TCP_GEN_H
+#define _TCP_GEN_H
+
+/* Frames looked at in one search; it goes on in the next call. */
+#define FIND_STEPS	256
+
+static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr,
+				    struct scratch *scratch)
+{
+	struct control *c = &scratch->control;
+	struct out *o = &scratch->out;
+
+	if (queue_pop(controls, c))
+		return ETRAN_DROP;
+	o->key = c->key;
+	o->seq = c->seq;
+	o->ack = c->ack;
+	o->flags = c->flags;
+	o->ts_ok = c->ts_ok;
+	o->tsval = c->tsval;
+	o->tsecr = c->tsecr;
+	o->window = c->window;
+	o->ect = 0;
+	o->sacks = 0;
+	count(c->flags & TCP_RST ? COUNTER_tx_rst : COUNTER_tx_ack);
+	put_bare(pkt, hdr, o);
+	return ETRAN_TX;
+}
+
+/* Under the lock: SYN, or SYN and ACK. */
+static __always_inline void step_syn(struct conn *c, struct step *step, struct out *o, __u64 now)
+{
+	bool answer = c->state == CONN_SYN_RCVD;
+
+	step->what = STEP_SYN;
+	step->count = answer ? COUNTER_tx_synack : COUNTER_tx_syn;
+	o->key = c->key;
+	o->seq = c->iss;
+	o->flags = answer ? TCP_SYN | TCP_ACK : TCP_SYN;
+	o->ack = rcv_seq(c, c->rcv_nxt);
+	o->window = min64(c->rcvbuf, 0xffff);
+	o->mss = c->rcv_mss;
+	o->ts_ok = answer ? c->ts_ok : tcp_timestamps;
+	o->sack_ok = answer ? c->sack_ok : tcp_sack;
+	o->wscale = (answer ? c->ws_ok : tcp_window_scaling) ? c->rcv_wscale : 0xff;
+	o->tsval = ts_now(c, now);
+	o->tsecr = c->ts_recent;
+	o->ect = 0;
+	o->sacks = 0;
+	/* RFC 3168, 6.1.1 and 6.1.1.1: not in a repetition, which may be one because of it. */
+	if (answer && c->ecn_ok)
+		o->flags |= TCP_ECE;
+	else if (!answer && tcp_ecn && !c->backoff)
+		o->flags |= TCP_ECE | TCP_CWR;
+	if (answer)
+		ack_told(c);
+}
+
+/* Under the lock: a segment without payload. */
+static __always_inline void step_bare(struct conn *c, struct step *step, struct out *o, __u64 pos,
+				      __u8 flags, __u32 counter, __u64 now)
+{
+	int i;
+
+	step->what = STEP_BARE;
+	step->count = counter;
+	out_of_conn(c, o, pos, flags, now);
+	o->ect = 0;
+	o->sacks = 0;
+	if (!c->sack_ok)
+		return;
+#pragma unroll
+	for (i = 0; i < RCV_RANGES; i++) {
+		if (range_empty(&c->ooo[i]))
+			break;
+		o->sack[i].start = rcv_seq(c, c->ooo[i].start);
+		o->sack[i].end = rcv_seq(c, c->ooo[i].end);
+		o->sacks = i + 1;
+	}
+}
+
+/* Under the lock: FIN, for the first time or again. */
+static __always_inline void step_fin(struct conn *c, struct after *a, struct step *step, struct out *o,
+				     __u64 now)
+{
+	if (c->una == c->nxt)
+		c->heard_ns = now;
+	c->nxt = c->queued + 1;
+	c->rtx = max64(c->rtx, c->nxt);
+	step_bare(c, step, o, c->queued, TCP_FIN, COUNTER_tx_fin, now);
+	rto_start(c, a, now);
+}
+
+/* Under the lock: which data? */
+static __always_inline void step_data(struct conn *c, struct after *a, struct step *step, struct out *o,
+				      __u64 now)
+{
+	__u64 pipe = pipe_bytes(c), pos, len;
+
+	step->first = c->out_head;
+	if (c->loss != LOSS_OPEN) {
+		pos = ranges_skip(c->sacked, SACK_RANGES, max64(c->rtx, c->una));
+		if (pos < c->lost_edge && pos < c->nxt) {
+			/* The first one goes whatever there is in the network: RFC 6675, 5 (4.3). */
+			if (pipe && pipe + c->mss > c->cwnd && c->rtx != c->una)
+				return;
+			if (c->fin && pos == c->queued) {
+				step_fin(c, a, step, o, now);
+				return;
+			}
+			step->what = STEP_AGAIN;
+			step->pos = pos;
+			step->from = c->rtx_cursor;
+			return;
+		}
+	}
+	if (c->nxt < c->queued) {
+		len = min64(c->queued - c->nxt, c->mss);
+		if (pipe && pipe + len > c->cwnd)
+			return;
+		step->what = STEP_NEW;
+		step->pos = c->nxt;
+		step->from = c->out_last;
+	} else if (c->fin && c->nxt == c->queued) {
+		step_fin(c, a, step, o, now);
+	}
+}
+
+/* Under the lock: what is to be sent of all that is pending? */
+static __always_inline void step_choose(struct conn *c, struct after *a, struct step *step, struct out *o,
+					__u32 room, __u64 now)
+{
+	__u64 adv = c->rcv_adv;
+
+	if (!conn_lives(c)) {
+		c->pending = 0;
+		return;
+	}
+	if (c->pending & PENDING_SYN) {
+		c->pending &= ~PENDING_SYN;
+		if (c->state == CONN_SYN_SENT || c->state == CONN_SYN_RCVD) {
+			step_syn(c, step, o, now);
+			return;
+		}
+	}
+	if (!conn_synchronized(c)) {
+		c->pending = 0;
+		return;
+	}
+	if (room)
+		window_tell(c, room);
+	if (c->pending & PENDING_PROBE) {
+		c->pending &= ~PENDING_PROBE;
+		if (conn_sends(c) && c->una == c->nxt && c->nxt < c->queued) {
+			if (c->edge <= c->nxt) {
+				step_bare(c, step, o, c->una - 1, 0, COUNTER_tx_probe, now);
+				return;
+			}
+			step->what = STEP_NEW;
+			step->force = 1;
+			step->pos = c->nxt;
+			step->from = c->out_last;
+			step->first = c->out_head;
+			return;
+		}
+	}
+	if (c->pending & PENDING_DATA) {
+		if (conn_sends(c))
+			step_data(c, a, step, o, now);
+		if (step->what != STEP_NONE)
+			return;
+		c->pending &= ~PENDING_DATA;
+	}
+	if (c->pending & PENDING_ACK) {
+		c->pending &= ~PENDING_ACK;
+		if (c->ack_now || c->rcv_acked != c->rcv_nxt || c->rcv_adv != adv)
+			step_bare(c, step, o, c->nxt, 0, COUNTER_tx_ack, now);
+	}
+}
+
+/* The kept frame that has position step->pos; 0: not found in as many steps as one call may take. */
+static __noinline __u64 frame_find(struct step *step)
+{
+	__u64 handle = step->from, cookie = 0;
+	int i;
+
+	if (handle)
+		cookie = bpf_etran_cookie(handle);
+	if (!cookie || cookie_pos(cookie) > step->pos) {
+		handle = step->first;
+		cookie = handle ? bpf_etran_cookie(handle) : 0;
+	}
+	bpf_for(i, 0, FIND_STEPS) {
+		if (!cookie)
+			return 0;
+		if (cookie_end(cookie) > step->pos)
+			return handle;
+		handle = bpf_etran_next(handle);
+		cookie = handle ? bpf_etran_cookie(handle) : 0;
+	}
+	/* Go on from here. */
+	step->from = handle;
+	step->first = 0;
+	return 0;
+}
+
+/* Under the lock: a frame of @len bytes at @pos is sent for the first time. */
+static __always_inline void sent_new(struct conn *c, struct after *a, struct out *o, __u64 handle,
+				     __u64 pos, __u64 end, __u64 now)
+{
+	__u8 flags = end == c->queued ? TCP_PSH : 0;
+
+	if (c->una == c->nxt)
+		c->heard_ns = now;
+	c->nxt = end;
+	c->out_last = handle;
+	if (!c->rtt_at && c->loss == LOSS_OPEN) {
+		c->rtt_at = end;
+		c->rtt_ns = now;
+	}
+	o->ect = 0;
+	if (c->ecn_ok) {
+		o->ect = ECN_ECT0;
+		if (c->cwr_due)
+			flags |= TCP_CWR;
+		c->cwr_due = 0;
+	}
+	out_of_conn(c, o, pos, flags, now);
+	rto_start(c, a, now);
+}
+
+/* Send the frame that @step names. */
+static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w,
+				 struct step *step, struct scratch *scratch)
+{
+	__u64 now = bpf_ktime_get_ns(), handle, cookie, pos, end;
+	bool send = false, more = false, stale = false;
+	struct conn *c = conn_at(w->slot);
+	struct after *a = &scratch->after;
+	struct out *o = &scratch->out;
+	int err = 0;
+
+	if (!c)
+		return ETRAN_CONSUME;
+	handle = frame_find(step);
+	if (handle)
+		err = bpf_etran_load(pkt, handle);
+	cookie = handle && !err ? pkt->cookie : 0;
+	pos = cookie_pos(cookie);
+	end = cookie_end(cookie);
+
+	bpf_spin_lock(&c->lock);
+	if (c->generation == w->generation && conn_sends(c)) {
+		if (!cookie) {
+			/* They are being given back, or the search goes on. */
+			if (!c->releasing && step->first) {
+				stale = c->nxt == step->pos || c->una <= step->pos;
+				c->pending &= ~PENDING_DATA;
+			} else if (step->what == STEP_AGAIN) {
+				c->rtx_cursor = step->from;
+			} else {
+				c->out_last = step->from;
+			}
+		} else if (step->what == STEP_NEW) {
+			if (c->nxt != pos) {
+				/* egress or a FIN was quicker. */
+			} else if (end <= c->edge || step->force) {
+				sent_new(c, a, o, handle, pos, end, now);
+				send = true;
+			} else {
+				c->pending &= ~PENDING_DATA;
+				if (c->una == c->nxt)
+					rto_start(c, a, now);
+			}
+		} else {
+			c->rtx = max64(c->rtx, end);
+			c->rtx_cursor = handle;
+			c->rtt_at = 0;
+			out_of_conn(c, o, pos, end == c->queued ? TCP_PSH : 0, now);
+			/* RFC 3168, 6.1.5: no ECT */
+			o->ect = 0;
+			rto_start(c, a, now);
+			send = true;
+		}
+		more = c->pending;
+	} else if (c->generation == w->generation) {
+		c->pending = 0;
+	}
+	bpf_spin_unlock(&c->lock);
+
+	after_settle(a);
+	if (stale)
+		count(COUNTER_frame_stale);
+	if (more)
+		work_push(w);
+	if (!send)
+		return ETRAN_CONSUME;
+	count(COUNTER_tx_data);
+	if (step->what == STEP_AGAIN)
+		count(COUNTER_tx_retransmit);
+	put_data(pkt, hdr, o);
+	return ETRAN_TX;
+}
+
+/* What is to be sent for a connection: scratch->step and ->out. Return: more is pending, and it has to be queued again. */
+__noinline int step_take(const struct work *w, struct scratch *scratch)
+{
+	__u64 now = bpf_ktime_get_ns();
+	bool more = false;
+	struct step *step;
+	struct after *a;
+	struct conn *c;
+	__u32 room = 0;
+
+	if (!w || !scratch)
+		return 0;
+	c = conn_at(w->slot);
+	if (!c)
+		return 0;
+	a = &scratch->after;
+	step = &scratch->step;
+	if (window_wants(c))
+		room = room_bytes(c->endpoint, c->rcvbuf, c->rcv_mss);
+	bpf_spin_lock(&c->lock);
+	if (c->generation == w->generation) {
+		a->slot = w->slot;
+		a->generation = w->generation;
+		step_choose(c, a, step, &scratch->out, room, now);
+		/* For data gen_data() decides whether there is more. */
+		more = step->what < STEP_NEW && c->pending;
+	}
+	bpf_spin_unlock(&c->lock);
+	return more;
+}
+
+static __noinline __u32 gen_conn(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w,
+				 struct scratch *scratch)
+{
+	struct step *step = &scratch->step;
+	int more;
+
+	__builtin_memset(step, 0, sizeof(*step));
+	more = step_take(w, scratch);
+	if (step->what >= STEP_NEW)
+		return gen_data(pkt, hdr, w, step, scratch);
+	after_settle(&scratch->after);
+	if (more)
+		work_push(w);
+	if (step->what == STEP_NONE)
+		return ETRAN_CONSUME;
+	count(step->count);
+	if (step->what == STEP_SYN)
+		put_syn(pkt, hdr, &scratch->out);
+	else
+		put_bare(pkt, hdr, &scratch->out);
+	return ETRAN_TX;
+}
+
+SEC("struct_ops/gen")
+__u32 BPF_PROG(gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	struct scratch *scratch = scratch_get(SCRATCH_GEN);
+	__u32 verdict;
+	struct work w;
+
+	if (!scratch)
+		return ETRAN_DROP;
+	verdict = gen_control(pkt, hdr, scratch);
+	if (verdict != ETRAN_DROP)
+		return verdict;
+	if (!queue_pop(work, &w))
+		return gen_conn(pkt, hdr, &w, scratch);
+	return ETRAN_DROP;
+}
+
+#endif /* _TCP_GEN_H */

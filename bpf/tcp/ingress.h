@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every received TCP segment. Only what is of a connection of etran's, or for the port of a listener, is looked at; all
+ * else is the kernel's and passed on as it came, before anything of it is judged.
+ */
+#ifndef _TCP_INGRESS_H
+#define _TCP_INGRESS_H
+
+/*
+ * A header that lies @len bytes behind another. Headers are looked at at constant offsets; with a pointer
+ * of its own for each of both versions of IP, the code behind is the same for both.
+ */
+static __always_inline struct etran_hdr *header_at(struct etran_hdr *hdr, __u32 len)
+{
+	struct etran_hdr *at = (struct etran_hdr *)(hdr->b + len);
+
+	/* Not "len = is_ipv4 ? ... : ..." and one addition, whose result the verifier does not know. */
+	barrier_var(at);
+	return at;
+}
+
+/* The TCP header and its options, at @tcp. */
+static __always_inline void segment_read(struct segment *s, struct etran_hdr *tcp, __u32 doff)
+{
+	int i;
+
+	s->seq = bpf_ntohl(get32(tcp, 4));
+	s->ack = bpf_ntohl(get32(tcp, 8));
+	s->flags = get8(tcp, 13);
+	s->window = bpf_ntohs(get16(tcp, 14));
+	s->options_len = doff - TCP_LEN;
+#pragma unroll
+	for (i = 0; i < TCP_OPTIONS / 4; i++)
+		*(__u32 *)(s->options + 4 * i) = get32(tcp, TCP_LEN + 4 * i);
+}
+
+/* Tell the application of a connection whose handshake is complete. */
+static __noinline int segment_accept(struct segment *s, struct after *a)
+{
+	struct etran_rec rec __attribute__((aligned(8))) = { .type = ETRAN_TCP_REC_OPENED };
+	struct etran_tcp_rec_opened *opened = (void *)rec.data;
+	struct conn *c = conn_at(s->slot);
+
+	if (!c)
+		return -ENOENT;
+	bpf_spin_lock(&c->lock);
+	rec.endpoint = c->endpoint;
+	opened->conn = conn_id(c);
+	opened->listener = c->listener;
+	opened->mss = c->mss;
+	opened->port = c->key.port;
+	opened->peer_port = c->key.peer_port;
+	*(struct address *)opened->addr = c->key.local;
+	*(struct address *)opened->peer = c->key.peer;
+	bpf_spin_unlock(&c->lock);
+	return bpf_etran_notify(&rec, sizeof(rec));
+}
+
+static __noinline int segment_deliver(struct etran_pkt *pkt, struct segment *s, struct after *a)
+{
+	struct etran_rec rec __attribute__((aligned(8))) = { .type = ETRAN_TCP_REC_DATA };
+	struct etran_tcp_rec *r = (void *)rec.data;
+	struct conn *c = conn_at(s->slot);
+
+	if (!c)
+		return -ENOENT;
+	rec.endpoint = c->endpoint;
+	r->conn = (__u64)a->generation << 32 | s->slot;
+	r->offset = s->pos - 1;
+	r->len = s->take;
+	r->flags = s->fin ? ETRAN_TCP_RECV_FIN : 0;
+	return bpf_etran_deliver(pkt, &rec, sizeof(rec), s->off + s->skip, s->take);
+}
+
+/* A segment that is etran's. */
+static __noinline __u32 segment_input(struct etran_pkt *pkt, struct segment *s, struct after *a)
+{
+	bool delivered = false;
+	int err;
+
+	count(COUNTER_rx_segments);
+	if (tcp_checksum) {
+		err = bpf_etran_tcp_checksum(pkt);
+		if (err < 0 || (err && !tcp_partial_checksum)) {
+			count(COUNTER_rx_bad_checksum);
+			return ETRAN_DROP;
+		}
+	}
+	if (s->options_len)
+		options_parse(s);
+	if (s->bad)
+		count(COUNTER_rx_bad_options);
+	if (s->ce)
+		count(COUNTER_rx_ce);
+	s->fate = COUNTER_MAX;
+	if (s->slot && s->flags & TCP_SYN && !(s->flags & (TCP_ACK | TCP_RST)) &&
+	    segment_renews(s, a)) {
+		after_settle(a);
+		__builtin_memset(a, 0, sizeof(*a));
+		s->slot = 0;
+	}
+	if (!s->slot) {
+		if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
+			segment_syn(s, a);
+		} else {
+			s->fate = COUNTER_rx_no_connection;
+			if (challenge_allowed(s->now))
+				answer_reset(s, a);
+		}
+	} else {
+		segment_process(s, a);
+		if (s->accept) {
+			if (segment_accept(s, a)) {
+				segment_not_accepted(s, a->generation);
+				s->fate = COUNTER_rx_no_buffer;
+			} else {
+				count(COUNTER_conn_passive);
+				segment_process(s, a);
+			}
+		}
+		if (s->deliver) {
+			err = s->quiet ? 0 : segment_deliver(pkt, s, a);
+			if (err) {
+				s->fate = COUNTER_rx_no_buffer;
+			} else {
+				delivered = !s->quiet;
+				if (s->take)
+					count(COUNTER_rx_data);
+				segment_delivered(s, a);
+			}
+		}
+	}
+	if (s->fate < COUNTER_MAX)
+		count(s->fate);
+	after_settle(a);
+	return delivered ? ETRAN_DELIVER : ETRAN_CONSUME;
+}
+
+SEC("struct_ops/ingress")
+__u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	struct scratch *scratch = scratch_get(SCRATCH_INGRESS);
+	__u32 len = pkt->len, ip_len, doff, id;
+	struct listener *l;
+	struct etran_hdr *tcp;
+	struct segment *s;
+	bool good;
+	int i;
+
+	if (!scratch)
+		return ETRAN_PASS;
+	s = &scratch->segment;
+	__builtin_memset(s, 0, sizeof(*s));
+	if (get8(hdr, 0) >> 4 == 4) {
+		ip_len = IP4_LEN;
+		s->ce = (get8(hdr, 1) & ECN_CE) == ECN_CE;
+		s->key.peer = address_of_ipv4(get32(hdr, 12));
+		s->key.local = address_of_ipv4(get32(hdr, 16));
+		good = is_host_ipv4(s->key.peer.a[3]) && is_host_ipv4(s->key.local.a[3]);
+		tcp = header_at(hdr, IP4_LEN);
+	} else {
+		ip_len = IP6_LEN;
+		s->ce = (bpf_ntohl(get32(hdr, 0)) >> 20 & ECN_CE) == ECN_CE;
+#pragma unroll
+		for (i = 0; i < 4; i++) {
+			s->key.peer.a[i] = get32(hdr, 8 + 4 * i);
+			s->key.local.a[i] = get32(hdr, 24 + 4 * i);
+		}
+		good = is_host_ipv6(&s->key.peer) && is_host_ipv6(&s->key.local);
+		tcp = header_at(hdr, IP6_LEN);
+	}
+	if (len < ip_len + TCP_LEN)
+		return ETRAN_PASS;
+	s->key.link = pkt->link;
+	s->key.peer_port = bpf_ntohs(get16(tcp, 0));
+	s->key.port = bpf_ntohs(get16(tcp, 2));
+	s->slot = conn_find(&s->key);
+	if (!s->slot) {
+		id = port_owner(s->key.link, s->key.port);
+		if (!id)
+			return ETRAN_PASS;
+		l = listener_of(id);
+		if (!l || !listener_takes(l, &s->key.local))
+			return ETRAN_PASS;
+	}
+	if (!good || !s->key.peer_port) {
+		count(COUNTER_rx_bad_address);
+		return ETRAN_DROP;
+	}
+	doff = get8(tcp, 12) >> 4 << 2;
+	if (doff < TCP_LEN || ip_len + doff > len) {
+		count(COUNTER_rx_bad_offset);
+		return ETRAN_DROP;
+	}
+	s->now = bpf_ktime_get_ns();
+	s->off = ip_len + doff;
+	s->len = len - s->off;
+	segment_read(s, tcp, doff);
+	return segment_input(pkt, s, &scratch->after);
+}
+
+#endif /* _TCP_INGRESS_H */

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Finding out what was lost, and how much may be sent: RFC 6675 with SACK, RFC 6582 without.
+ *
+ * Of the scoreboard, three positions say all that RFC 6675's functions need: in front of @lost_edge what is not
+ * SACKed is lost (IsLost()); in front of @rtx it was sent again (HighRxt); @sacked is what the peer has. Pipe() is
+ * computed from these and no count of segments has to be kept right. A timeout takes the same way: all is
+ * lost that was sent, and what the peer said it had is forgotten (RFC 2018, 8).
+ */
+#ifndef _TCP_RECOVERY_H
+#define _TCP_RECOVERY_H
+
+#define DUP_THRESH	3
+
+/* Under the lock: RFC 6675, SetPipe(): bytes that are on their way. */
+static __always_inline __u64 pipe_bytes(const struct conn *c)
+{
+	__u64 lost = c->una, again = c->una, out, dup;
+
+	if (c->loss != LOSS_OPEN) {
+		lost = min64(max64(c->lost_edge, c->una), c->nxt);
+		again = min64(max64(c->rtx, c->una), lost);
+	}
+	out = c->nxt - lost + again - c->una;
+	if (c->sack_ok)
+		return out - ranges_within(c->sacked, SACK_RANGES, lost, c->nxt) -
+		       ranges_within(c->sacked, SACK_RANGES, c->una, again);
+	/* Each duplicate ACK says that a segment has left the network: RFC 5681, 3.2 (4); RFC 3042. */
+	dup = (__u64)c->dup_acks * c->mss;
+	return dup < out ? out - dup : 0;
+}
+
+/* Under the lock: move @lost_edge on as SACK says: behind it are more than two segments. IsLost(). */
+static __always_inline bool recovery_mark(struct conn *c)
+{
+	__u64 edge = 0, most = (DUP_THRESH - 1) * (__u64)c->mss;
+	int i;
+
+	if (!c->sack_ok)
+		return false;
+#pragma unroll
+	for (i = 0; i < SACK_RANGES; i++)
+		if (c->sacked[i].start > edge && !range_empty(&c->sacked[i]) &&
+		    ranges_within(c->sacked, SACK_RANGES, c->sacked[i].start, c->nxt) > most)
+			edge = c->sacked[i].start;
+	if (edge <= c->una)
+		return false;
+	if (c->loss != LOSS_OPEN)
+		c->lost_edge = max64(c->lost_edge, edge);
+	else
+		c->lost_edge = edge;
+	return true;
+}
+
+/* Under the lock: RFC 6675, 5 (4); RFC 6582, 3.2 (2). */
+static __always_inline void recovery_begin(struct conn *c, struct after *a)
+{
+	__u64 flight = c->nxt - c->una;
+
+	c->loss = LOSS_RECOVERY;
+	c->recover = c->nxt;
+	c->rtx = c->una;
+	if (!c->sack_ok || c->lost_edge <= c->una)
+		c->lost_edge = c->una + 1;
+	c->rtt_at = 0;
+	cc_lost(c, flight);
+}
+
+/* Under the lock: RFC 5681, 3.1; RFC 6298, (5.4) */
+static __always_inline void recovery_timeout(struct conn *c)
+{
+	cc_timeout(c, c->nxt - c->una);
+	c->loss = LOSS_TIMEOUT;
+	c->recover = c->nxt;
+	c->lost_edge = c->nxt;
+	c->rtx = c->una;
+	c->rtx_cursor = 0;
+	c->dup_acks = 0;
+	ranges_cut(c->sacked, SACK_RANGES, c->nxt);
+}
+
+/* Under the lock: @una has moved on by @acked bytes. */
+static __always_inline void recovery_acked(struct conn *c, __u64 acked)
+{
+	__u64 segments = c->mss ? acked / c->mss : 0;
+
+	ranges_cut(c->sacked, SACK_RANGES, c->una);
+	if (c->loss == LOSS_OPEN) {
+		c->dup_acks = 0;
+		return;
+	}
+	if (c->una >= c->recover) {
+		c->dup_acks = 0;
+		if (c->loss == LOSS_RECOVERY)
+			c->cwnd = min64(c->ssthresh, max64(c->nxt - c->una, c->mss) + c->mss);
+		c->loss = LOSS_OPEN;
+		return;
+	}
+	c->rtx = max64(c->rtx, c->una);
+	if (c->loss == LOSS_RECOVERY && !c->sack_ok) {
+		/* A partial ACK: the next segment is lost, too. RFC 6582, 3.2 (3) */
+		c->lost_edge = c->una + 1;
+		c->rtx = c->una;
+		c->dup_acks = c->dup_acks > segments ? c->dup_acks - segments : 0;
+	}
+}
+
+/* Under the lock: blocks of a segment. RFC 2018, 5. DSACK (RFC 2883) is let pass. */
+static __always_inline void recovery_sack(struct conn *c, const struct segment *s)
+{
+	__s64 start, end;
+	int i;
+
+	if (!c->sack_ok)
+		return;
+#pragma unroll
+	for (i = OPTION_SACKS - 1; i >= 0; i--) {
+		if (i >= s->sacks)
+			continue;
+		start = pos_of(s->sack[i].start, c->iss, c->una);
+		end = pos_of(s->sack[i].end, c->iss, c->una);
+		if (start <= (__s64)c->una || end <= start || end > (__s64)c->nxt)
+			continue;
+		ranges_add(c->sacked, SACK_RANGES, start, end);
+	}
+}
+
+#endif /* _TCP_RECOVERY_H */

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Program egress: what applications ask for. A frame of a stream is kept (held) until the peer has acknowledged it, and
+ * linked to the one before; it is sent at once when nothing in front of it waits and both windows allow, else gen
+ * sends it. Nagle's algorithm is the library's, as it is the one that fills frames.
+ */
+#ifndef _TCP_SEND_H
+#define _TCP_SEND_H
+
+/**
+ * struct submit - what an application asked for, checked
+ * @slot: of the connection
+ * @generation: its
+ * @endpoint: who asks
+ * @len: bytes of payload
+ * @op: enum etran_tcp_op
+ * @fin: nothing comes behind it
+ * @zero: 0
+ * @pos: position of the payload
+ * @read: up to where the application has read
+ * @handle: of the held frame
+ * @now: ns
+ */
+struct submit {
+	__u32 slot;
+	__u32 generation;
+	__u32 endpoint;
+	__u32 len;
+	__u16 op;
+	__u8 fin;
+	__u8 zero[5];
+	__u64 pos;
+	__u64 read;
+	__u64 handle;
+	__u64 now;
+};
+
+/* Under the lock: is it the endpoint's connection? */
+static __always_inline bool submit_owns(const struct conn *c, const struct submit *s)
+{
+	return c->generation == s->generation && c->state != CONN_FREE && !c->detached &&
+	       c->endpoint == s->endpoint;
+}
+
+/* Under the lock: is this what comes next in the stream? */
+static __always_inline bool submit_is_next(const struct conn *c, const struct submit *s)
+{
+	return (c->state == CONN_ESTABLISHED || c->state == CONN_CLOSE_WAIT) && !c->fin &&
+	       s->pos == c->queued && s->len <= c->mss && (s->len || s->fin) &&
+	       s->pos < ETRAN_TCP_MAX_STREAM;
+}
+
+/* Under the lock: the application has read. */
+static __always_inline void submit_read(struct conn *c, struct after *a, const struct submit *s)
+{
+	__u64 read = min64(s->read, c->rcv_nxt);
+
+	if (!c->accepted) {
+		c->accepted = 1;
+		a->listener = c->listener;
+	}
+	if (read > c->read)
+		c->read = read;
+	if (window_wants(c))
+		ack_want(c, a, true, s->now);
+}
+
+/* Under the lock: take the frame, or FIN alone. True: it is sent now, and @o says how. */
+static __always_inline bool submit_take(struct conn *c, struct after *a, const struct submit *s,
+					struct out *o)
+{
+	__u64 end = s->pos + s->len, pipe;
+	bool now = false;
+
+	if (s->len) {
+		if (!c->out_head)
+			c->out_head = s->handle;
+		if (c->releasing && !c->rel_first)
+			c->rel_first = s->handle;
+		c->out_tail = s->handle;
+		c->queued = end;
+		pipe = pipe_bytes(c);
+		now = c->nxt == s->pos && c->loss == LOSS_OPEN && end <= c->edge &&
+		      (!pipe || pipe + s->len <= c->cwnd) && !(c->pending & PENDING_DATA);
+		if (now)
+			sent_new(c, a, o, s->handle, s->pos, end, s->now);
+	}
+	if (s->fin) {
+		c->fin = 1;
+		c->state = c->state == CONN_ESTABLISHED ? CONN_FIN_WAIT_1 : CONN_LAST_ACK;
+	}
+	if (out_waits(c))
+		work_add(c, a, PENDING_DATA);
+	return now;
+}
+
+static __noinline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
+				    struct scratch *scratch)
+{
+	struct conn *c = conn_at(s->slot);
+	struct after *a = &scratch->after;
+	struct out *o = &scratch->out;
+	bool owns, ok, now = false;
+	__u64 tail = 0;
+
+	if (!c)
+		return ETRAN_DROP;
+	a->slot = s->slot;
+	a->generation = s->generation;
+	bpf_spin_lock(&c->lock);
+	owns = submit_owns(c, s);
+	ok = owns && submit_is_next(c, s);
+	tail = c->out_tail;
+	bpf_spin_unlock(&c->lock);
+	if (!ok) {
+		count(owns ? COUNTER_req_not_next : COUNTER_req_no_connection);
+		return ETRAN_DROP;
+	}
+	if (s->len) {
+		s->handle = bpf_etran_hold(pkt, tail, frame_cookie(s->pos, s->len));
+		/* The one before was acknowledged and given back meanwhile: see end.h. */
+		if (!s->handle && tail)
+			s->handle = bpf_etran_hold(pkt, 0, frame_cookie(s->pos, s->len));
+	}
+	bpf_spin_lock(&c->lock);
+	owns = submit_owns(c, s);
+	ok = owns && submit_is_next(c, s);
+	if (ok && s->len && !s->handle) {
+		/* The stream cannot go on. */
+		conn_reset(c, a, ENOBUFS, s->now);
+		ok = false;
+	} else if (ok) {
+		submit_read(c, a, s);
+		now = submit_take(c, a, s, o);
+	}
+	bpf_spin_unlock(&c->lock);
+	after_settle(a);
+	if (!ok) {
+		count(owns ? COUNTER_req_not_held : COUNTER_req_no_connection);
+		return ETRAN_DROP;
+	}
+	if (!s->len)
+		return ETRAN_DROP;
+	if (!now)
+		return ETRAN_HOLD;
+	count(COUNTER_tx_data);
+	put_data(pkt, hdr, o);
+	return ETRAN_TX | ETRAN_RETAIN;
+}
+
+/* What has no payload. */
+static __noinline __u32 egress_other(struct submit *s, struct scratch *scratch)
+{
+	struct conn *c = conn_at(s->slot);
+	struct after *a = &scratch->after;
+	bool owns;
+
+	if (!c)
+		return ETRAN_DROP;
+	a->slot = s->slot;
+	a->generation = s->generation;
+	bpf_spin_lock(&c->lock);
+	owns = submit_owns(c, s);
+	if (owns) {
+		if (s->op != ETRAN_TCP_OP_ABORT)
+			submit_read(c, a, s);
+		if (s->op != ETRAN_TCP_OP_READ)
+			conn_detach(c, a, s->op == ETRAN_TCP_OP_ABORT, s->now);
+	}
+	bpf_spin_unlock(&c->lock);
+	if (!owns)
+		count(COUNTER_req_no_connection);
+	after_settle(a);
+	return ETRAN_DROP;
+}
+
+SEC("struct_ops/egress")
+__u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	const struct etran_tcp_req *req = (const void *)pkt->req.data;
+	struct scratch *scratch = scratch_get(SCRATCH_EGRESS);
+	struct submit s = {};
+
+	if (!scratch)
+		return ETRAN_DROP;
+	s.slot = (__u32)req->conn;
+	s.generation = req->conn >> 32;
+	s.endpoint = pkt->endpoint;
+	s.len = pkt->payload_len;
+	s.op = pkt->req.op;
+	s.fin = req->flags & ETRAN_TCP_REQ_FIN;
+	s.pos = req->offset + 1;
+	s.read = req->read + 1;
+	s.now = bpf_ktime_get_ns();
+	/* Of unused slots the first has no number. */
+	if (!s.generation) {
+		count(COUNTER_req_no_connection);
+		return ETRAN_DROP;
+	}
+	switch (s.op) {
+	case ETRAN_TCP_OP_SEND:
+		return egress_send(pkt, hdr, &s, scratch);
+	case ETRAN_TCP_OP_READ:
+	case ETRAN_TCP_OP_CLOSE:
+	case ETRAN_TCP_OP_ABORT:
+		return egress_other(&s, scratch);
+	}
+	count(COUNTER_req_bad_op);
+	return ETRAN_DROP;
+}
+
+#endif /* _TCP_SEND_H */

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The table of connections: a slot of "conns" for each, taken and given back in the order that keeps few of them
+ * warm, and an index of them by key, "conn_buckets". It is built like Homa's table of RPCs (bpf/homa/table.h,
+ * which says why it is no BPF_MAP_TYPE_HASH): a bucket is changed under its lock and looked at without, and what
+ * was found is compared with the key, under the connection's lock by those to whom it matters. The sum is
+ * multilinear with random factors, so nobody can choose ports that fall into one bucket.
+ */
+#ifndef _TCP_TABLE_H
+#define _TCP_TABLE_H
+
+/* With all connections in use one of them in 4,000 is full. */
+#define BUCKETS		(TCP_MAX_CONNS / 2)
+#define BUCKET_ROOM	8
+#define KEY_WORDS	10
+
+/* Chosen when the first endpoint is opened; there are no connections before. */
+__u64 hash_factors[KEY_WORDS + 1];
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TCP_MAX_CONNS);
+	__type(key, __u32);
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+/**
+ * struct conn_bucket - connections whose checksums have the same low bits
+ * @lock: guards changes
+ * @zero: 0
+ * @sum: checksums of their keys
+ * @slot: where they are; 0: there is none
+ */
+struct conn_bucket {
+	struct bpf_spin_lock lock;
+	__u32 zero;
+	__u32 sum[BUCKET_ROOM];
+	__u32 slot[BUCKET_ROOM];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BUCKETS);
+	__type(key, __u32);
+	__type(value, struct conn_bucket);
+} conn_buckets SEC(".maps");
+
+/**
+ * struct conn_slots - which slots are free
+ * @lock: guards it
+ * @used: how many are in use
+ * @free: the one given back last, 0 for none
+ * @fresh: those from here on were never used; 0 is none of them
+ * @next: of a free one: that given back before
+ */
+struct conn_slots {
+	struct bpf_spin_lock lock;
+	__u32 used;
+	__u32 free;
+	__u32 fresh;
+	__u32 next[TCP_MAX_CONNS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct conn_slots);
+} conn_slots SEC(".maps");
+
+static __always_inline struct conn_slots *slots_get(void)
+{
+	__u32 key = 0;
+
+	return bpf_map_lookup_elem(&conn_slots, &key);
+}
+
+static __always_inline __u32 conn_sum(const struct conn_key *key)
+{
+	__u32 words[KEY_WORDS] = {
+		key->link, (__u32)key->port << 16 | key->peer_port,
+		key->peer.a[0], key->peer.a[1], key->peer.a[2], key->peer.a[3],
+		key->local.a[0], key->local.a[1], key->local.a[2], key->local.a[3],
+	};
+	__u64 sum = hash_factors[0];
+	int i;
+
+#pragma unroll
+	for (i = 0; i < KEY_WORDS; i++)
+		sum += hash_factors[i + 1] * words[i];
+	return sum >> 32;
+}
+
+static __always_inline bool key_same(const struct conn_key *a, const struct conn_key *b)
+{
+	return a->link == b->link && a->port == b->port && a->peer_port == b->peer_port &&
+	       address_same(&a->peer, &b->peer) && address_same(&a->local, &b->local);
+}
+
+static __always_inline struct conn_bucket *bucket_of(__u32 sum)
+{
+	__u32 key = sum % BUCKETS;
+
+	return bpf_map_lookup_elem(&conn_buckets, &key);
+}
+
+static __always_inline struct conn *conn_at(__u32 slot)
+{
+	return bpf_map_lookup_elem(&conns, &slot);
+}
+
+/* The slot of a key, most likely: the lock and the generation tell. 0: there is none. */
+__noinline int conn_find(const struct conn_key *key)
+{
+	const struct conn_bucket *bucket;
+	struct conn *c;
+	__u32 sum;
+	int i;
+
+	if (!key)
+		return 0;
+	sum = conn_sum(key);
+	bucket = bucket_of(sum);
+	if (!bucket)
+		return 0;
+	for (i = 0; i < BUCKET_ROOM; i++) {
+		if (bucket->sum[i] != sum || !bucket->slot[i])
+			continue;
+		c = conn_at(bucket->slot[i]);
+		if (c && c->state != CONN_FREE && key_same(&c->key, key))
+			return bucket->slot[i];
+	}
+	return 0;
+}
+
+/* Put a slot into the index. False: that connection exists, or there is no room. */
+static __always_inline bool bucket_add(const struct conn_key *key, __u32 slot)
+{
+	__u32 sum = conn_sum(key);
+	struct conn_bucket *bucket = bucket_of(sum);
+	int i, at = -1;
+
+	if (!bucket)
+		return false;
+	bpf_spin_lock(&bucket->lock);
+#pragma unroll
+	for (i = BUCKET_ROOM - 1; i >= 0; i--) {
+		if (!bucket->slot[i])
+			at = i;
+		else if (bucket->sum[i] == sum)
+			break;
+	}
+	if (i < 0 && at >= 0 && at < BUCKET_ROOM) {
+		bucket->sum[at] = sum;
+		/* Last, for those who look. */
+		barrier();
+		bucket->slot[at] = slot;
+	} else {
+		at = -1;
+	}
+	bpf_spin_unlock(&bucket->lock);
+	return at >= 0;
+}
+
+/* Take a slot out of the index. */
+static __always_inline void bucket_del(const struct conn_key *key, __u32 slot)
+{
+	__u32 sum = conn_sum(key);
+	struct conn_bucket *bucket = bucket_of(sum);
+	int i;
+
+	if (!bucket)
+		return;
+	bpf_spin_lock(&bucket->lock);
+#pragma unroll
+	for (i = 0; i < BUCKET_ROOM; i++)
+		if (bucket->sum[i] == sum && bucket->slot[i] == slot)
+			bucket->slot[i] = 0;
+	bpf_spin_unlock(&bucket->lock);
+}
+
+/* A free slot, 0 for none. */
+static __always_inline __u32 slot_take(void)
+{
+	struct conn_slots *s = slots_get();
+	__u32 slot;
+
+	if (!s)
+		return 0;
+	bpf_spin_lock(&s->lock);
+	slot = s->free;
+	if (slot) {
+		s->free = s->next[bounded(slot, TCP_MAX_CONNS)];
+	} else if (s->fresh < TCP_MAX_CONNS - 1) {
+		slot = s->fresh + 1;
+		s->fresh = slot;
+	}
+	if (slot)
+		s->used++;
+	bpf_spin_unlock(&s->lock);
+	return slot;
+}
+
+static __always_inline void slot_give(__u32 slot)
+{
+	struct conn_slots *s = slots_get();
+
+	if (!s)
+		return;
+	bpf_spin_lock(&s->lock);
+	s->next[bounded(slot, TCP_MAX_CONNS)] = s->free;
+	s->free = slot;
+	s->used--;
+	bpf_spin_unlock(&s->lock);
+}
+
+/* Raised when the programs are replaced, whose timers' functions are replaced with them. */
+__u32 timer_epoch;
+
+static int conn_timer(void *map, __u32 *slot, struct conn *c);
+
+/*
+ * A slot for a connection that nobody finds before conn_begin(); 0: there is one of that key, or no room. A global
+ * function, as all that are called from several places and do not need the packet: the verifier looks at them once.
+ */
+__noinline int conn_alloc(const struct conn_key *key)
+{
+	__u32 slot, epoch = timer_epoch + 1;
+	struct conn *c;
+
+	if (!key)
+		return 0;
+	slot = slot_take();
+	if (!slot)
+		return 0;
+	c = conn_at(slot);
+	if (!c)
+		return 0;
+	c->slot = slot;
+	c->key = *key;
+	if (c->timer_epoch != epoch) {
+		/* The first time only; then it says -EBUSY. */
+		bpf_timer_init(&c->timer, &conns, CLOCK_MONOTONIC);
+		bpf_timer_set_callback(&c->timer, conn_timer);
+		c->timer_epoch = epoch;
+	}
+	if (!bucket_add(key, slot)) {
+		slot_give(slot);
+		return 0;
+	}
+	return slot;
+}
+
+/* The end of what conn_alloc() began. By one only. */
+static __always_inline void conn_free(const struct conn_key *key, __u32 slot)
+{
+	bucket_del(key, slot);
+	slot_give(slot);
+}
+
+/* conn_each(look, context): for each slot that was ever used, unlocked, until look() does not return 0. */
+#define CONN_EACH(look, type)						\
+static long each_##look(__u32 i, type *context)				\
+{									\
+	struct conn *c = conn_at(i + 1);				\
+									\
+	return c ? look(c, context) : 1;				\
+}
+
+#define for_each_conn(look, context)					\
+do {									\
+	const struct conn_slots *___slots = slots_get();		\
+									\
+	if (___slots)							\
+		bpf_loop(___slots->fresh, each_##look, context, 0);	\
+} while (0)
+
+#endif /* _TCP_TABLE_H */

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TCP, with DCTCP: a sender-driven byte stream that any other TCP understands.
+ *
+ * bpf/tcp/README.md says what is implemented and where this differs from the kernel's TCP on purpose. The
+ * parts, in the order in which they build on each other, each with its design notes:
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <linux/time.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_endian.h>
+#include <etran/tcp.h>
+#include "etran.bpf.h"
+#include "addresses.h"
+
+#include "tunables.h"
+#include "counters.h"
+#include "state.h"	/* what is known of a connection */
+#include "ranges.h"	/* sets of positions */
+#include "table.h"	/* the table of connections */
+#include "isn.h"	/* initial sequence numbers */
+#include "options.h"	/* a received segment, its options */
+#include "work.h"	/* what gen has to send; what is done after unlocking */
+#include "listen.h"	/* listeners and ports */
+#include "end.h"	/* deadlines, how connections end */
+#include "cc.h"		/* congestion control */
+#include "recovery.h"	/* what was lost, how much may be sent */
+#include "rto.h"	/* round trip times, timers */
+#include "ack.h"	/* what an ACK brings */
+#include "receive.h"	/* payload, windows, when to acknowledge */
+#include "wire.h"	/* building segments */
+#include "input.h"	/* what a segment does to a connection */
+#include "ingress.h"	/* program ingress */
+#include "gen.h"	/* program gen */
+#include "send.h"	/* program egress */
+#include "endpoint.h"	/* programs endpoint_open, _bind, _close */
+#include "exit.h"	/* program detached */
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC(".struct_ops.link")
+struct etran_ops tcp = {
+	.egress = (void *)egress,
+	.ingress = (void *)ingress,
+	.gen = (void *)gen,
+	.endpoint_open = (void *)endpoint_open,
+	.endpoint_bind = (void *)endpoint_bind,
+	.endpoint_close = (void *)endpoint_close,
+	.exit = (void *)detached,
+	.version = ETRAN_OPS_VERSION,
+	.flags = ETRAN_OPS_SHARED,
+	.ip_proto = TCP_PROTOCOL,
+	.name = "tcp",
+};
