@@ -18,6 +18,20 @@ struct list {
 
 #define list_entry(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 
+/* The first member of a list that is not empty. */
+#define list_first(head, type, member) list_entry((head)->next, type, member)
+
+#define list_for_each(pos, head, member)						\
+	for (pos = list_entry((head)->next, __typeof__(*pos), member); &pos->member != (head);	\
+	     pos = list_entry(pos->member.next, __typeof__(*pos), member))
+
+/* The same when the member may be taken out. */
+#define list_for_each_safe(pos, after, head, member)					\
+	for (pos = list_entry((head)->next, __typeof__(*pos), member),				\
+	     after = list_entry(pos->member.next, __typeof__(*pos), member);			\
+	     &pos->member != (head);							\
+	     pos = after, after = list_entry(pos->member.next, __typeof__(*pos), member))
+
 static inline void list_init(struct list *l)
 {
 	l->prev = l;

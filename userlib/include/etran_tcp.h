@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * TCP on etran, with calls like those for sockets.
+ *
+ * A context is a door to the network, with memory of its own: etran_tcp_open(). It has any number of sockets, which are
+ * listeners or connections, and one descriptor for all of them, for poll() and epoll: when that is readable,
+ * etran_tcp_next() tells which sockets have something. Threads may share a context and its sockets; those that are to
+ * run without waiting for each other use a context each.
+ *
+ * Data that was accepted by etran_send() still arrives when the socket or the context is closed, or the process ends.
+ * All calls that fail set errno and leave a sentence for etran_strerror_detail().
+ */
+#ifndef ETRAN_TCP_H
+#define ETRAN_TCP_H
+
+#include <etran.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct etran_tcp;
+struct etran_socket;
+
+/**
+ * struct etran_tcp_config - what etran_tcp_open() is asked for
+ * @channel: device and memory, as for etran_channel_open()
+ * @rcvbuf: bytes that a peer may send before they are read; 0: the transport's tunable tcp_rcvbuf
+ * @sndbuf: frames that one connection may have unacknowledged; 0: a quarter of all
+ * @congestion: 0: the transport's choice; 1: NewReno; 2: DCTCP
+ */
+struct etran_tcp_config {
+	struct etran_channel_config channel;
+	uint32_t rcvbuf;
+	uint32_t sndbuf;
+	uint32_t congestion;
+};
+
+/**
+ * etran_tcp_open() - a context
+ * @config: wishes; NULL for all defaults
+ *
+ * Return: the context, or NULL with errno as of etran_channel_open() and etran_endpoint_attach().
+ * Context: any thread.
+ */
+ETRAN_API struct etran_tcp *etran_tcp_open(const struct etran_tcp_config *config);
+
+/**
+ * etran_tcp_close() - end a context and all its sockets
+ * @tcp: the context; NULL is ignored
+ *
+ * As if each socket was closed. Context: not concurrent with any other call on @tcp or its sockets.
+ */
+ETRAN_API void etran_tcp_close(struct etran_tcp *tcp);
+
+/**
+ * etran_tcp_fd() - the descriptor to wait on
+ * @tcp: the context
+ *
+ * Return: a descriptor that belongs to @tcp. POLLIN: etran_tcp_next() may have something. It says nothing of
+ * sockets that can be written to again.
+ */
+ETRAN_API int etran_tcp_fd(const struct etran_tcp *tcp);
+
+/**
+ * etran_tcp_next() - a socket of which something is to be known
+ * @tcp: the context
+ * @events: POLLIN (etran_recv() or etran_accept() would not block), POLLOUT (the connection was established),
+ *	    POLLERR, POLLHUP
+ *
+ * Each socket is told of once for each time that something new comes for it. Return: the socket, or NULL.
+ */
+ETRAN_API struct etran_socket *etran_tcp_next(struct etran_tcp *tcp, short *events);
+
+/**
+ * etran_socket() - a socket of a context
+ * @tcp: the context
+ * @domain: AF_INET or AF_INET6
+ * @flags: SOCK_NONBLOCK or 0
+ *
+ * Return: the socket, or NULL with errno EAFNOSUPPORT, EINVAL, ENOMEM.
+ */
+ETRAN_API struct etran_socket *etran_socket(struct etran_tcp *tcp, int domain, int flags);
+
+/**
+ * etran_bind() - as bind()
+ * @s: the socket, not connected and not listening
+ * @addr: address and port; port 0 is chosen by etran_listen() or etran_connect()
+ * @len: of @addr
+ *
+ * Whether the port is free is seen there, too. Return: 0, or -1 with errno EINVAL, EAFNOSUPPORT.
+ */
+ETRAN_API int etran_bind(struct etran_socket *s, const struct sockaddr *addr, socklen_t len);
+
+/**
+ * etran_listen() - as listen()
+ * @s: the socket
+ * @backlog: connections that may wait for etran_accept()
+ *
+ * Return: 0, or -1 with errno EADDRINUSE, ENOMEM, EINVAL.
+ */
+ETRAN_API int etran_listen(struct etran_socket *s, int backlog);
+
+/**
+ * etran_accept() - as accept4()
+ * @s: a listener
+ * @addr: out: the peer's address; may be NULL
+ * @len: in: room; out: length
+ * @flags: SOCK_NONBLOCK or 0, of the new socket
+ *
+ * Return: the connection, or NULL with errno EAGAIN, EINVAL, EINTR, ENETDOWN.
+ */
+ETRAN_API struct etran_socket *etran_accept(struct etran_socket *s, struct sockaddr *addr,
+					    socklen_t *len, int flags);
+
+/**
+ * etran_connect() - as connect()
+ * @s: the socket
+ * @addr: the peer's address
+ * @len: of @addr
+ *
+ * Return: 0, or -1 with errno EINPROGRESS (non-blocking: POLLOUT follows), ECONNREFUSED, ETIMEDOUT, EADDRINUSE,
+ * EADDRNOTAVAIL, ENETUNREACH, EHOSTUNREACH, EISCONN, EALREADY, EINTR, ENETDOWN.
+ */
+ETRAN_API int etran_connect(struct etran_socket *s, const struct sockaddr *addr, socklen_t len);
+
+/**
+ * etran_send() - as send()
+ * @s: a connection
+ * @buf: data
+ * @len: its bytes
+ * @flags: MSG_DONTWAIT, MSG_NOSIGNAL (never a signal comes) or 0
+ *
+ * Return: how many bytes were taken, all of them when it may block; or -1 with errno EAGAIN, EPIPE, ECONNRESET,
+ * ETIMEDOUT, ENOTCONN, EINTR, ENETDOWN.
+ */
+ETRAN_API ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flags);
+
+/**
+ * etran_recv() - as recv()
+ * @s: a connection
+ * @buf: out: data
+ * @len: room
+ * @flags: MSG_DONTWAIT, MSG_PEEK, MSG_WAITALL or 0
+ *
+ * Return: bytes, 0 at the end of the stream, or -1 with errno EAGAIN, ECONNRESET, ETIMEDOUT, ENOTCONN, EINTR,
+ * ENETDOWN.
+ */
+ETRAN_API ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags);
+
+/**
+ * etran_shutdown() - as shutdown()
+ * @s: a connection
+ * @how: SHUT_RD, SHUT_WR, SHUT_RDWR
+ *
+ * Return: 0, or -1 with errno ENOTCONN, EINVAL.
+ */
+ETRAN_API int etran_shutdown(struct etran_socket *s, int how);
+
+/**
+ * etran_abort() - as close() with SO_LINGER and no time: the peer is sent RST
+ * @s: the socket; gone afterwards
+ */
+ETRAN_API void etran_abort(struct etran_socket *s);
+
+/**
+ * etran_close() - as close()
+ * @s: the socket; gone afterwards. NULL is ignored.
+ *
+ * What was sent still arrives. With received data unread the peer is sent RST.
+ * Context: not concurrent with any other call on @s.
+ */
+ETRAN_API void etran_close(struct etran_socket *s);
+
+/**
+ * etran_getsockname() - as getsockname()
+ * @s: the socket
+ * @addr: out
+ * @len: in: room; out: length
+ *
+ * Return: 0, or -1 with errno EINVAL.
+ */
+ETRAN_API int etran_getsockname(const struct etran_socket *s, struct sockaddr *addr, socklen_t *len);
+
+/**
+ * etran_getpeername() - as getpeername()
+ * @s: the socket
+ * @addr: out
+ * @len: in: room; out: length
+ *
+ * Return: 0, or -1 with errno EINVAL, ENOTCONN.
+ */
+ETRAN_API int etran_getpeername(const struct etran_socket *s, struct sockaddr *addr, socklen_t *len);
+
+/**
+ * etran_socket_error() - as getsockopt(SO_ERROR)
+ * @s: the socket
+ *
+ * Return: positive errno, 0 for none; it is told once.
+ */
+ETRAN_API int etran_socket_error(struct etran_socket *s);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* ETRAN_TCP_H */

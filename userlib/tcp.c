@@ -1,0 +1,1132 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * TCP's calls: what etran_tcp.h promises on top of a channel, an endpoint and the records of uapi/etran/tcp.h.
+ *
+ * A context has one lock, which is not held while sleeping. Whoever holds it takes what the kernel delivered for all
+ * sockets (take_all()); whoever waits sleeps until something is delivered, whichever socket that is for.
+ *
+ * Received bytes are copied into a ring of the socket that is as large as its receive buffer: the kernel lets no peer
+ * send more than was read plus that, so they always fit. Rejected: keeping the kernel's buffers until they are read,
+ * as one slow reader would keep those that all others need, and the fill ring gives them back in order.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <etran/tcp.h>
+#include <etran_tcp.h>
+
+#include "error.h"
+#include "list.h"
+
+/* What the transport makes of rcvbuf 0 is not told here, so this says it. */
+#define RCVBUF		(262144U - RCVBUF_SLACK)
+/* The window is told in units, so the peer may send so much more. */
+#define RCVBUF_SLACK	4096U
+#define RCVBUF_MIN	4096U
+#define RCVBUF_MAX	(8U << 20)
+/* Frames that data leaves for what has none. */
+#define SPARE_FRAMES	16
+
+enum sock_state {
+	SOCK_NEW,
+	SOCK_LISTENS,
+	SOCK_CONNECTING,
+	SOCK_CONNECTED,
+	SOCK_ENDED,		/* the protocol is through with it */
+};
+
+/**
+ * struct part - bytes that are here behind a gap
+ * @start: offset in the stream
+ * @end: behind the last one
+ */
+struct part {
+	uint64_t start;
+	uint64_t end;
+};
+
+/**
+ * struct addr - address and port
+ * @addr: network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d
+ * @port: host byte order
+ */
+struct addr {
+	uint32_t addr[4];
+	uint16_t port;
+};
+
+/**
+ * struct etran_socket - a socket
+ * @node: in one of the context's lists: all or those that are closed
+ * @ready: in the list of those that etran_tcp_next() tells of
+ * @waiting: in its listener's list
+ * @tcp: its context
+ * @state: enum sock_state
+ * @domain: AF_INET or AF_INET6
+ * @nonblock: calls do not wait
+ * @bound: @local was given by etran_bind()
+ * @listed: is in @ready; likewise @unaccepted: in a listener's
+ * @sent_fin: nothing can be sent any more
+ * @shut_rd: nothing is to be received any more
+ * @has_fin: the stream ends at @fin
+ * @opened: was connected, of which etran_tcp_next() has not told
+ * @error: positive errno to be told, 0 for none
+ * @id: of the connection; @listener: of the listener, or of that which it came by
+ * @mss: payload of a frame
+ * @local: own address
+ * @peer: the other's
+ * @queue: connections that wait to be accepted
+ * @sent: bytes of the stream that were given to the kernel
+ * @frames: in which they are, as far as they are not acknowledged
+ * @ring: received bytes; byte n of the stream is at n modulo @rcvbuf
+ * @rcvbuf: its size, a power of two
+ * @window: what the transport was told, at most @rcvbuf
+ * @read: bytes that were read
+ * @told: the same as the transport knows it
+ * @have: behind the last byte that can be read
+ * @fin: see @has_fin
+ * @part: bytes behind gaps, in order
+ * @parts: how many
+ * @room: of @part
+ */
+struct etran_socket {
+	struct list node;
+	struct list ready;
+	struct list waiting;
+	struct etran_tcp *tcp;
+	enum sock_state state;
+	int domain;
+	bool nonblock;
+	bool bound;
+	bool listed;
+	bool unaccepted;
+	bool sent_fin;
+	bool shut_rd;
+	bool has_fin;
+	bool opened;
+	int error;
+	uint64_t id;
+	uint32_t listener;
+	uint32_t mss;
+	struct addr local;
+	struct addr peer;
+	struct list queue;
+	uint64_t sent;
+	struct etran_chain frames;
+	uint8_t *ring;
+	uint32_t rcvbuf;
+	uint32_t window;
+	uint64_t read;
+	uint64_t told;
+	uint64_t have;
+	uint64_t fin;
+	struct part *part;
+	uint32_t parts;
+	uint32_t room;
+};
+
+/**
+ * struct etran_tcp - a context
+ * @lock: guards all of it
+ * @ch: its channel
+ * @fd: its endpoint
+ * @endpoint: the endpoint's id
+ * @config: as it was opened
+ * @all: sockets
+ * @closed: sockets that are closed, whose frames the kernel still has
+ * @ready: see struct etran_socket
+ * @ready_told: the kernel knows that @ready is not empty
+ * @control: frames without payload
+ * @slots: connections, by the lower half of their ids
+ * @nslots: entries of that
+ */
+struct etran_tcp {
+	pthread_mutex_t lock;
+	struct etran_channel *ch;
+	int fd;
+	uint32_t endpoint;
+	struct etran_tcp_config config;
+	struct list all;
+	struct list closed;
+	struct list ready;
+	bool ready_told;
+	struct etran_chain control;
+	struct etran_socket **slots;
+	uint32_t nslots;
+};
+
+static uint32_t status_read(const uint32_t *field)
+{
+	return __atomic_load_n(field, __ATOMIC_ACQUIRE);
+}
+
+static void lock(struct etran_tcp *t)
+{
+	pthread_mutex_lock(&t->lock);
+}
+
+/* poll() on the descriptor must see what was taken from the ring and not told. */
+static void unlock(struct etran_tcp *t)
+{
+	bool ready = !list_empty(&t->ready);
+
+	if (ready != t->ready_told && !etran_endpoint_ready(t->ch, ready))
+		t->ready_told = ready;
+	pthread_mutex_unlock(&t->lock);
+}
+
+static struct etran_socket *sock_of(struct etran_tcp *t, uint64_t id)
+{
+	uint32_t slot = (uint32_t)id;
+	struct etran_socket *s = slot < t->nslots ? t->slots[slot] : NULL;
+
+	return s && s->id == id ? s : NULL;
+}
+
+static int slot_set(struct etran_tcp *t, uint64_t id, struct etran_socket *s)
+{
+	uint32_t slot = (uint32_t)id, n = t->nslots ? t->nslots : 64;
+	struct etran_socket **slots;
+
+	if (slot >= 1U << 24)
+		return -1;
+	while (n <= slot)
+		n *= 2;
+	if (n > t->nslots) {
+		slots = realloc(t->slots, n * sizeof(*slots));
+		if (!slots)
+			return -1;
+		memset(slots + t->nslots, 0, (n - t->nslots) * sizeof(*slots));
+		t->slots = slots;
+		t->nslots = n;
+	}
+	t->slots[slot] = s;
+	return 0;
+}
+
+static void slot_clear(struct etran_tcp *t, const struct etran_socket *s)
+{
+	if (s->id && sock_of(t, s->id) == s)
+		t->slots[(uint32_t)s->id] = NULL;
+}
+
+static void sock_ready(struct etran_socket *s)
+{
+	if (s->listed)
+		return;
+	list_add_tail(&s->ready, &s->tcp->ready);
+	s->listed = true;
+}
+
+static struct etran_socket *sock_new(struct etran_tcp *t, int domain, int flags)
+{
+	struct etran_socket *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->tcp = t;
+	s->domain = domain;
+	s->nonblock = flags & SOCK_NONBLOCK;
+	s->frames = (struct etran_chain)ETRAN_CHAIN_INIT;
+	s->window = t->config.rcvbuf;
+	s->rcvbuf = RCVBUF_MIN;
+	while (s->rcvbuf < s->window + RCVBUF_SLACK)
+		s->rcvbuf *= 2;
+	list_init(&s->queue);
+	list_add_tail(&s->node, &t->all);
+	return s;
+}
+
+static void sock_free(struct etran_socket *s)
+{
+	list_del(&s->node);
+	free(s->ring);
+	free(s->part);
+	free(s);
+}
+
+/* Sockets that were closed, and whose frames have come back. */
+static void reap(struct etran_tcp *t)
+{
+	struct etran_socket *s, *next;
+
+	list_for_each_safe(s, next, &t->closed, node)
+		if (!etran_tx_reclaim(t->ch, &s->frames))
+			sock_free(s);
+}
+
+/* A request without payload. Return: 0, or -1 without a frame for it. */
+static int control(struct etran_socket *s, uint16_t op)
+{
+	struct etran_tcp *t = s->tcp;
+	struct etran_req *req;
+	struct etran_tcp_req *r;
+
+	etran_tx_reclaim(t->ch, &t->control);
+	req = etran_tx_frame(t->ch, &t->control);
+	if (!req)
+		return -1;
+	memset(req, 0, sizeof(*req));
+	r = (void *)req->data;
+	req->endpoint = t->endpoint;
+	req->op = op;
+	r->conn = s->id;
+	r->read = s->read;
+	s->told = s->read;
+	etran_tx_queue(t->ch, &t->control, sizeof(*req));
+	return etran_tx_kick(t->ch);
+}
+
+/* The same, however long it takes to get a frame. Context: lock held; given up meanwhile. */
+static void control_surely(struct etran_socket *s, uint16_t op)
+{
+	struct etran_tcp *t = s->tcp;
+	uint32_t released;
+
+	for (;;) {
+		released = status_read(&etran_endpoint_status(t->ch)->released);
+		if (!control(s, op) || errno == ENETDOWN)
+			return;
+		reap(t);
+		if (etran_tx_free(t->ch))
+			continue;
+		unlock(t);
+		if (etran_tx_wait(t->ch, released, 1000) && errno == ENODEV) {
+			lock(t);
+			return;
+		}
+		lock(t);
+	}
+}
+
+/* Bytes from [start, end) on are here: put that among the parts. Return: 0, -1 without memory. */
+static int part_add(struct etran_socket *s, uint64_t start, uint64_t end)
+{
+	uint32_t i = 0, k;
+	struct part *p;
+
+	while (i < s->parts && s->part[i].end < start)
+		i++;
+	for (k = i; k < s->parts && s->part[k].start <= end; k++) {
+		if (s->part[k].start < start)
+			start = s->part[k].start;
+		if (s->part[k].end > end)
+			end = s->part[k].end;
+	}
+	if (k == i) {
+		if (s->parts == s->room) {
+			p = realloc(s->part, (s->room + 16) * sizeof(*p));
+			if (!p)
+				return -1;
+			s->part = p;
+			s->room += 16;
+		}
+		memmove(s->part + i + 1, s->part + i, (s->parts - i) * sizeof(*p));
+		s->parts++;
+	} else {
+		memmove(s->part + i + 1, s->part + k, (s->parts - k) * sizeof(*p));
+		s->parts -= k - i - 1;
+	}
+	s->part[i].start = start;
+	s->part[i].end = end;
+	return 0;
+}
+
+static void ring_put(struct etran_socket *s, uint64_t offset, const uint8_t *data, uint32_t len)
+{
+	uint32_t at = offset & (s->rcvbuf - 1), n = s->rcvbuf - at;
+
+	if (n > len)
+		n = len;
+	memcpy(s->ring + at, data, n);
+	memcpy(s->ring, data + n, len - n);
+}
+
+static void ring_get(const struct etran_socket *s, uint64_t offset, uint8_t *data, uint32_t len)
+{
+	uint32_t at = offset & (s->rcvbuf - 1), n = s->rcvbuf - at;
+
+	if (n > len)
+		n = len;
+	memcpy(data, s->ring + at, n);
+	memcpy(data + n, s->ring, len - n);
+}
+
+/* The connection cannot go on as it should. */
+static void sock_broken(struct etran_socket *s, int error)
+{
+	control(s, ETRAN_TCP_OP_ABORT);
+	slot_clear(s->tcp, s);
+	s->state = SOCK_ENDED;
+	s->id = 0;
+	s->error = error;
+	sock_ready(s);
+}
+
+static void take_data(struct etran_socket *s, const struct etran_tcp_rec *r, const uint8_t *data,
+		      uint32_t room)
+{
+	uint64_t start = r->offset, end = start + r->len;
+
+	if (r->len > room || end < start)
+		return;
+	if (r->flags & ETRAN_TCP_RECV_FIN && !s->has_fin) {
+		s->has_fin = true;
+		s->fin = end;
+	}
+	if (start < s->have) {
+		if (end < s->have)
+			end = s->have;
+		data += s->have - start;
+		start = s->have;
+	}
+	if (end > s->read + s->rcvbuf) {
+		sock_broken(s, EPROTO);
+		return;
+	}
+	if (start < end) {
+		if (!s->ring)
+			s->ring = malloc(s->rcvbuf);
+		if (!s->ring || part_add(s, start, end)) {
+			sock_broken(s, ENOMEM);
+			return;
+		}
+		ring_put(s, start, data, end - start);
+		if (s->part[0].start <= s->have) {
+			s->have = s->part[0].end;
+			s->parts--;
+			memmove(s->part, s->part + 1, s->parts * sizeof(*s->part));
+		}
+	}
+	sock_ready(s);
+}
+
+/* A connection of a listener of ours. */
+static void take_accepted(struct etran_tcp *t, const struct etran_tcp_rec_opened *o)
+{
+	struct etran_socket *l, *s;
+
+	list_for_each(l, &t->all, node) {
+		if (l->state != SOCK_LISTENS || l->listener != o->listener)
+			continue;
+		s = sock_new(t, l->domain, 0);
+		/* Without memory the peer waits until it is tired of that. */
+		if (!s)
+			return;
+		s->id = o->conn;
+		if (slot_set(t, o->conn, s)) {
+			sock_free(s);
+			return;
+		}
+		s->listener = o->listener;
+		s->state = SOCK_CONNECTED;
+		s->mss = o->mss;
+		memcpy(s->local.addr, o->addr, sizeof(o->addr));
+		memcpy(s->peer.addr, o->peer, sizeof(o->peer));
+		s->local.port = o->port;
+		s->peer.port = o->peer_port;
+		s->unaccepted = true;
+		list_add_tail(&s->waiting, &l->queue);
+		sock_ready(l);
+		return;
+	}
+}
+
+static void take_opened(struct etran_tcp *t, const struct etran_tcp_rec_opened *o)
+{
+	struct etran_socket *s = sock_of(t, o->conn);
+
+	if (!s && o->listener)
+		take_accepted(t, o);
+	if (!s || s->state != SOCK_CONNECTING)
+		return;
+	s->state = SOCK_CONNECTED;
+	s->mss = o->mss;
+	s->opened = true;
+	sock_ready(s);
+}
+
+static void take_error(struct etran_socket *s, int error)
+{
+	s->state = SOCK_ENDED;
+	s->error = error;
+	sock_ready(s);
+}
+
+/* Everything that was delivered. */
+static void take_all(struct etran_tcp *t)
+{
+	const struct etran_tcp_rec *r;
+	const struct etran_rec *rec;
+	struct etran_socket *s;
+	uint32_t len;
+
+	while ((rec = etran_rx_peek(t->ch, &len))) {
+		r = (const void *)rec->data;
+		switch (rec->type) {
+		case ETRAN_TCP_REC_OPENED:
+			take_opened(t, (const void *)rec->data);
+			break;
+		case ETRAN_TCP_REC_DATA:
+			s = sock_of(t, r->conn);
+			if (s)
+				take_data(s, r, (const uint8_t *)(rec + 1), len - sizeof(*rec));
+			break;
+		case ETRAN_TCP_REC_ERROR:
+			s = sock_of(t, r->conn);
+			if (s)
+				take_error(s, r->error);
+			break;
+		}
+		etran_rx_pop(t->ch);
+	}
+}
+
+static int gone(const struct etran_tcp *t)
+{
+	uint32_t flags = status_read(&etran_endpoint_status(t->ch)->flags);
+
+	if (flags & ETRAN_STATUS_NO_TRANSPORT)
+		return etran_fail(ENETDOWN, "the transport 'tcp' was unloaded; load it, and open another context");
+	return etran_fail(ENETDOWN, "the device is gone");
+}
+
+/*
+ * Sleep until something is delivered. @delivered: read before take_all() left nothing. Context: lock held, given up
+ * meanwhile. Return: 0, -1 with errno.
+ */
+static int wait_more(struct etran_tcp *t, uint32_t delivered)
+{
+	int err, ret;
+
+	unlock(t);
+	ret = etran_rx_wait(t->ch, delivered, ETRAN_WAIT_UNREADY, -1);
+	err = errno;
+	lock(t);
+	if (!ret)
+		return 0;
+	if (err == ENODEV)
+		return gone(t);
+	return etran_fail(err, "interrupted");
+}
+
+struct etran_tcp *etran_tcp_open(const struct etran_tcp_config *config)
+{
+	struct etran_endpoint_open arg = { .transport = "tcp", .flags = 0 };
+	struct etran_tcp *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t) {
+		etran_fail(ENOMEM, "no memory for a context");
+		return NULL;
+	}
+	if (config)
+		t->config = *config;
+	t->config.channel.size = sizeof(t->config.channel);
+	if (!t->config.rcvbuf)
+		t->config.rcvbuf = RCVBUF;
+	if (t->config.rcvbuf < RCVBUF_MIN)
+		t->config.rcvbuf = RCVBUF_MIN;
+	if (t->config.rcvbuf > RCVBUF_MAX)
+		t->config.rcvbuf = RCVBUF_MAX;
+	t->control = (struct etran_chain)ETRAN_CHAIN_INIT;
+	pthread_mutex_init(&t->lock, NULL);
+	list_init(&t->all);
+	list_init(&t->closed);
+	list_init(&t->ready);
+	t->ch = etran_channel_open(&t->config.channel);
+	if (!t->ch)
+		goto fail;
+	t->fd = etran_endpoint_attach(t->ch, &arg);
+	if (t->fd < 0)
+		goto fail;
+	t->endpoint = arg.id;
+	if (!t->config.sndbuf || t->config.sndbuf > etran_channel_tx_frames(t->ch) / 2)
+		t->config.sndbuf = etran_channel_tx_frames(t->ch) / 4;
+	return t;
+fail:
+	err = errno;
+	etran_channel_close(t->ch);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+	errno = err;
+	return NULL;
+}
+
+void etran_tcp_close(struct etran_tcp *t)
+{
+	struct etran_socket *s, *next;
+
+	if (!t)
+		return;
+	/* What is left in the ring is sent before the endpoint goes, which closes all connections. */
+	etran_tx_kick(t->ch);
+	etran_endpoint_detach(t->ch);
+	etran_channel_close(t->ch);
+	list_for_each_safe(s, next, &t->all, node)
+		sock_free(s);
+	list_for_each_safe(s, next, &t->closed, node)
+		sock_free(s);
+	free(t->slots);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+int etran_tcp_fd(const struct etran_tcp *t)
+{
+	return t->fd;
+}
+
+static short events_of(struct etran_socket *s)
+{
+	short events = 0;
+
+	if (s->state == SOCK_LISTENS)
+		return list_empty(&s->queue) ? 0 : POLLIN;
+	if (s->opened)
+		events |= POLLOUT;
+	s->opened = false;
+	if (s->have > s->read || (s->has_fin && s->read == s->fin))
+		events |= POLLIN;
+	if (s->state == SOCK_ENDED)
+		events |= POLLIN | POLLHUP | (s->error ? POLLERR : 0);
+	return events;
+}
+
+struct etran_socket *etran_tcp_next(struct etran_tcp *t, short *events)
+{
+	struct etran_socket *s, *found = NULL;
+
+	lock(t);
+	take_all(t);
+	reap(t);
+	while (!found && !list_empty(&t->ready)) {
+		s = list_first(&t->ready, struct etran_socket, ready);
+		list_del(&s->ready);
+		s->listed = false;
+		*events = events_of(s);
+		/* Who waits to be accepted is told of by its listener. */
+		if (*events && !s->unaccepted)
+			found = s;
+	}
+	unlock(t);
+	return found;
+}
+
+struct etran_socket *etran_socket(struct etran_tcp *t, int domain, int flags)
+{
+	struct etran_socket *s;
+
+	if (domain != AF_INET && domain != AF_INET6) {
+		etran_fail(EAFNOSUPPORT, "etran_socket() knows AF_INET and AF_INET6 only");
+		return NULL;
+	}
+	if (flags & ~SOCK_NONBLOCK) {
+		etran_fail(EINVAL, "etran_socket() knows the flag SOCK_NONBLOCK only");
+		return NULL;
+	}
+	lock(t);
+	s = sock_new(t, domain, flags);
+	unlock(t);
+	if (!s)
+		etran_fail(ENOMEM, "no memory for a socket");
+	return s;
+}
+
+static int addr_from(const struct etran_socket *s, const struct sockaddr *addr, socklen_t len,
+		     struct addr *a)
+{
+	const struct sockaddr_in *in = (const void *)addr;
+	const struct sockaddr_in6 *in6 = (const void *)addr;
+
+	memset(a, 0, sizeof(*a));
+	if (len >= sizeof(*in) && addr->sa_family == AF_INET) {
+		a->addr[2] = htonl(0xffff);
+		a->addr[3] = in->sin_addr.s_addr;
+		a->port = ntohs(in->sin_port);
+		return 0;
+	}
+	if (s->domain == AF_INET6 && len >= sizeof(*in6) && addr->sa_family == AF_INET6) {
+		memcpy(a->addr, &in6->sin6_addr, sizeof(a->addr));
+		a->port = ntohs(in6->sin6_port);
+		return 0;
+	}
+	return etran_fail(len < sizeof(*in) ? EINVAL : EAFNOSUPPORT,
+			  "no address of the socket's family");
+}
+
+static int addr_to(const struct etran_socket *s, const struct addr *a, struct sockaddr *addr,
+		   socklen_t *len)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(a->port) };
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(a->port) };
+	const void *from = &in6;
+	socklen_t n = sizeof(in6);
+
+	if (!addr || !len)
+		return etran_fail(EINVAL, "no room for an address");
+	memcpy(&in6.sin6_addr, a->addr, sizeof(a->addr));
+	in.sin_addr.s_addr = a->addr[3];
+	if (s->domain == AF_INET) {
+		from = &in;
+		n = sizeof(in);
+	}
+	memcpy(addr, from, *len < n ? *len : n);
+	*len = n;
+	return 0;
+}
+
+static bool addr_any(const struct addr *a)
+{
+	return !a->addr[3] && !a->addr[0] && !a->addr[1];
+}
+
+int etran_bind(struct etran_socket *s, const struct sockaddr *addr, socklen_t len)
+{
+	int ret = 0;
+
+	lock(s->tcp);
+	if (s->state != SOCK_NEW)
+		ret = etran_fail(EINVAL, "the socket is connected or listens");
+	else
+		ret = addr_from(s, addr, len, &s->local);
+	s->bound = !ret;
+	unlock(s->tcp);
+	return ret;
+}
+
+int etran_listen(struct etran_socket *s, int backlog)
+{
+	struct etran_endpoint_bind b = {};
+	struct etran_tcp *t = s->tcp;
+	int ret = 0;
+
+	lock(t);
+	if (s->state == SOCK_LISTENS)
+		goto out;
+	if (s->state != SOCK_NEW) {
+		ret = etran_fail(EINVAL, "the socket is connected");
+		goto out;
+	}
+	if (!s->bound && s->domain == AF_INET)
+		s->local.addr[2] = htonl(0xffff);
+	memcpy(b.addr, s->local.addr, sizeof(b.addr));
+	b.port = s->local.port;
+	b.arg[0] = ETRAN_TCP_LISTEN;
+	b.arg[1] = etran_tcp_options(s->window, t->config.congestion);
+	b.arg[2] = backlog > 0 ? backlog : 1;
+	ret = etran_endpoint_bind_port(t->ch, &b);
+	if (ret)
+		goto out;
+	s->local.port = b.port;
+	s->listener = b.arg[0];
+	s->state = SOCK_LISTENS;
+out:
+	unlock(t);
+	return ret;
+}
+
+struct etran_socket *etran_accept(struct etran_socket *l, struct sockaddr *addr, socklen_t *len,
+				  int flags)
+{
+	struct etran_socket *s = NULL;
+	struct etran_tcp *t = l->tcp;
+	uint32_t delivered;
+
+	lock(t);
+	for (;;) {
+		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
+		take_all(t);
+		if (l->state != SOCK_LISTENS) {
+			etran_fail(EINVAL, "the socket does not listen");
+			break;
+		}
+		if (!list_empty(&l->queue)) {
+			s = list_first(&l->queue, struct etran_socket, waiting);
+			list_del(&s->waiting);
+			s->unaccepted = false;
+			break;
+		}
+		if (l->nonblock) {
+			etran_fail(EAGAIN, "no connection waits");
+			break;
+		}
+		if (wait_more(t, delivered))
+			break;
+	}
+	if (s) {
+		s->nonblock = flags & SOCK_NONBLOCK;
+		control_surely(s, ETRAN_TCP_OP_READ);
+		if (addr && len)
+			addr_to(s, &s->peer, addr, len);
+		/* What came before it was accepted. */
+		if (s->have > s->read || s->has_fin || s->state == SOCK_ENDED)
+			sock_ready(s);
+		if (!list_empty(&l->queue))
+			sock_ready(l);
+	}
+	unlock(t);
+	return s;
+}
+
+static int connect_begin(struct etran_socket *s, const struct sockaddr *addr, socklen_t len)
+{
+	struct etran_endpoint_bind b = {};
+	struct etran_tcp *t = s->tcp;
+
+	if (addr_from(s, addr, len, &s->peer))
+		return -1;
+	memcpy(b.addr, s->peer.addr, sizeof(b.addr));
+	b.port = s->peer.port;
+	b.arg[0] = ETRAN_TCP_CONNECT | (uint64_t)s->local.port << 32;
+	b.arg[1] = etran_tcp_options(s->window, t->config.congestion);
+	if (s->bound && !addr_any(&s->local))
+		memcpy(&b.arg[2], s->local.addr, sizeof(s->local.addr));
+	if (etran_endpoint_bind_port(t->ch, &b))
+		return -1;
+	s->id = b.arg[0];
+	if (slot_set(t, s->id, s)) {
+		control(s, ETRAN_TCP_OP_ABORT);
+		s->id = 0;
+		return etran_fail(ENOMEM, "no memory for a connection");
+	}
+	s->local.port = b.arg[1];
+	memcpy(s->local.addr, &b.arg[2], sizeof(s->local.addr));
+	s->state = SOCK_CONNECTING;
+	return 0;
+}
+
+int etran_connect(struct etran_socket *s, const struct sockaddr *addr, socklen_t len)
+{
+	struct etran_tcp *t = s->tcp;
+	uint32_t delivered;
+	int ret = -1;
+
+	lock(t);
+	take_all(t);
+	switch (s->state) {
+	case SOCK_NEW:
+		if (connect_begin(s, addr, len))
+			goto out;
+		break;
+	case SOCK_CONNECTING:
+		if (s->nonblock) {
+			etran_fail(EALREADY, "the connection is being made");
+			goto out;
+		}
+		break;
+	default:
+		etran_fail(EISCONN, "the socket is connected");
+		goto out;
+	}
+	for (;;) {
+		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
+		take_all(t);
+		if (s->state == SOCK_CONNECTED) {
+			s->opened = false;
+			ret = 0;
+			break;
+		}
+		if (s->state == SOCK_ENDED) {
+			etran_fail(s->error, "the connection could not be made: %s",
+				   strerror(s->error));
+			s->error = 0;
+			break;
+		}
+		if (s->nonblock) {
+			etran_fail(EINPROGRESS, "the connection is being made");
+			break;
+		}
+		if (wait_more(t, delivered))
+			break;
+	}
+out:
+	unlock(t);
+	return ret;
+}
+
+/* Why can nothing be sent, or received? 0: it can. Tells an error once. */
+static int sock_fault(struct etran_socket *s)
+{
+	int error = s->error;
+
+	if (error) {
+		s->error = 0;
+		return etran_fail(error, "the connection has ended: %s", strerror(error));
+	}
+	if (s->state == SOCK_NEW || s->state == SOCK_LISTENS || s->state == SOCK_CONNECTING)
+		return etran_fail(ENOTCONN, "the socket is not connected");
+	return 0;
+}
+
+/* One frame of the stream. @fin: its last. */
+static void send_frame(struct etran_socket *s, const uint8_t *data, uint32_t len, bool fin)
+{
+	struct etran_chain *chain = len ? &s->frames : &s->tcp->control;
+	struct etran_req *req = etran_tx_frame(s->tcp->ch, chain);
+	struct etran_tcp_req *r = (void *)req->data;
+
+	memset(req, 0, sizeof(*req));
+	req->endpoint = s->tcp->endpoint;
+	req->op = ETRAN_TCP_OP_SEND;
+	r->conn = s->id;
+	r->offset = s->sent;
+	r->read = s->read;
+	r->flags = fin ? ETRAN_TCP_REQ_FIN : 0;
+	if (len)
+		memcpy(req + 1, data, len);
+	s->told = s->read;
+	s->sent += len;
+	etran_tx_queue(s->tcp->ch, chain, sizeof(*req) + len);
+}
+
+/* Frames that the connection may have now. */
+static uint32_t send_room(struct etran_socket *s)
+{
+	struct etran_tcp *t = s->tcp;
+	uint32_t used, free;
+
+	etran_tx_reclaim(t->ch, &t->control);
+	used = etran_tx_reclaim(t->ch, &s->frames);
+	free = etran_tx_free(t->ch);
+	if (free <= SPARE_FRAMES)
+		reap(t);
+	free = etran_tx_free(t->ch);
+	if (used >= t->config.sndbuf || free <= SPARE_FRAMES)
+		return 0;
+	free -= SPARE_FRAMES;
+	return free < t->config.sndbuf - used ? free : t->config.sndbuf - used;
+}
+
+ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flags)
+{
+	bool dontwait = s->nonblock || flags & MSG_DONTWAIT;
+	struct etran_tcp *t = s->tcp;
+	uint32_t released, room, n;
+	size_t done = 0;
+	int err = 0;
+
+	lock(t);
+	for (;;) {
+		released = status_read(&etran_endpoint_status(t->ch)->released);
+		take_all(t);
+		if (sock_fault(s)) {
+			err = errno;
+			break;
+		}
+		if (s->sent_fin || s->state == SOCK_ENDED) {
+			etran_fail(EPIPE, "the connection takes no more data");
+			err = EPIPE;
+			break;
+		}
+		room = send_room(s);
+		while (done < len && room--) {
+			n = len - done < s->mss ? len - done : s->mss;
+			send_frame(s, (const uint8_t *)buf + done, n, false);
+			done += n;
+		}
+		if (etran_tx_kick(t->ch)) {
+			err = errno;
+			break;
+		}
+		if (done == len)
+			break;
+		if (dontwait) {
+			if (!done) {
+				etran_fail(EAGAIN, "no frame is free");
+				err = EAGAIN;
+			}
+			break;
+		}
+		unlock(t);
+		err = etran_tx_wait(t->ch, released, -1) ? errno : 0;
+		lock(t);
+		if (err == ENODEV) {
+			gone(t);
+			err = ENETDOWN;
+		}
+		if (err)
+			break;
+	}
+	unlock(t);
+	if (done)
+		return done;
+	if (!err)
+		return 0;
+	errno = err;
+	return -1;
+}
+
+/* The transport learns what was read when that is worth a frame; with data it does anyhow. */
+static void tell_read(struct etran_socket *s)
+{
+	uint32_t step = s->window / 4;
+
+	if (s->read - s->told >= step && s->id && s->state == SOCK_CONNECTED)
+		control(s, ETRAN_TCP_OP_READ);
+}
+
+ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
+{
+	bool dontwait = s->nonblock || flags & MSG_DONTWAIT;
+	struct etran_tcp *t = s->tcp;
+	uint32_t delivered;
+	size_t done = 0;
+	int err = 0;
+
+	lock(t);
+	for (;;) {
+		uint64_t n;
+
+		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
+		take_all(t);
+		n = s->have - s->read;
+		if (n > len - done)
+			n = len - done;
+		if (n) {
+			ring_get(s, s->read, (uint8_t *)buf + done, n);
+			done += n;
+			if (!(flags & MSG_PEEK)) {
+				s->read += n;
+				tell_read(s);
+			}
+		}
+		if (done == len || (done && !(flags & MSG_WAITALL)) || (done && flags & MSG_PEEK))
+			break;
+		if ((s->has_fin && s->read == s->fin) || s->shut_rd)
+			break;
+		if (sock_fault(s)) {
+			err = errno;
+			break;
+		}
+		if (s->state == SOCK_ENDED)
+			break;
+		if (dontwait) {
+			etran_fail(EAGAIN, "nothing was received");
+			err = EAGAIN;
+			break;
+		}
+		if (wait_more(t, delivered)) {
+			err = errno;
+			break;
+		}
+	}
+	unlock(t);
+	if (done || !err)
+		return done;
+	errno = err;
+	return -1;
+}
+
+int etran_shutdown(struct etran_socket *s, int how)
+{
+	struct etran_tcp *t = s->tcp;
+	int ret = 0;
+
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
+		return etran_fail(EINVAL, "etran_shutdown() knows SHUT_RD, SHUT_WR, SHUT_RDWR");
+	lock(t);
+	take_all(t);
+	if (s->state != SOCK_CONNECTED) {
+		ret = etran_fail(ENOTCONN, "the socket is not connected");
+		goto out;
+	}
+	if (how != SHUT_WR) {
+		s->shut_rd = true;
+		etran_rx_wake(t->ch);
+	}
+	if (how != SHUT_RD && !s->sent_fin) {
+		s->sent_fin = true;
+		while (!etran_tx_free(t->ch)) {
+			uint32_t released = status_read(&etran_endpoint_status(t->ch)->released);
+
+			etran_tx_reclaim(t->ch, &t->control);
+			etran_tx_reclaim(t->ch, &s->frames);
+			reap(t);
+			if (etran_tx_free(t->ch))
+				break;
+			unlock(t);
+			ret = etran_tx_wait(t->ch, released, 1000) && errno == ENODEV ? -1 : 0;
+			lock(t);
+			if (ret) {
+				ret = gone(t);
+				goto out;
+			}
+		}
+		send_frame(s, NULL, 0, true);
+		ret = etran_tx_kick(t->ch);
+	}
+out:
+	unlock(t);
+	return ret;
+}
+
+static void end(struct etran_socket *s, uint16_t op)
+{
+	struct etran_endpoint_bind b = { .arg = { ETRAN_TCP_UNLISTEN } };
+	struct etran_socket *q, *next;
+	struct etran_tcp *t = s->tcp;
+
+	lock(t);
+	if (s->state == SOCK_LISTENS) {
+		b.arg[1] = s->listener;
+		etran_endpoint_bind_port(t->ch, &b);
+		take_all(t);
+		/* The transport has reset those that nobody accepted. */
+		list_for_each_safe(q, next, &s->queue, waiting) {
+			if (q->listed)
+				list_del(&q->ready);
+			slot_clear(t, q);
+			sock_free(q);
+		}
+	}
+	if (s->id)
+		control_surely(s, op);
+	slot_clear(t, s);
+	if (s->listed)
+		list_del(&s->ready);
+	s->listed = false;
+	list_del(&s->node);
+	list_add_tail(&s->node, &t->closed);
+	reap(t);
+	unlock(t);
+}
+
+void etran_close(struct etran_socket *s)
+{
+	if (s)
+		end(s, ETRAN_TCP_OP_CLOSE);
+}
+
+void etran_abort(struct etran_socket *s)
+{
+	end(s, ETRAN_TCP_OP_ABORT);
+}
+
+int etran_getsockname(const struct etran_socket *s, struct sockaddr *addr, socklen_t *len)
+{
+	return addr_to(s, &s->local, addr, len);
+}
+
+int etran_getpeername(const struct etran_socket *s, struct sockaddr *addr, socklen_t *len)
+{
+	if (s->state != SOCK_CONNECTED)
+		return etran_fail(ENOTCONN, "the socket is not connected");
+	return addr_to(s, &s->peer, addr, len);
+}
+
+int etran_socket_error(struct etran_socket *s)
+{
+	int error;
+
+	lock(s->tcp);
+	take_all(s->tcp);
+	error = s->error;
+	s->error = 0;
+	unlock(s->tcp);
+	return error;
+}
