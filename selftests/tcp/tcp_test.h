@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the TCP tests share: two hosts (hosts.sh), etran's sockets and the kernel's on them, payload that can be checked,
+ * and what the transport counts.
+ *
+ * A program sets its hosts up once, in main() (TCP_MAIN), because loading a transport takes seconds on an
+ * emulated machine; each test then runs in a process of its own.
+ */
+#ifndef TCP_TEST_H
+#define TCP_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include <etran_tcp.h>
+
+#include "kselftest_harness.h"
+
+/* A machine that QEMU emulates is 20 to 50 times slower than a real one. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	20
+
+#define TT_UNUSED __attribute__((unused))
+
+enum host { HOST_A, HOST_B };
+
+#define ADDR_A	0x0a4e0001U
+#define ADDR_B	0x0a4e0002U
+#define ADDR6_A	"fd78::1"
+#define ADDR6_B	"fd78::2"
+
+#define PINS	"/sys/fs/bpf/etran/tcp/"
+
+static int netns[2] = { -1, -1 };
+static pid_t main_pid;
+/* AF_INET, unless a test sets AF_INET6: family of sockets and addresses made by the functions below. */
+static int family = AF_INET;
+
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static TT_UNUSED void die(const char *what)
+{
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	fflush(stdout);
+	_exit(1);
+}
+
+static void hosts_down(void)
+{
+	/* A test's process that calls exit() is not meant. */
+	if (getpid() != main_pid)
+		return;
+	fflush(stdout);
+	close(netns[HOST_A]);
+	close(netns[HOST_B]);
+	if (system("bash hosts.sh down")) {
+		printf("# hosts.sh down failed\n");
+		fflush(stdout);
+		_exit(1);
+	}
+}
+
+/* @which: KERNEL, WIRE or BOTH; @set: "--set" arguments for etranctl load */
+static TT_UNUSED void hosts_up(int mtu, const char *which, const char *set)
+{
+	char cmd[1024];
+
+	main_pid = getpid();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	snprintf(cmd, sizeof(cmd), "bash hosts.sh up %d %s %s >&2", mtu, which, set);
+	atexit(hosts_down);
+	if (system(cmd)) {
+		printf("Bail out! the hosts cannot be made: %s\n", cmd);
+		exit(1);
+	}
+	netns[HOST_A] = open("/run/netns/tcp_a", O_RDONLY | O_CLOEXEC);
+	netns[HOST_B] = open("/run/netns/tcp_b", O_RDONLY | O_CLOEXEC);
+	if (netns[HOST_A] < 0 || netns[HOST_B] < 0)
+		die("open network namespace");
+}
+
+#define TCP_MAIN(mtu, which, set)						\
+	int main(int argc, char **argv)						\
+	{									\
+		hosts_up(mtu, which, set);					\
+		return test_harness_run(argc, argv);				\
+	}
+
+/* The calling thread is on that host from here on. */
+static TT_UNUSED void enter(enum host host)
+{
+	if (setns(netns[host], CLONE_NEWNET))
+		die("setns");
+}
+
+static TT_UNUSED union address address_of(enum host host, uint16_t port)
+{
+	union address a = { .in6.sin6_family = family, .in6.sin6_port = htons(port) };
+
+	if (family == AF_INET)
+		a.in.sin_addr.s_addr = htonl(host == HOST_A ? ADDR_A : ADDR_B);
+	else
+		inet_pton(AF_INET6, host == HOST_A ? ADDR6_A : ADDR6_B, &a.in6.sin6_addr);
+	return a;
+}
+
+static TT_UNUSED socklen_t address_len(void)
+{
+	return family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+}
+
+static TT_UNUSED uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+/* Byte @at of stream @seed. */
+static TT_UNUSED uint8_t stream_byte(uint64_t seed, uint64_t at)
+{
+	uint64_t x = (seed + 1) * 0x9e3779b97f4a7c15ULL + (at >> 3) * 0xd1342543de82ef95ULL;
+
+	return (x ^ x >> 29) >> (at & 7) * 8;
+}
+
+static TT_UNUSED void stream_fill(uint8_t *b, uint64_t seed, uint64_t from, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		b[i] = stream_byte(seed, from + i);
+}
+
+/* Offset of the first wrong byte, -1: all are right. */
+static TT_UNUSED ssize_t stream_wrong(const uint8_t *b, uint64_t seed, uint64_t from, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (b[i] != stream_byte(seed, from + i))
+			return i;
+	return -1;
+}
+
+/* A context on HOST_A with so many frames; NULL after printing why not. */
+static TT_UNUSED struct etran_tcp *context(enum host host, uint32_t rcvbuf)
+{
+	struct etran_tcp_config config = { .channel = { .tx_frames = 1024, .rx_frames = 1024 },
+					   .rcvbuf = rcvbuf };
+	struct etran_tcp *t;
+
+	enter(host);
+	t = etran_tcp_open(&config);
+	if (!t)
+		printf("# etran_tcp_open: %s\n", etran_strerror_detail());
+	return t;
+}
+
+static struct bpf_map_info pinned_info;
+
+static TT_UNUSED int pinned(const char *map)
+{
+	uint32_t len = sizeof(pinned_info);
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), PINS "%s", map);
+	fd = bpf_obj_get(path);
+	memset(&pinned_info, 0, len);
+	if (fd >= 0 && bpf_map_get_info_by_fd(fd, &pinned_info, &len)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* One of the transport's counters, without COUNTER_. */
+static TT_UNUSED uint64_t tcp_counter(const char *name)
+{
+	int cpus = libbpf_num_possible_cpus(), fd = pinned("counters"), i, id, index = -1;
+	const struct btf_type *t;
+	uint64_t v[cpus], sum = 0;
+	const char *member;
+	struct btf *btf;
+
+	if (fd < 0)
+		die(PINS "counters");
+	btf = btf__load_from_kernel_by_id(pinned_info.btf_id);
+	if (!btf)
+		die("BTF of the counters");
+	id = btf__find_by_name_kind(btf, "transport_counter", BTF_KIND_ENUM);
+	t = id < 0 ? NULL : btf__type_by_id(btf, id);
+	for (i = 0; t && i < btf_vlen(t); i++) {
+		member = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
+		if (member && !strncmp(member, "COUNTER_", 8) && !strcmp(member + 8, name))
+			index = btf_enum(t)[i].val;
+	}
+	btf__free(btf);
+	if (index < 0 || bpf_map_lookup_elem(fd, &index, v))
+		die(name);
+	for (i = 0; i < cpus; i++)
+		sum += v[i];
+	close(fd);
+	return sum;
+}
+
+/* Connections in the transport's table; -1 when that cannot be read. */
+static TT_UNUSED int conns_used(void)
+{
+	int fd = pinned("conn_slots"), n = -1;
+	uint32_t key = 0, *slots;
+
+	if (fd < 0)
+		return -1;
+	slots = calloc(1, pinned_info.value_size);
+	if (slots && !bpf_map_lookup_elem(fd, &key, slots))
+		n = slots[1];
+	free(slots);
+	close(fd);
+	return n;
+}
+
+/* A counter of the module. */
+static TT_UNUSED uint64_t counter(const char *name)
+{
+	struct etran_counter c[128];
+	struct etran_counters q = {
+		.scope = ETRAN_COUNTERS_MODULE,
+		.count = 128,
+		.buf = (uintptr_t)c,
+	};
+	int fd = open("/dev/etran", O_RDWR | O_CLOEXEC);
+	uint32_t i;
+
+	if (fd < 0 || ioctl(fd, ETRAN_IOC_COUNTERS, &q))
+		die("/dev/etran: counters");
+	close(fd);
+	for (i = 0; i < q.count; i++)
+		if (!strcmp(c[i].name, name))
+			return c[i].value;
+	errno = ENOENT;
+	die(name);
+	return 0;
+}
+
+/* Wait until the table has at most @conns connections, and no frame is held. True: so it is. */
+static TT_UNUSED bool idle(int conns, int seconds)
+{
+	uint64_t end = now_ms() + seconds * 1000;
+
+	for (;;) {
+		if (conns_used() <= conns && !counter("frames_held") && !counter("frames_retained"))
+			return true;
+		if (now_ms() >= end)
+			break;
+		usleep(5000);
+	}
+	printf("# left: %d connections, %llu frames held, %llu retained\n", conns_used(),
+	       (unsigned long long)counter("frames_held"),
+	       (unsigned long long)counter("frames_retained"));
+	return false;
+}
+
+/* Kernel sockets, on the host where the thread is. -1 with errno. */
+static TT_UNUSED int kernel_listen(uint16_t port, int backlog)
+{
+	union address a = address_of(HOST_B, port);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, &a.sa, address_len()) || listen(fd, backlog)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static TT_UNUSED int kernel_connect(uint16_t port)
+{
+	union address a = address_of(HOST_A, port);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, &a.sa, address_len())) {
+		err = errno;
+		close(fd);
+		errno = err;
+		return -1;
+	}
+	return fd;
+}
+
+/**
+ * struct kernel_end - a thread on HOST_B with the kernel's end of a connection
+ * @thread: it
+ * @fd: connection; the thread closes it
+ * @out: bytes that it sends, stream @seed
+ * @in: bytes that it expects, stream @seed + 1
+ * @seed: see there
+ * @got: bytes that came, right ones
+ * @bad: what went wrong: 0 nothing
+ */
+struct kernel_end {
+	pthread_t thread;
+	int fd;
+	uint64_t out;
+	uint64_t in;
+	uint64_t seed;
+	uint64_t got;
+	int bad;
+};
+
+static TT_UNUSED void *kernel_sends(void *arg)
+{
+	struct kernel_end *k = arg;
+	static __thread uint8_t b[65536];
+	uint64_t at = 0;
+
+	while (at < k->out) {
+		size_t n = k->out - at < sizeof(b) ? k->out - at : sizeof(b);
+		ssize_t w;
+
+		stream_fill(b, k->seed, at, n);
+		w = send(k->fd, b, n, MSG_NOSIGNAL);
+		if (w <= 0) {
+			k->bad = errno;
+			return NULL;
+		}
+		at += w;
+	}
+	shutdown(k->fd, SHUT_WR);
+	return NULL;
+}
+
+static TT_UNUSED void *kernel_receives(void *arg)
+{
+	struct kernel_end *k = arg;
+	static __thread uint8_t b[65536];
+	ssize_t n;
+
+	while ((n = recv(k->fd, b, sizeof(b), 0)) > 0) {
+		if (stream_wrong(b, k->seed + 1, k->got, n) >= 0) {
+			k->bad = EBADMSG;
+			return NULL;
+		}
+		k->got += n;
+	}
+	if (n < 0)
+		k->bad = errno;
+	else if (k->got != k->in)
+		k->bad = ENODATA;
+	return NULL;
+}
+
+#endif /* TCP_TEST_H */
