@@ -1,0 +1,1061 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TCP by the book: what etran's side sends and answers, segment by segment. The peer is this program with a packet
+ * socket (wire.h). Each case names the RFC and section that it is about.
+ */
+#include "wire.h"
+
+#define PORT	7000		/* the wire's */
+#define HERE	7001		/* etran's listener */
+/* Longer than anything takes that happens at once, shorter than a delayed ACK. */
+#define MS	30
+#define MSS	1448		/* with timestamps */
+
+FIXTURE(wire)
+{
+	struct wire w;
+	struct etran_tcp *t;
+	struct etran_socket *l;		/* listens at HERE */
+	struct etran_socket *s;		/* the connection */
+	struct seg r;			/* the last segment that came */
+};
+
+FIXTURE_VARIANT(wire) { int family; };
+FIXTURE_VARIANT_ADD(wire, ipv4) { .family = AF_INET };
+FIXTURE_VARIANT_ADD(wire, ipv6) { .family = AF_INET6 };
+
+FIXTURE_SETUP(wire)
+{
+	union address any = {};
+
+	family = variant->family;
+	any.sa.sa_family = family;
+	any.in.sin_port = htons(HERE);
+	ASSERT_EQ(0, wire_open(&self->w));
+	self->w.port = PORT;
+	self->w.seq = 1000000;
+	self->t = context(HOST_A, 65536);
+	ASSERT_NE(NULL, self->t);
+	self->l = etran_socket(self->t, family, SOCK_NONBLOCK);
+	ASSERT_NE(NULL, self->l);
+	ASSERT_EQ(0, etran_bind(self->l, &any.sa, address_len()));
+	ASSERT_EQ(0, etran_listen(self->l, 8)) TH_LOG("%s", etran_strerror_detail());
+	self->s = NULL;
+}
+
+FIXTURE_TEARDOWN(wire)
+{
+	struct seg s;
+
+	/* So that nothing waits for answers that never come. */
+	if (self->w.peer_port) {
+		s = wire_seg(&self->w, RST | ACK);
+		s.seq = self->w.seq;
+		wire_put(&self->w, &s);
+	}
+	etran_tcp_close(self->t);
+	EXPECT_EQ(0, self->w.malformed);
+	EXPECT_EQ(0, tcp_counter("frame_stale"));
+	EXPECT_EQ(0, counter("bad_verdict"));
+	close(self->w.fd);
+}
+
+#define NEXT(ms)	ASSERT_TRUE(wire_next(&self->w, &self->r, ms))
+#define NOTHING(ms)	ASSERT_FALSE(wire_next(&self->w, &self->r, ms)) \
+				TH_LOG("flags %02x seq +%u len %zu", self->r.flags, \
+				       self->r.seq - self->w.iss, self->r.len)
+
+/* A pure ACK of all that we sent, at once or later. */
+static void expect_ack(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint32_t ack, int ms)
+{
+	NEXT(ms);
+	ASSERT_EQ(ACK, self->r.flags & ~(ECE | PSH));
+	ASSERT_EQ(0, self->r.len);
+	ASSERT_EQ(ack, self->r.ack) TH_LOG("ack is off by %d", self->r.ack - ack);
+}
+
+/* The next is data: @len bytes at byte @from of etran's stream 2. */
+static void expect_data(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint32_t from,
+			size_t len, int ms)
+{
+	NEXT(ms);
+	ASSERT_EQ(self->w.iss + 1 + from, self->r.seq) TH_LOG("at %d", self->r.seq - self->w.iss - 1);
+	ASSERT_EQ(len, self->r.len);
+	ASSERT_EQ(ACK, self->r.flags & (ACK | SYN | FIN | RST));
+	ASSERT_EQ(-1, stream_wrong(self->r.data, 2, from, len));
+}
+
+/* etran sends @len bytes of stream 2 from @from on. */
+static void submit(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint64_t from, size_t len)
+{
+	static uint8_t b[65536];
+
+	stream_fill(b, 2, from, len);
+	ASSERT_EQ(len, etran_send(self->s, b, len, MSG_DONTWAIT)) TH_LOG("%s", etran_strerror_detail());
+}
+
+/* We acknowledge etran's bytes up to @upto. */
+static void acknowledge(FIXTURE_DATA(wire) *self, uint32_t upto)
+{
+	self->w.ack = self->w.iss + 1 + upto;
+	wire_send(&self->w, ACK);
+}
+
+/* The application reads @len bytes of stream 1 from @from on. */
+static void expect_read(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint64_t from,
+			size_t len)
+{
+	static uint8_t b[65536];
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < len) {
+		n = etran_recv(self->s, b + got, len - got, 0);
+		ASSERT_LT(0, n) TH_LOG("errno %d", errno);
+		got += n;
+	}
+	ASSERT_EQ(-1, stream_wrong(b, 1, from, len));
+}
+
+/* etran begins: its SYN is in self->r. */
+static void begin(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	union address to = address_of(HOST_B, PORT);
+
+	self->s = etran_socket(self->t, family, SOCK_NONBLOCK);
+	ASSERT_NE(NULL, self->s);
+	ASSERT_EQ(-1, etran_connect(self->s, &to.sa, address_len()));
+	ASSERT_EQ(EINPROGRESS, errno) TH_LOG("%s", etran_strerror_detail());
+	NEXT(MS);
+	ASSERT_EQ(SYN, self->r.flags & ~(ECE | CWR));
+	self->w.peer_port = self->r.sport;
+	self->w.iss = self->r.seq;
+	self->w.ack = self->r.seq + 1;
+}
+
+static void answer_syn(FIXTURE_DATA(wire) *self, int offer, uint8_t flags)
+{
+	struct seg s = wire_seg(&self->w, SYN | ACK | flags);
+
+	wire_offer(&self->w, &s, offer);
+	s.flags = SYN | ACK | flags;
+	wire_put(&self->w, &s);
+	self->w.seq++;
+}
+
+/* The handshake that etran begins, whole. */
+static void connected(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, int offer,
+		      uint8_t flags)
+{
+	begin(_metadata, self);
+	answer_syn(self, offer, flags);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(0, !self->s);
+	etran_connect(self->s, NULL, 0);
+	ASSERT_EQ(EISCONN, errno);
+}
+
+/* The handshake that we begin; with its last ACK @data bytes. */
+static void accepted(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, int offer,
+		     uint8_t flags)
+{
+	struct seg s;
+	int i;
+
+	self->w.peer_port = HERE;
+	s = wire_seg(&self->w, SYN | flags);
+	wire_offer(&self->w, &s, offer);
+	ASSERT_TRUE(wire_put(&self->w, &s));
+	self->w.seq++;
+	NEXT(MS);
+	ASSERT_EQ(SYN | ACK, self->r.flags & ~ECE);
+	ASSERT_EQ(self->w.seq, self->r.ack);
+	self->w.iss = self->r.seq;
+	self->w.ack = self->r.seq + 1;
+	ASSERT_TRUE(wire_send(&self->w, ACK));
+	for (i = 0; i < 100 && !self->s; i++) {
+		self->s = etran_accept(self->l, NULL, NULL, SOCK_NONBLOCK);
+		if (!self->s)
+			usleep(1000);
+	}
+	ASSERT_NE(NULL, self->s);
+	etran_close(self->l);
+	self->l = NULL;
+}
+
+static void blocking(FIXTURE_DATA(wire) *self)
+{
+	usleep(MS * 1000);
+}
+
+/* ---- handshake ---- */
+
+/* RFC 9293, 3.7.1 (MUST-14); RFC 7323, 2.2, 3.2; RFC 2018, 2; RFC 3168, 6.1.1 */
+TEST_F(wire, syn_offers_everything)
+{
+	begin(_metadata, self);
+	ASSERT_EQ(0, self->r.ack);
+	ASSERT_EQ(SYN | ECE | CWR, self->r.flags);
+	ASSERT_EQ(family == AF_INET ? 1460 : 1440, self->r.mss);
+	ASSERT_TRUE(self->r.sack_ok);
+	ASSERT_TRUE(self->r.has_ts);
+	ASSERT_LE(0, self->r.wscale);
+	ASSERT_EQ(0, self->r.tos & 3);
+}
+
+/* RFC 6528, 3: not 0, and not the same for two connections; RFC 7323, 7.1: likewise timestamps */
+TEST_F(wire, isn_differs)
+{
+	uint32_t isn, ts;
+
+	begin(_metadata, self);
+	isn = self->r.seq;
+	ts = self->r.tsval;
+	ASSERT_NE(0, isn);
+	begin(_metadata, self);
+	ASSERT_LT(1000000, isn - self->r.seq);
+	ASSERT_LT(1000000, self->r.seq - isn);
+	ASSERT_LT(10000, ts - self->r.tsval);
+	ASSERT_LT(10000, self->r.tsval - ts);
+}
+
+/* RFC 9293, 3.8.1; RFC 6298, (2.1), (5.5); RFC 3168, 6.1.1.1 */
+TEST_F(wire, syn_repeated_with_backoff)
+{
+	uint64_t first, second;
+	uint32_t isn;
+
+	begin(_metadata, self);
+	isn = self->r.seq;
+	first = self->w.arrived;
+	NEXT(1500);
+	ASSERT_EQ(SYN, self->r.flags);
+	ASSERT_EQ(isn, self->r.seq);
+	second = self->w.arrived;
+	ASSERT_LE(900, second - first);
+	NEXT(3000);
+	ASSERT_LE(1900, self->w.arrived - second);
+}
+
+/* RFC 9293, 3.10.7.3, first: unacceptable ACK */
+TEST_F(wire, synack_for_something_else)
+{
+	struct seg s;
+
+	begin(_metadata, self);
+	s = wire_seg(&self->w, SYN | ACK);
+	s.ack += 5;
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	ASSERT_EQ(RST, self->r.flags);
+	ASSERT_EQ(s.ack, self->r.seq);
+	/* It goes on waiting. */
+	answer_syn(self, OFFER_ALL, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+/* RFC 9293, 3.10.7.3, second */
+TEST_F(wire, reset_in_syn_sent)
+{
+	struct seg s;
+
+	begin(_metadata, self);
+	/* Not of this SYN. */
+	s = wire_seg(&self->w, RST | ACK);
+	s.ack += 1;
+	wire_put(&self->w, &s);
+	s = wire_seg(&self->w, RST);
+	wire_put(&self->w, &s);
+	blocking(self);
+	ASSERT_EQ(0, etran_socket_error(self->s));
+	wire_send(&self->w, RST | ACK);
+	blocking(self);
+	ASSERT_EQ(ECONNREFUSED, etran_socket_error(self->s));
+	self->w.peer_port = 0;
+}
+
+/* RFC 9293, 3.5, figure 8 (MUST-10) */
+TEST_F(wire, simultaneous_open)
+{
+	struct seg s;
+
+	begin(_metadata, self);
+	s = wire_seg(&self->w, SYN);
+	wire_offer(&self->w, &s, OFFER_ALL);
+	wire_put(&self->w, &s);
+	self->w.seq++;
+	NEXT(MS);
+	ASSERT_EQ(SYN | ACK, self->r.flags & ~ECE);
+	ASSERT_EQ(self->w.iss, self->r.seq);
+	ASSERT_EQ(self->w.seq, self->r.ack);
+	wire_send(&self->w, ACK);
+	blocking(self);
+	submit(_metadata, self, 0, 100);
+	expect_data(_metadata, self, 0, 100, MS);
+}
+
+/* RFC 9293, 3.7.1 (MUST-15): 536, or 1220 over IPv6; and none of the options that the peer did not offer */
+TEST_F(wire, peer_without_options)
+{
+	size_t mss = family == AF_INET ? 536 : 1220;
+
+	connected(_metadata, self, 0, 0);
+	ASSERT_FALSE(self->r.has_ts);
+	submit(_metadata, self, 0, mss + 10);
+	expect_data(_metadata, self, 0, mss, MS);
+	ASSERT_EQ(0, self->r.optlen);
+	ASSERT_EQ(0, self->r.tos & 3);
+	expect_data(_metadata, self, mss, 10, MS);
+}
+
+/* RFC 6691, 2: the sender deducts options; RFC 7323, 3.2: timestamps in every segment */
+TEST_F(wire, mss_with_timestamps)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 3000);
+	NEXT(MS);
+	ASSERT_EQ(family == AF_INET ? 1448 : 1428, self->r.len);
+	ASSERT_TRUE(self->r.has_ts);
+	ASSERT_EQ(self->w.tsval, self->r.tsecr);
+}
+
+/* RFC 9293, 3.1 (MUST-5, MUST-6, MUST-64): unknown options, in any order, padded anyhow */
+TEST_F(wire, strange_options)
+{
+	struct seg s;
+	static const uint8_t opt[] = { 253, 4, 1, 2, 1, 3, 3, 7, 30, 8, 0, 0, 0, 0, 0, 0,
+				       2, 4, 1460 >> 8, 1460 & 0xff };
+
+	begin(_metadata, self);
+	s = wire_seg(&self->w, SYN | ACK);
+	memcpy(s.opt, opt, sizeof(opt));
+	s.optlen = sizeof(opt);
+	wire_put(&self->w, &s);
+	self->w.seq++;
+	expect_ack(_metadata, self, self->w.seq, MS);
+	submit(_metadata, self, 0, 1460);
+	expect_data(_metadata, self, 0, family == AF_INET ? 1460 : 1440, MS);
+}
+
+/* RFC 9293, 3.1 (MUST-7): impossible lengths */
+TEST_F(wire, bad_option_lengths)
+{
+	static const uint8_t bad[][4] = {
+		{ 2, 0, 5, 180 }, { 2, 1, 5, 180 }, { 2, 41, 5, 180 }, { 1, 1, 1, 2 }, { 253, 255, 0, 0 },
+	};
+	uint64_t before = tcp_counter("rx_bad_options");
+	size_t i;
+
+	connected(_metadata, self, OFFER_MSS, 0);
+	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct seg s = wire_seg(&self->w, ACK | PSH);
+
+		memcpy(s.opt, bad[i], 4);
+		s.optlen = 4;
+		s.len = 10;
+		stream_fill(s.data, 1, 10 * i, 10);
+		wire_put(&self->w, &s);
+		self->w.seq += 10;
+	}
+	blocking(self);
+	expect_read(_metadata, self, 0, 10 * i);
+	ASSERT_EQ(before + i, tcp_counter("rx_bad_options"));
+}
+
+/* RFC 9293, 3.10.7.2 to 3.10.7.4: passive open, and data in the last segment of the handshake */
+TEST_F(wire, passive_open)
+{
+	accepted(_metadata, self, OFFER_ALL, 0);
+	ASSERT_EQ(family == AF_INET ? 1460 : 1440, self->r.mss);
+	ASSERT_TRUE(self->r.has_ts && self->r.sack_ok && self->r.wscale >= 0);
+	ASSERT_EQ(0, self->r.flags & ECE);
+	wire_data(&self->w, 0, 0, 100, PSH);
+	self->w.seq += 100;
+	expect_read(_metadata, self, 0, 100);
+	expect_ack(_metadata, self, self->w.seq, 500);
+}
+
+/* The same with none of the options: RFC 7323, 1.3, RFC 2018, 2: only if the SYN had them */
+TEST_F(wire, passive_open_without_options)
+{
+	accepted(_metadata, self, 0, 0);
+	ASSERT_FALSE(self->r.has_ts || self->r.sack_ok || self->r.wscale >= 0);
+}
+
+/* RFC 3168, 6.1.1: ECN-setup SYN and its answer */
+TEST_F(wire, passive_open_with_ecn)
+{
+	accepted(_metadata, self, OFFER_ALL, ECE | CWR);
+	ASSERT_EQ(ECE, self->r.flags & (ECE | CWR));
+	submit(_metadata, self, 0, 100);
+	expect_data(_metadata, self, 0, 100, MS);
+	ASSERT_EQ(2, self->r.tos & 3);
+}
+
+/* RFC 9293, 3.10.7.4, fourth; a SYN again is answered again, with the same ISN */
+TEST_F(wire, syn_twice)
+{
+	struct seg s;
+	uint32_t isn;
+
+	self->w.peer_port = HERE;
+	s = wire_seg(&self->w, SYN);
+	wire_offer(&self->w, &s, OFFER_ALL);
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	isn = self->r.seq;
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	ASSERT_EQ(SYN | ACK, self->r.flags & ~ECE);
+	ASSERT_EQ(isn, self->r.seq);
+	/* RFC 6298: and when nothing comes, unasked */
+	NEXT(1500);
+	ASSERT_EQ(SYN | ACK, self->r.flags & ~ECE);
+	ASSERT_EQ(isn, self->r.seq);
+	self->w.seq++;
+}
+
+/* RFC 4987, 3.3: a flood of SYNs costs no more than the backlog, and its end is the end of it */
+TEST_F(wire, syn_flood)
+{
+	uint64_t dropped = tcp_counter("rx_syn_dropped");
+	int used = conns_used(), i, answered = 0;
+	struct seg s;
+
+	self->w.port = 0;
+	self->w.peer_port = HERE;
+	for (i = 0; i < 200; i++) {
+		s = wire_seg(&self->w, SYN);
+		s.sport = 10000 + i;
+		wire_offer(&self->w, &s, OFFER_ALL);
+		wire_put(&self->w, &s);
+	}
+	while (wire_next(&self->w, &self->r, MS))
+		answered++;
+	ASSERT_EQ(8, answered);
+	ASSERT_GE(used + 8, conns_used());
+	ASSERT_EQ(dropped + 192, tcp_counter("rx_syn_dropped"));
+	/* One of them goes, and there is room for one. */
+	s = wire_seg(&self->w, RST);
+	s.sport = 10000;
+	s.seq++;
+	wire_put(&self->w, &s);
+	blocking(self);
+	s = wire_seg(&self->w, SYN);
+	s.sport = 20000;
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	ASSERT_EQ(20000, self->r.dport);
+}
+
+/* RFC 9293, 3.10.7.2, second, and 3.10.7.1: RST for what belongs to no connection, none for RST */
+TEST_F(wire, no_connection)
+{
+	struct seg s;
+
+	self->w.peer_port = HERE;
+	self->w.ack = 12345;
+	wire_send(&self->w, RST);
+	wire_send(&self->w, RST | ACK);
+	NOTHING(MS);
+	wire_send(&self->w, ACK);
+	NEXT(MS);
+	ASSERT_EQ(RST, self->r.flags);
+	ASSERT_EQ(12345, self->r.seq);
+	s = wire_seg(&self->w, FIN);
+	s.len = 10;
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	ASSERT_EQ(RST | ACK, self->r.flags);
+	ASSERT_EQ(self->w.seq + 11, self->r.ack);
+	ASSERT_EQ(0, self->r.seq);
+	self->w.peer_port = 0;
+}
+
+/* RFC 9293, 3.10.7.4, fifth: in SYN-RECEIVED an ACK of something else */
+TEST_F(wire, wrong_ack_in_syn_rcvd)
+{
+	struct seg s;
+
+	self->w.peer_port = HERE;
+	s = wire_seg(&self->w, SYN);
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	self->w.seq++;
+	self->w.ack = self->r.seq + 7;
+	wire_send(&self->w, ACK);
+	NEXT(MS);
+	ASSERT_EQ(RST, self->r.flags);
+	ASSERT_EQ(self->w.ack, self->r.seq);
+}
+
+/* ---- receiving ---- */
+
+/* RFC 9293, 3.1 (MUST-3) */
+TEST_F(wire, wrong_checksum)
+{
+	uint64_t before = tcp_counter("rx_bad_checksum");
+	struct seg s;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	s = wire_seg(&self->w, ACK | PSH);
+	s.corrupt = true;
+	s.len = 10;
+	wire_put(&self->w, &s);
+	NOTHING(100);
+	ASSERT_EQ(before + 1, tcp_counter("rx_bad_checksum"));
+}
+
+/* RFC 9293, 3.8.6.3 (MUST-58, SHLD-18, MUST-40): an ACK for two full segments at once, for one within 500 ms */
+TEST_F(wire, delayed_ack)
+{
+	uint64_t sent;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	wire_data(&self->w, 0, 0, 1000, 0);
+	self->w.seq += 1000;
+	sent = now_ms();
+	NOTHING(20);
+	expect_ack(_metadata, self, self->w.seq, 500);
+	ASSERT_GE(500, self->w.arrived - sent);
+	wire_data(&self->w, 0, 1000, 1000, 0);
+	wire_data(&self->w, 1000, 1000, 1000, 0);
+	self->w.seq += 2000;
+	expect_ack(_metadata, self, self->w.seq, 20);
+	expect_read(_metadata, self, 0, 3000);
+}
+
+/* RFC 5681, 4.2; RFC 2018, 4: an ACK at once for each segment behind a gap, the newest block first */
+TEST_F(wire, gaps_and_sack)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	wire_data(&self->w, 1000, 0, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(1, self->r.sacks);
+	ASSERT_EQ(self->w.seq + 1000, self->r.sack[0][0]);
+	ASSERT_EQ(self->w.seq + 2000, self->r.sack[0][1]);
+	wire_data(&self->w, 3000, 0, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(2, self->r.sacks);
+	ASSERT_EQ(self->w.seq + 3000, self->r.sack[0][0]);
+	ASSERT_EQ(self->w.seq + 1000, self->r.sack[1][0]);
+	wire_data(&self->w, 5000, 0, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(3, self->r.sacks);
+	/* One gap is filled. */
+	wire_data(&self->w, 2000, 0, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(2, self->r.sacks);
+	ASSERT_EQ(self->w.seq + 1000, self->r.sack[0][0]);
+	ASSERT_EQ(self->w.seq + 4000, self->r.sack[0][1]);
+	wire_data(&self->w, 0, 0, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq + 4000, MS);
+	ASSERT_EQ(1, self->r.sacks);
+	wire_data(&self->w, 4000, 0, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq + 6000, MS);
+	ASSERT_EQ(0, self->r.sacks);
+	self->w.seq += 6000;
+	expect_read(_metadata, self, 0, 6000);
+}
+
+/* RFC 9293, 3.10.7.4, first: what is here already is acknowledged again, and not delivered twice */
+TEST_F(wire, old_and_overlapping_data)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	wire_data(&self->w, 0, 0, 1000, 0);
+	wire_data(&self->w, 0, 0, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq + 1000, MS);
+	wire_data(&self->w, 500, 0, 1000, 0);
+	wire_data(&self->w, 1500, 0, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq + 2500, MS);
+	self->w.seq += 2500;
+	expect_read(_metadata, self, 0, 2500);
+}
+
+/* RFC 9293, 3.4: beyond the window */
+TEST_F(wire, beyond_the_window)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	wire_data(&self->w, 200000, 0, 100, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(0, self->r.sacks);
+	/* RFC 9293, 3.8.4: what asks whether we live */
+	self->w.seq--;
+	wire_send(&self->w, ACK);
+	self->w.seq++;
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+/* RFC 9293, 3.8.6: the window closes as the application does not read, never shrinks, and opens again */
+TEST_F(wire, window_closes_and_opens)
+{
+	uint32_t edge = 0, at = 0, last;
+	int scale;
+
+	begin(_metadata, self);
+	scale = self->r.wscale;
+	answer_syn(self, OFFER_ALL, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	do {
+		wire_data(&self->w, at, 0, 1024, 0);
+		wire_data(&self->w, at + 1024, 0, 1024, 0);
+		at += 2048;
+		NEXT(MS);
+		last = self->r.ack + ((uint32_t)self->r.window << scale);
+		ASSERT_LE(0, (int32_t)(last - edge) * !!edge);
+		edge = last;
+	} while (self->r.window && at < 100000);
+	ASSERT_EQ(0, self->r.window);
+	ASSERT_EQ(65536, at);
+	wire_data(&self->w, at, 0, 1024, 0);
+	expect_ack(_metadata, self, self->w.seq + at, MS);
+	ASSERT_EQ(0, self->r.window);
+	expect_read(_metadata, self, 0, 40000);
+	NEXT(MS);
+	ASSERT_LT(10000, (uint32_t)self->r.window << scale);
+	expect_read(_metadata, self, 40000, 65536 - 40000);
+	self->w.seq += at;
+}
+
+/* RFC 9293, 3.8.5 (MUST-30 to 33), RFC 6093: urgent data is data */
+TEST_F(wire, urgent_data)
+{
+	struct seg s;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	s = wire_seg(&self->w, ACK | URG | PSH);
+	s.urgent = 5;
+	s.len = 10;
+	stream_fill(s.data, 1, 0, 10);
+	wire_put(&self->w, &s);
+	self->w.seq += 10;
+	expect_read(_metadata, self, 0, 10);
+}
+
+/* RFC 7323, 5.3: PAWS */
+TEST_F(wire, old_timestamp)
+{
+	uint64_t before = tcp_counter("rx_paws");
+	struct seg s;
+
+	self->w.tsval = 100000;
+	connected(_metadata, self, OFFER_ALL, 0);
+	s = wire_seg(&self->w, ACK | PSH);
+	set32(s.opt + 4, self->w.tsval - 1000);
+	s.len = 10;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(before + 1, tcp_counter("rx_paws"));
+	wire_data(&self->w, 0, 0, 10, PSH);
+	self->w.seq += 10;
+	expect_read(_metadata, self, 0, 10);
+}
+
+/* RFC 8257, 3.2: one ACK of before with the old state, then each says what is marked; RFC 3168: only with ECN */
+TEST_F(wire, dctcp_receiver)
+{
+	struct seg s;
+
+	connected(_metadata, self, OFFER_ALL, ECE);
+	/* Unmarked: delayed. Then marked: first the ACK of before. */
+	wire_data(&self->w, 0, 0, 1000, 0);
+	s = wire_seg(&self->w, ACK);
+	s.seq += 1000;
+	s.len = 1000;
+	s.tos = 3;
+	stream_fill(s.data, 1, 1000, 1000);
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq + 1000, MS);
+	ASSERT_EQ(0, self->r.flags & ECE);
+	expect_ack(_metadata, self, self->w.seq + 2000, MS);
+	ASSERT_EQ(ECE, self->r.flags & ECE);
+	self->w.seq += 2000;
+	/* And back. */
+	wire_data(&self->w, 0, 2000, 1000, 0);
+	expect_ack(_metadata, self, self->w.seq + 1000, MS);
+	ASSERT_EQ(0, self->r.flags & ECE);
+	self->w.seq += 1000;
+}
+
+/* ---- sending ---- */
+
+/* RFC 6298, (5.4), (5.5), 3: repeated after the timeout, then after twice that */
+TEST_F(wire, retransmission_timeout)
+{
+	uint64_t first, second;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 100);
+	expect_data(_metadata, self, 0, 100, MS);
+	first = self->w.arrived;
+	expect_data(_metadata, self, 0, 100, 1000);
+	second = self->w.arrived;
+	ASSERT_LE(190, second - first);
+	expect_data(_metadata, self, 0, 100, 2000);
+	ASSERT_LE((second - first) * 3 / 2, self->w.arrived - second);
+	acknowledge(self, 100);
+	NOTHING(1000);
+}
+
+/* RFC 5681, 3.2: three duplicate ACKs; RFC 6582 with a peer that has no SACK: a partial ACK has the next one sent */
+TEST_F(wire, fast_retransmit_without_sack)
+{
+	size_t mss = family == AF_INET ? 1460 : 1440;
+	int i;
+
+	connected(_metadata, self, OFFER_MSS, 0);
+	submit(_metadata, self, 0, 8 * mss);
+	for (i = 0; i < 8; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	/* 0 and 3 are lost. */
+	acknowledge(self, 0);
+	acknowledge(self, 0);
+	NOTHING(MS);
+	acknowledge(self, 0);
+	expect_data(_metadata, self, 0, mss, MS);
+	for (i = 0; i < 3; i++)
+		acknowledge(self, 0);
+	acknowledge(self, 3 * mss);
+	expect_data(_metadata, self, 3 * mss, mss, MS);
+	acknowledge(self, 8 * mss);
+	NOTHING(MS);
+}
+
+static void sack_ack(FIXTURE_DATA(wire) *self, uint32_t upto, const uint32_t (*block)[2], int n)
+{
+	struct seg s;
+	int i;
+
+	self->w.ack = self->w.iss + 1 + upto;
+	s = wire_seg(&self->w, ACK);
+	memcpy(s.opt + s.optlen, (uint8_t[]){ 1, 1, 5, 2 + 8 * n }, 4);
+	s.optlen += 4;
+	for (i = 0; i < n; i++) {
+		set32(s.opt + s.optlen, self->w.iss + 1 + block[i][0]);
+		set32(s.opt + s.optlen + 4, self->w.iss + 1 + block[i][1]);
+		s.optlen += 8;
+	}
+	wire_put(&self->w, &s);
+}
+
+/* RFC 6675, 5: what is missing is sent again, and nothing else */
+TEST_F(wire, sack_recovery)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 10 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	/* 1 and 4 are lost. */
+	sack_ack(self, mss, (const uint32_t[][2]){ { 2 * mss, 3 * mss } }, 1);
+	sack_ack(self, mss, (const uint32_t[][2]){ { 2 * mss, 4 * mss } }, 1);
+	NOTHING(MS);
+	sack_ack(self, mss, (const uint32_t[][2]){ { 5 * mss, 6 * mss }, { 2 * mss, 4 * mss } }, 2);
+	expect_data(_metadata, self, mss, mss, MS);
+	sack_ack(self, mss, (const uint32_t[][2]){ { 5 * mss, 10 * mss }, { 2 * mss, 4 * mss } }, 2);
+	expect_data(_metadata, self, 4 * mss, mss, MS);
+	NOTHING(MS);
+	acknowledge(self, 10 * mss);
+	NOTHING(MS);
+	ASSERT_LE(1, tcp_counter("fast_recovery"));
+}
+
+/* RFC 9293, 3.8.6.1 (MUST-35 to 37): probes of a closed window, ever more rarely; and it opens */
+TEST_F(wire, zero_window_probes)
+{
+	uint64_t first, second;
+
+	self->w.window = 0;
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 100);
+	NEXT(1500);
+	ASSERT_EQ(0, self->r.len);
+	ASSERT_EQ(self->w.iss, self->r.seq);
+	first = self->w.arrived;
+	wire_send(&self->w, ACK);
+	NEXT(3000);
+	ASSERT_EQ(0, self->r.len);
+	second = self->w.arrived;
+	wire_send(&self->w, ACK);
+	NEXT(6000);
+	ASSERT_LE((second - first) * 3 / 2, self->w.arrived - second);
+	self->w.window = 1000;
+	wire_send(&self->w, ACK);
+	expect_data(_metadata, self, 0, 100, MS);
+	acknowledge(self, 100);
+}
+
+/* RFC 9293, 3.8.6 and 3.7.2: no more than the window allows, scaled as agreed; MUST-34: it may shrink */
+TEST_F(wire, keeps_to_the_window)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	int i;
+
+	self->w.window = 3 * mss / 128 + 1;
+	connected(_metadata, self, OFFER_ALL, 0);
+	/* That of a SYN is not scaled: nothing fits. */
+	submit(_metadata, self, 0, 10 * mss);
+	NOTHING(MS);
+	wire_send(&self->w, ACK);
+	for (i = 0; i < 3; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	NOTHING(MS);
+	/* Shrunk: what was sent beyond it stays sent. */
+	self->w.window = mss / 128;
+	acknowledge(self, mss);
+	NOTHING(MS);
+	self->w.window = 1000;
+	acknowledge(self, 3 * mss);
+	for (i = 3; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	acknowledge(self, 10 * mss);
+}
+
+/* RFC 5681, 3.1; RFC 6928: the initial window, and slow start */
+TEST_F(wire, slow_start)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	self->w.window = 65535;
+	submit(_metadata, self, 0, 30 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	NOTHING(MS);
+	/* Two acknowledged: these and two more may go. */
+	acknowledge(self, 2 * mss);
+	for (i = 10; i < 14; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	NOTHING(MS);
+	acknowledge(self, 14 * mss);
+	acknowledge(self, 30 * mss);
+}
+
+/* RFC 8257, 3.3: alpha is 1 at first, so the first mark halves the window, once; RFC 3168, 6.1.2: and CWR says so */
+TEST_F(wire, dctcp_sender)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	uint64_t cwr = tcp_counter("cwr");
+	struct seg s;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, ECE);
+	submit(_metadata, self, 0, 40 * mss);
+	for (i = 0; i < 10; i++) {
+		expect_data(_metadata, self, i * mss, mss, MS);
+		ASSERT_EQ(2, self->r.tos & 3);
+		ASSERT_EQ(0, self->r.flags & CWR);
+	}
+	self->w.ack = self->w.iss + 1 + 5 * mss;
+	s = wire_seg(&self->w, ACK | ECE);
+	wire_put(&self->w, &s);
+	NOTHING(MS);
+	self->w.ack = self->w.iss + 1 + 6 * mss;
+	s = wire_seg(&self->w, ACK | ECE);
+	wire_put(&self->w, &s);
+	ASSERT_TRUE(!wire_next(&self->w, &self->r, MS) || self->r.flags & CWR);
+	ASSERT_EQ(cwr + 1, tcp_counter("cwr"));
+}
+
+/* ---- attacks ---- */
+
+/* RFC 5961, 3.2: RST counts at exactly the next sequence number; in the window it is asked back; outside it is nothing */
+TEST_F(wire, blind_reset)
+{
+	struct seg s;
+	char c;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	s = wire_seg(&self->w, RST);
+	s.seq += 100;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	s.seq = self->w.seq - 1;
+	wire_put(&self->w, &s);
+	s.seq = self->w.seq + 200000;
+	wire_put(&self->w, &s);
+	NOTHING(MS);
+	ASSERT_EQ(-1, etran_recv(self->s, &c, 1, 0));
+	ASSERT_EQ(EAGAIN, errno);
+	wire_send(&self->w, RST);
+	blocking(self);
+	ASSERT_EQ(-1, etran_recv(self->s, &c, 1, 0));
+	ASSERT_EQ(ECONNRESET, errno);
+	self->w.peer_port = 0;
+}
+
+/* RFC 5961, 4.2: SYN on a connection, wherever */
+TEST_F(wire, blind_syn)
+{
+	struct seg s;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	s = wire_seg(&self->w, SYN);
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	s.seq += 500000;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+/* RFC 5961, 5.2: data with an ACK of what was never sent, or of long ago */
+TEST_F(wire, blind_data)
+{
+	struct seg s;
+	char c;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	s = wire_seg(&self->w, ACK | PSH);
+	s.len = 10;
+	s.ack += 1;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	s.ack = self->w.ack - 0x10000000;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(-1, etran_recv(self->s, &c, 1, 0));
+	ASSERT_EQ(EAGAIN, errno);
+}
+
+/* ---- the end ---- */
+
+/* RFC 9293, 3.6, figure 12: we close first; TIME-WAIT acknowledges FIN again */
+TEST_F(wire, active_close)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	etran_close(self->s);
+	NEXT(MS);
+	ASSERT_EQ(FIN | ACK, self->r.flags);
+	ASSERT_EQ(self->w.iss + 1, self->r.seq);
+	self->w.ack = self->r.seq + 1;
+	wire_send(&self->w, ACK);
+	NOTHING(MS);
+	wire_send(&self->w, FIN | ACK);
+	expect_ack(_metadata, self, self->w.seq + 1, MS);
+	wire_send(&self->w, FIN | ACK);
+	expect_ack(_metadata, self, self->w.seq + 1, MS);
+	self->w.seq++;
+}
+
+/* RFC 6298: FIN is repeated, too */
+TEST_F(wire, fin_repeated)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	ASSERT_EQ(0, etran_shutdown(self->s, SHUT_WR));
+	NEXT(MS);
+	ASSERT_EQ(FIN | ACK, self->r.flags);
+	NEXT(1000);
+	ASSERT_EQ(FIN | ACK, self->r.flags);
+	ASSERT_EQ(self->w.iss + 1, self->r.seq);
+	self->w.ack++;
+	wire_send(&self->w, ACK);
+	NOTHING(1000);
+}
+
+/* RFC 9293, 3.6, figure 13 */
+TEST_F(wire, simultaneous_close)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	ASSERT_EQ(0, etran_shutdown(self->s, SHUT_WR));
+	NEXT(MS);
+	ASSERT_EQ(FIN | ACK, self->r.flags);
+	/* Crossing: it does not acknowledge ours. */
+	wire_send(&self->w, FIN | ACK);
+	self->w.seq++;
+	expect_ack(_metadata, self, self->w.seq, MS);
+	self->w.ack++;
+	wire_send(&self->w, ACK);
+	NOTHING(1000);
+}
+
+/* RFC 9293, 3.10.7.4, eighth: the peer closes first; a FIN behind a gap waits */
+TEST_F(wire, passive_close)
+{
+	struct seg s;
+	char c;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	s = wire_seg(&self->w, FIN | ACK);
+	s.seq += 100;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(-1, etran_recv(self->s, &c, 1, 0));
+	ASSERT_EQ(EAGAIN, errno);
+	wire_data(&self->w, 0, 0, 100, PSH);
+	self->w.seq += 101;
+	expect_ack(_metadata, self, self->w.seq, MS);
+	expect_read(_metadata, self, 0, 100);
+	ASSERT_EQ(0, etran_recv(self->s, &c, 1, 0));
+	submit(_metadata, self, 0, 10);
+	expect_data(_metadata, self, 0, 10, MS);
+	etran_close(self->s);
+	NEXT(MS);
+	ASSERT_EQ(FIN | ACK, self->r.flags);
+	self->w.ack = self->r.seq + 1;
+	wire_send(&self->w, ACK);
+	blocking(self);
+	/* All is forgotten: RFC 9293, 3.10.7.1, here by the kernel. */
+	wire_send(&self->w, ACK);
+	NEXT(MS);
+	ASSERT_EQ(RST, self->r.flags);
+}
+
+/* RFC 2525, 2.17; RFC 9293, 3.6.1: data for an application that is gone */
+TEST_F(wire, data_after_close)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	etran_close(self->s);
+	NEXT(MS);
+	ASSERT_EQ(FIN | ACK, self->r.flags);
+	self->w.ack++;
+	wire_data(&self->w, 0, 0, 10, PSH);
+	NEXT(MS);
+	ASSERT_EQ(RST, self->r.flags & RST);
+	self->w.peer_port = 0;
+}
+
+/* RFC 9293, 3.10.7.4, MAY-2; RFC 6191: a new connection instead of one in TIME-WAIT */
+TEST_F(wire, time_wait_reused)
+{
+	struct seg s;
+	int i;
+
+	self->w.peer_port = HERE;
+	s = wire_seg(&self->w, SYN);
+	wire_offer(&self->w, &s, OFFER_ALL);
+	wire_put(&self->w, &s);
+	self->w.seq++;
+	NEXT(MS);
+	self->w.iss = self->r.seq;
+	self->w.ack = self->r.seq + 1;
+	wire_send(&self->w, ACK);
+	for (i = 0; i < 100 && !self->s; i++, usleep(1000))
+		self->s = etran_accept(self->l, NULL, NULL, SOCK_NONBLOCK);
+	ASSERT_NE(NULL, self->s);
+	etran_close(self->s);
+	NEXT(MS);
+	self->w.ack++;
+	wire_send(&self->w, FIN | ACK);
+	self->w.seq++;
+	expect_ack(_metadata, self, self->w.seq, MS);
+	/* Not one that may be old. */
+	s = wire_seg(&self->w, SYN);
+	wire_offer(&self->w, &s, OFFER_ALL);
+	set32(s.opt + 12, self->w.tsval - 100);
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	ASSERT_EQ(ACK, self->r.flags & ~ECE);
+	s = wire_seg(&self->w, SYN);
+	s.seq += 100000;
+	wire_offer(&self->w, &s, OFFER_ALL);
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	ASSERT_EQ(SYN | ACK, self->r.flags & ~ECE);
+	ASSERT_EQ(s.seq + 1, self->r.ack);
+	self->w.seq = s.seq + 1;
+}
+
+TCP_MAIN(1500, "WIRE", "")
