@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * etran's TCP and the kernel's over a wire with faults (testnic): loss, reordering, duplication, corruption, a marking
+ * queue; and with every combination of options that the kernel can be told to do without. Each byte is compared.
+ */
+#include "tcp_test.h"
+
+#define PORT	8100
+
+static int link_set(int from, const char *setting, uint64_t value)
+{
+	char path[128];
+	FILE *f;
+	int err;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/testnic/tn%d/%s", from, setting);
+	f = fopen(path, "we");
+	err = !f || fprintf(f, "%llu", (unsigned long long)value) < 0;
+	if (f && fclose(f))
+		err = 1;
+	if (err)
+		printf("# %s: %s\n", path, strerror(errno));
+	return -err;
+}
+
+static int link_set_both(const char *setting, uint64_t value)
+{
+	return link_set(HOST_A, setting, value) || link_set(HOST_B, setting, value) ? -1 : 0;
+}
+
+/* A setting of the kernel's TCP on HOST_B. */
+static int sysctl_set(const char *name, const char *value)
+{
+	char path[128];
+	FILE *f;
+	int err;
+
+	enter(HOST_B);
+	snprintf(path, sizeof(path), "/proc/thread-self/root/proc/sys/net/ipv4/%s", name);
+	f = fopen(path, "we");
+	err = !f || fputs(value, f) < 0;
+	if (f && fclose(f))
+		err = 1;
+	if (err)
+		printf("# %s: %s\n", path, strerror(errno));
+	return -err;
+}
+
+/* A connection that etran began (or the kernel), @len bytes both ways at once, and its end. */
+static void transfer(struct __test_metadata *_metadata, bool passive, uint64_t len)
+{
+	struct kernel_end in = { .seed = 20, .in = len }, out = { .seed = 22, .out = len };
+	union address to = address_of(HOST_B, PORT), any = {};
+	static uint8_t b[65536];
+	struct etran_tcp *t = context(HOST_A, 0);
+	struct etran_socket *s, *l;
+	uint64_t at = 0, n;
+	int fd, lfd;
+	ssize_t got;
+
+	ASSERT_NE(NULL, t);
+	s = etran_socket(t, family, 0);
+	ASSERT_NE(NULL, s);
+	if (passive) {
+		l = s;
+		any.sa.sa_family = family;
+		any.in.sin_port = htons(PORT);
+		ASSERT_EQ(0, etran_bind(l, &any.sa, address_len()));
+		ASSERT_EQ(0, etran_listen(l, 10)) TH_LOG("%s", etran_strerror_detail());
+		enter(HOST_B);
+		fd = kernel_connect(PORT);
+		ASSERT_LE(0, fd) TH_LOG("connect: errno %d", errno);
+		s = etran_accept(l, NULL, NULL, 0);
+		ASSERT_NE(NULL, s);
+		etran_close(l);
+	} else {
+		enter(HOST_B);
+		lfd = kernel_listen(PORT, 10);
+		ASSERT_LE(0, lfd);
+		ASSERT_EQ(0, etran_connect(s, &to.sa, address_len())) TH_LOG("%s",
+			etran_strerror_detail());
+		fd = accept(lfd, NULL, NULL);
+		ASSERT_LE(0, fd);
+		close(lfd);
+	}
+	in.fd = fd;
+	out.fd = fd;
+	ASSERT_EQ(0, pthread_create(&in.thread, NULL, kernel_receives, &in));
+	ASSERT_EQ(0, pthread_create(&out.thread, NULL, kernel_sends, &out));
+	while (at < len) {
+		n = len - at < sizeof(b) ? len - at : sizeof(b);
+		stream_fill(b, 21, at, n);
+		ASSERT_EQ(n, etran_send(s, b, n, 0)) TH_LOG("errno %d: %s", errno,
+							    etran_strerror_detail());
+		at += n;
+	}
+	ASSERT_EQ(0, etran_shutdown(s, SHUT_WR));
+	at = 0;
+	while ((got = etran_recv(s, b, sizeof(b), 0)) > 0) {
+		ASSERT_EQ(-1, stream_wrong(b, 22, at, got));
+		at += got;
+	}
+	ASSERT_EQ(0, got) TH_LOG("errno %d", errno);
+	ASSERT_EQ(len, at);
+	pthread_join(in.thread, NULL);
+	pthread_join(out.thread, NULL);
+	ASSERT_EQ(0, in.bad) TH_LOG("after %llu", (unsigned long long)in.got);
+	ASSERT_EQ(0, out.bad);
+	close(fd);
+	etran_close(s);
+	etran_tcp_close(t);
+	ASSERT_TRUE(idle(1000, 30));
+	ASSERT_EQ(0, tcp_counter("frame_stale"));
+	ASSERT_EQ(0, counter("bad_verdict"));
+}
+
+FIXTURE(faults)
+{
+	int unused;
+};
+
+FIXTURE_VARIANT(faults)
+{
+	const char *setting;
+	uint64_t ppm;
+};
+
+FIXTURE_VARIANT_ADD(faults, loss_01) { .setting = "loss", .ppm = 1000 };
+FIXTURE_VARIANT_ADD(faults, loss_1) { .setting = "loss", .ppm = 10000 };
+FIXTURE_VARIANT_ADD(faults, loss_5) { .setting = "loss", .ppm = 50000 };
+FIXTURE_VARIANT_ADD(faults, reorder_5) { .setting = "reorder", .ppm = 50000 };
+FIXTURE_VARIANT_ADD(faults, duplicate_5) { .setting = "duplicate", .ppm = 50000 };
+FIXTURE_VARIANT_ADD(faults, corrupt_1) { .setting = "corrupt", .ppm = 10000 };
+
+FIXTURE_SETUP(faults)
+{
+	ASSERT_EQ(0, link_set_both(variant->setting, variant->ppm));
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	EXPECT_EQ(0, link_set_both(variant->setting, 0));
+}
+
+TEST_F(faults, connect)
+{
+	transfer(_metadata, false, 300000);
+}
+
+TEST_F(faults, accept)
+{
+	transfer(_metadata, true, 300000);
+}
+
+/* Options on and off at the kernel's side, in all combinations, both roles. */
+TEST(combinations)
+{
+	static const char * const names[] = { "tcp_sack", "tcp_timestamps", "tcp_window_scaling", "tcp_ecn" };
+	int i, k;
+
+	for (i = 0; i < 16; i++) {
+		for (k = 0; k < 4; k++)
+			ASSERT_EQ(0, sysctl_set(names[k], i >> k & 1 ? "1" : "0"));
+		transfer(_metadata, i & 1, 100000);
+		transfer(_metadata, !(i & 1), 20000);
+	}
+	for (k = 0; k < 4; k++)
+		ASSERT_EQ(0, sysctl_set(names[k], "1"));
+}
+
+/* A slow wire that marks: DCTCP keeps its queue short, and nothing is lost. */
+TEST(marking)
+{
+	uint64_t cwr = tcp_counter("cwr"), again = tcp_counter("tx_retransmit");
+
+	ASSERT_EQ(0, sysctl_set("tcp_ecn", "1"));
+	ASSERT_EQ(0, link_set_both("rate", 50000000));
+	ASSERT_EQ(0, link_set_both("ecn_bytes", 20000));
+	transfer(_metadata, false, 500000);
+	ASSERT_EQ(0, link_set_both("ecn_bytes", 0));
+	ASSERT_EQ(0, link_set_both("rate", 0));
+	ASSERT_LT(cwr, tcp_counter("cwr"));
+	ASSERT_EQ(again, tcp_counter("tx_retransmit"));
+}
+
+int main(int argc, char **argv)
+{
+	setenv("TCP_DEVICE", "testnic", 1);
+	hosts_up(1500, "KERNEL", "");
+	return test_harness_run(argc, argv);
+}
