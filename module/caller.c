@@ -62,7 +62,7 @@ static int cmp_ip(const void *key, const void *elt)
 
 static u32 count_code(const struct bpf_prog *prog)
 {
-	return prog->aux->real_func_cnt ?: 1;
+	return etran_prog_functions(prog) ?: 1;
 }
 
 /* Subprograms are compiled each for itself; the first of them is the program. */
@@ -72,7 +72,7 @@ static u32 add_code(struct code *to, const struct bpf_prog *prog)
 	u32 i, n = count_code(prog);
 
 	for (i = 0; i < n; i++) {
-		func = prog->aux->real_func_cnt ? prog->aux->func[i] : prog;
+		func = etran_prog_functions(prog) ? prog->aux->func[i] : prog;
 		to[i].start = (unsigned long)func->bpf_func;
 		to[i].end = to[i].start + func->jited_len;
 	}

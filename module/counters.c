@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Counters, named and explained, for ETRAN_IOC_COUNTERS. See counters.h. */
 #include <linux/uaccess.h>
+#include "compat.h"
 #include "counters.h"
 
 DEFINE_PER_CPU(struct etran_counter_set, etran_module_counters);

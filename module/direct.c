@@ -452,7 +452,7 @@ static void read_mail(struct etran_channel *ch)
 	spin_unlock(&d->ready_lock);
 	if (!m)
 		return;
-	d->mail_ns = any ? MAIL_MIN_NS : min(d->mail_ns * 2, MAIL_MAX_NS);
+	d->mail_ns = any ? MAIL_MIN_NS : min_t(u64, d->mail_ns * 2, MAIL_MAX_NS);
 	hrtimer_start(&d->mail_timer, ns_to_ktime(d->mail_ns), HRTIMER_MODE_REL_SOFT);
 }
 

@@ -36,6 +36,7 @@
 #include <net/ipv6.h>
 #include <net/xdp.h>
 #include <net/xdp_sock_drv.h>
+#include "compat.h"
 #include "etran_ops.h"
 #include "counters.h"
 
@@ -467,16 +468,12 @@ static inline bool etran_channel_dead(const struct etran_channel *ch)
  */
 static inline struct bpf_net_context *etran_net_ctx_enter(struct bpf_net_context *ctx)
 {
-	struct bpf_net_context *old = current->bpf_net_context;
-
-	ctx->ri.kern_flags = 0;
-	current->bpf_net_context = ctx;
-	return old;
+	return etran_net_ctx_swap(ctx);
 }
 
 static inline void etran_net_ctx_leave(struct bpf_net_context *old)
 {
-	current->bpf_net_context = old;
+	etran_net_ctx_restore(old);
 }
 
 /**

@@ -481,7 +481,7 @@ static int filter_check_member(const struct btf_type *t, const struct btf_member
 		return 0;
 	}
 	/* The others run with bottom halves off. */
-	return prog->sleepable ? -EINVAL : 0;
+	return etran_prog_sleepable(prog) ? -EINVAL : 0;
 }
 
 /* As in ops.c, whose head says why. */
@@ -581,7 +581,7 @@ static bool filter_is_valid_access(int off, int size, enum bpf_access_type type,
 static const struct bpf_func_proto *filter_get_func_proto(enum bpf_func_id id,
 							  const struct bpf_prog *prog)
 {
-	return bpf_base_func_proto(id, prog);
+	return etran_base_func_proto(id, prog);
 }
 
 static const struct bpf_verifier_ops verifier_ops = {

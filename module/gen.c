@@ -208,7 +208,7 @@ int etran_gen_init(void)
 {
 	int cpu;
 
-	gen_dev = alloc_netdev_dummy(0);
+	gen_dev = etran_dummy_alloc();
 	if (!gen_dev)
 		return -ENOMEM;
 	strscpy(gen_dev->name, "etran-gen");
@@ -234,5 +234,5 @@ void etran_gen_exit(void)
 		napi_disable(&per_cpu_ptr(&gens, cpu)->napi);
 		netif_napi_del(&per_cpu_ptr(&gens, cpu)->napi);
 	}
-	free_netdev(gen_dev);
+	etran_dummy_free(gen_dev);
 }

@@ -11,6 +11,7 @@
 #define _ETRAN_TRACE_H
 
 #include <linux/tracepoint.h>
+#include "compat.h"
 #include "etran_ops.h"
 
 /* So that perf and others, which read the format files, know the numbers. */
@@ -58,7 +59,7 @@ TRACE_EVENT(egress,
 		__field(u32, verdict)
 	),
 	TP_fast_assign(
-		__assign_str(transport);
+		etran_assign_str(transport, transport);
 		__entry->link = link;
 		__entry->queue = queue;
 		__entry->endpoint = endpoint;
@@ -84,7 +85,7 @@ TRACE_EVENT(ingress,
 		__field(u32, verdict)
 	),
 	TP_fast_assign(
-		__assign_str(transport);
+		etran_assign_str(transport, transport);
 		__entry->link = link;
 		__entry->len = len;
 		__entry->verdict = verdict;
@@ -104,9 +105,9 @@ TRACE_EVENT(drop,
 		__field(u32, n)
 	),
 	TP_fast_assign(
-		__assign_str(transport);
+		etran_assign_str(transport, transport);
 		__entry->link = link;
-		__assign_str(reason);
+		etran_assign_str(reason, reason);
 		__entry->n = n;
 	),
 	TP_printk("transport=%s link=%u reason=%s n=%u", __get_str(transport), __entry->link,
@@ -125,7 +126,7 @@ TRACE_EVENT(release,
 		__field(bool, sent)
 	),
 	TP_fast_assign(
-		__assign_str(transport);
+		etran_assign_str(transport, transport);
 		__entry->link = link;
 		__entry->queue = queue;
 		__entry->chunk = chunk;
@@ -146,10 +147,10 @@ TRACE_EVENT(eject,
 		__string(message, message)
 	),
 	TP_fast_assign(
-		__assign_str(transport);
+		etran_assign_str(transport, transport);
 		__entry->kind = kind;
 		__entry->code = code;
-		__assign_str(message);
+		etran_assign_str(message, message);
 	),
 	TP_printk("transport=%s kind=%s code=%lld message=%s", __get_str(transport),
 		  etran_show_kind(__entry->kind), __entry->code, __get_str(message))

@@ -12,7 +12,6 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/jhash.h>
-#include <linux/unaligned.h>
 #include "testnic.h"
 
 /* Fixed, so that flows find the same queues in each run. */

@@ -19,7 +19,6 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/slab.h>
-#include <linux/unaligned.h>
 #include <net/inet_ecn.h>
 #include "testnic.h"
 
