@@ -65,6 +65,6 @@ void module_missing(struct kernel_check *res)
 		snprintf(res->cure, sizeof(res->cure),
 			 "dkms autoinstall (it tells why, should that build nothing); then modprobe etran");
 	else
-		snprintf(res->cure, sizeof(res->cure), "apt-get install etran-dkms, or make dkms-install in etran's"
-			 " source; then modprobe etran (or insmod etran.ko)");
+		snprintf(res->cure, sizeof(res->cure),
+			 "apt-get install etran-dkms, or make dkms-install in etran's source; then modprobe etran (or insmod etran.ko)");
 }

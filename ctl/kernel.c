@@ -198,14 +198,14 @@ void kernel_check_direct(struct kernel_check *res)
 /* Which kernel, and which of the patches of module/patches it has: for whoever reads a report. */
 static void check_release(struct kernel_check *res)
 {
-	unsigned int major = 0, minor = 0;
+	unsigned int major, minor;
 	struct utsname u;
 	bool ops, hook;
 
 	uname(&u);
-	sscanf(u.release, "%u.%u", &major, &minor);
 	/* Mainline has struct_ops of modules from 6.9 on. */
-	ops = (major < 6 || (major == 6 && minor < 9)) && has_module_struct_ops();
+	ops = sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	      (major < 6 || (major == 6 && minor < 9)) && has_module_struct_ops();
 	hook = has_hook();
 	res->ok = true;
 	snprintf(res->text, sizeof(res->text), "Linux %s (%s), %s", u.release, u.version,
