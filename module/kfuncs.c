@@ -11,7 +11,6 @@
 #include <linux/ipv6.h>
 #include <linux/random.h>
 #include <linux/tcp.h>
-#include <linux/unaligned.h>
 #include <net/dst.h>
 #include <net/ip6_checksum.h>
 #include "etran.h"

@@ -181,6 +181,12 @@ static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
 	    rec->offset > rec->msg_len || rec->len > rec->msg_len - rec->offset || !rec->len)
 		return NULL;
 	rpc = homa_rpc_find(s, rec->id, &peer);
+	/* Not a copy of what was answered, but of a client whose host counts anew. */
+	if (rpc && is_request(rpc) && rpc->generation != rec->generation &&
+	    (rpc->state == RPC_REPLIED || rpc->state == RPC_INCOMING)) {
+		homa_rpc_end(s, rpc);
+		rpc = NULL;
+	}
 	if (!rpc) {
 		/* A response to nothing: its RPC was aborted or has failed. */
 		if (!(rec->id & 1))
@@ -190,6 +196,7 @@ static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
 		rpc = homa_rpc_new(s, rec->id, &peer);
 		if (!rpc)
 			return NULL;
+		rpc->generation = rec->generation;
 	}
 	if (rpc->state != RPC_INCOMING || !homa_peer_same(&rpc->peer, &peer) ||
 	    (homa_rpc_len(rpc) && homa_rpc_len(rpc) != rec->msg_len))

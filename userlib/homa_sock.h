@@ -86,6 +86,7 @@ struct homa_pages {
  * @private: only homa_recv() with its id may return it
  * @claimed: a thread waits for this id
  * @error: client: errno to return instead of a message
+ * @generation: server: struct homa_rec.generation
  * @cookie: client: completion cookie
  * @chain: frames of the message that was sent
  * @in: the message that is received, in memory
@@ -103,6 +104,7 @@ struct homa_rpc {
 	bool private;
 	bool claimed;
 	int error;
+	uint32_t generation;
 	uint64_t cookie;
 	struct etran_chain chain;
 	struct reassembly in;

@@ -291,6 +291,7 @@ static __noinline int piece_deliver(struct etran_pkt *pkt, const struct received
 	*(struct address *)homa->addr = r->work.key.peer;
 	homa->port = r->work.key.peer_port;
 	homa->len = p->len;
+	homa->generation = r->work.generation;
 	return bpf_etran_deliver(pkt, &rec, sizeof(rec), r->ip_len + sizeof(struct homa_data_hdr),
 				 p->len);
 }

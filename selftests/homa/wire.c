@@ -708,6 +708,33 @@ TEST_F(wire, sender_that_waits_for_grants_may_die)
 	ASSERT_RPCS_IDLE(5);
 }
 
+/*
+ * A part of a request that comes when that is over does not execute it again. But a client's host that starts anew
+ * may count from where it once began.
+ */
+TEST_F(wire, ids_may_be_used_anew_after_a_while)
+{
+	struct wire_message m = { CLIENT, HERE, 0x8880, (const uint8_t *)"hello", 5, 5 };
+	uint64_t finished = homa_counter("rx_finished");
+	union address from;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		ASSERT_TRUE(wire_data(&self->w, &m, 0, 5));
+		from = take(_metadata, self, m.id, "hello", 5);
+		/* It comes twice. */
+		ASSERT_TRUE(wire_data(&self->w, &m, 0, 5));
+		reply_to(_metadata, self, &from, m.id, 10);
+		ASSERT_TRUE(wire_next_of(&self->w, &self->p, HOMA_DATA, MS));
+		acknowledge(_metadata, self, m.id);
+		ASSERT_TRUE(wire_data(&self->w, &m, 0, 5));
+		wire_drain(&self->w);
+		ASSERT_EQ(0, map_entries("rpcs"));
+		ASSERT_EQ(finished + i + 1, homa_counter("rx_finished"));
+		usleep(150000);
+	}
+}
+
 TEST_F(wire, freeze_is_ignored)
 {
 	uint64_t id, before = homa_counter("rx_freeze");

@@ -550,6 +550,35 @@ TEST_F(homa, copies_of_a_request_run_it_once)
 	EXPECT_ERR(EAGAIN, recv_any(self->fd, flags, &id));
 }
 
+/* A client's host that starts anew uses ids again, while we still have what was of the old RPC. */
+TEST_F(homa, request_of_a_later_generation_is_a_new_one)
+{
+	const int flags = HOMA_RECV_REQUEST | HOMA_RECV_NONBLOCKING;
+	struct homa_rec rec = { .id = 1, .msg_len = 10, .addr = PEER_ADDR, .port = PEER_PORT, .len = 10,
+				.generation = 5 };
+	uint64_t id;
+
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	ASSERT_EQ(10, recv_any(self->fd, flags, &id));
+	ASSERT_EQ(0, reply(self->fd, &self->peer, 10, 1));
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, flags, &id));
+	rec.generation = 7;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	ASSERT_EQ(10, recv_any(self->fd, flags, &id));
+	ASSERT_EQ(0, reply(self->fd, &self->peer, 10, 1));
+	/* Half of one is no part of the next. */
+	rec.msg_len = 20;
+	rec.generation = 9;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.generation = 11;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, flags, &id));
+	rec.offset = 10;
+	fake_deliver(HOMA_REC_DATA, &rec, big + 10);
+	ASSERT_EQ(20, recv_any(self->fd, flags, &id));
+}
+
 TEST_F(homa, request_that_ends_half_way)
 {
 	uint64_t id;

@@ -200,7 +200,7 @@ enum homa_rec_type {
  * @error: positive errno: ETIMEDOUT, ENOTCONN (peer has no such port), ECONNRESET (peer lost its
  *	   state), EHOSTUNREACH, ENETUNREACH, EINVAL
  * @len: bytes of payload
- * @reserved: 0
+ * @generation: tells the RPC from an earlier one of the same id and peer, whose host has started anew
  *
  * The same bytes may be delivered more than once; the library keeps what it has.
  */
@@ -213,7 +213,7 @@ struct homa_rec {
 	__u16 flags;
 	__u32 error;
 	__u32 len;
-	__u32 reserved;
+	__u32 generation;
 };
 
 #endif /* _UAPI_ETRAN_HOMA_H */
