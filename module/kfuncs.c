@@ -492,6 +492,8 @@ __bpf_kfunc int bpf_etran_tcp_checksum(struct etran_pkt *pkt)
 	if (pkt->kind != ETRAN_PKT_INGRESS)
 		return -EINVAL;
 	if (ip->version == 4) {
+		if (pkt->len < sizeof(*ip))
+			return -EINVAL;
 		len = pkt->len - sizeof(*ip);
 		tcp = (const void *)(ip + 1);
 		if (ip->protocol != IPPROTO_TCP)
