@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * etran's TCP at both ends: data both ways, many connections at a time, threads that share a context, processes that
+ * are killed. What the kernel's TCP forgives, two ends of the same make may not notice at all: so each byte is compared.
+ */
+#include <signal.h>
+#include <sys/wait.h>
+#include "tcp_test.h"
+
+#define PORT	8100
+#define BULK	(1 << 20)
+#define MANY	200
+
+FIXTURE(pair)
+{
+	struct etran_tcp *a;
+	struct etran_tcp *b;
+	struct etran_socket *l;
+};
+
+FIXTURE_VARIANT(pair) { int family; };
+FIXTURE_VARIANT_ADD(pair, ipv4) { .family = AF_INET };
+FIXTURE_VARIANT_ADD(pair, ipv6) { .family = AF_INET6 };
+
+static struct etran_socket *listener(struct etran_tcp *t, uint16_t port, int backlog)
+{
+	union address any = { .in6.sin6_family = family, .in6.sin6_port = htons(port) };
+	struct etran_socket *l = etran_socket(t, family, 0);
+
+	if (l && !etran_bind(l, &any.sa, address_len()) && !etran_listen(l, backlog))
+		return l;
+	printf("# listener: %s\n", etran_strerror_detail());
+	etran_close(l);
+	return NULL;
+}
+
+static struct etran_socket *connected(struct etran_tcp *t, enum host to, uint16_t port)
+{
+	struct etran_socket *s = etran_socket(t, family, 0);
+	union address addr = address_of(to, port);
+
+	if (s && !etran_connect(s, &addr.sa, address_len()))
+		return s;
+	printf("# connect: %s\n", etran_strerror_detail());
+	etran_close(s);
+	return NULL;
+}
+
+FIXTURE_SETUP(pair)
+{
+	family = variant->family;
+	self->b = context(HOST_B, 0);
+	ASSERT_NE(NULL, self->b);
+	self->l = listener(self->b, PORT, MANY);
+	ASSERT_NE(NULL, self->l);
+	self->a = context(HOST_A, 0);
+	ASSERT_NE(NULL, self->a);
+}
+
+FIXTURE_TEARDOWN(pair)
+{
+	etran_tcp_close(self->a);
+	etran_tcp_close(self->b);
+	/* Who closes first has TIME_WAIT. */
+	EXPECT_TRUE(idle(4 * MANY, 20));
+	EXPECT_EQ(0, tcp_counter("frame_stale"));
+	EXPECT_EQ(0, tcp_counter("rx_bad_checksum"));
+	EXPECT_EQ(0, counter("bad_verdict"));
+}
+
+/**
+ * struct flow - a thread that sends a stream, or receives one
+ * @thread: it
+ * @s: connection
+ * @seed: of the stream
+ * @len: its bytes
+ * @bad: what went wrong, NULL for nothing
+ */
+struct flow {
+	pthread_t thread;
+	struct etran_socket *s;
+	uint64_t seed;
+	uint64_t len;
+	const char *bad;
+};
+
+static void *flow_send(void *arg)
+{
+	static __thread uint8_t b[30000];
+	struct flow *f = arg;
+	uint64_t at, n;
+
+	for (at = 0; at < f->len; at += n) {
+		n = f->len - at < sizeof(b) ? f->len - at : sizeof(b);
+		stream_fill(b, f->seed, at, n);
+		if (etran_send(f->s, b, n, 0) != (ssize_t)n) {
+			f->bad = "send";
+			return NULL;
+		}
+	}
+	if (etran_shutdown(f->s, SHUT_WR))
+		f->bad = "shutdown";
+	return NULL;
+}
+
+static void *flow_receive(void *arg)
+{
+	static __thread uint8_t b[30000];
+	struct flow *f = arg;
+	uint64_t at = 0;
+	ssize_t n;
+
+	while ((n = etran_recv(f->s, b, sizeof(b), 0)) > 0) {
+		if (stream_wrong(b, f->seed, at, n) >= 0) {
+			f->bad = "wrong byte";
+			return NULL;
+		}
+		at += n;
+	}
+	if (n < 0)
+		f->bad = "receive";
+	else if (at != f->len)
+		f->bad = "too short or too long";
+	return NULL;
+}
+
+/* Both directions of a connection, or of several at once, with a thread for each end of each. */
+static void exchange(struct __test_metadata *_metadata, FIXTURE_DATA(pair) *self, int conns, uint64_t len)
+{
+	struct flow flow[8][4] = {};
+	int i, k;
+
+	for (i = 0; i < conns; i++) {
+		struct etran_socket *c = connected(self->a, HOST_B, PORT), *s;
+
+		ASSERT_NE(NULL, c);
+		s = etran_accept(self->l, NULL, NULL, 0);
+		ASSERT_NE(NULL, s);
+		flow[i][0] = (struct flow){ .s = c, .seed = 2 * i, .len = len };
+		flow[i][1] = (struct flow){ .s = s, .seed = 2 * i, .len = len };
+		flow[i][2] = (struct flow){ .s = s, .seed = 2 * i + 1, .len = len / 2 };
+		flow[i][3] = (struct flow){ .s = c, .seed = 2 * i + 1, .len = len / 2 };
+	}
+	for (i = 0; i < conns; i++)
+		for (k = 0; k < 4; k++)
+			ASSERT_EQ(0, pthread_create(&flow[i][k].thread, NULL, k & 1 ? flow_receive : flow_send,
+						    &flow[i][k]));
+	for (i = 0; i < conns; i++) {
+		for (k = 0; k < 4; k++) {
+			pthread_join(flow[i][k].thread, NULL);
+			ASSERT_EQ(NULL, flow[i][k].bad) TH_LOG("connection %d, %d: %s", i, k, flow[i][k].bad);
+		}
+		etran_close(flow[i][0].s);
+		etran_close(flow[i][1].s);
+	}
+}
+
+TEST_F(pair, bulk_both_ways)
+{
+	exchange(_metadata, self, 1, BULK);
+	EXPECT_EQ(0, tcp_counter("tx_retransmit"));
+}
+
+TEST_F(pair, threads_share_a_context)
+{
+	exchange(_metadata, self, 8, BULK / 8);
+}
+
+TEST_F(pair, many_connections_one_descriptor)
+{
+	struct pollfd p = { .fd = etran_tcp_fd(self->b), .events = POLLIN };
+	static struct etran_socket *c[MANY], *s[MANY];
+	unsigned int answered = 0, i;
+	struct etran_socket *e;
+	uint64_t end;
+	char buf[64];
+	short events;
+	ssize_t n;
+
+	for (i = 0; i < MANY; i++) {
+		c[i] = connected(self->a, HOST_B, PORT);
+		ASSERT_NE(NULL, c[i]) TH_LOG("connection %u", i);
+		s[i] = etran_accept(self->l, NULL, NULL, SOCK_NONBLOCK);
+		ASSERT_NE(NULL, s[i]);
+	}
+	ASSERT_LE(2 * MANY, conns_used());
+	for (i = 0; i < MANY; i++) {
+		snprintf(buf, sizeof(buf), "request %u", i);
+		ASSERT_EQ(strlen(buf), etran_send(c[i], buf, strlen(buf), 0));
+	}
+	for (end = now_ms() + 10000; answered < MANY && now_ms() < end;) {
+		ASSERT_LE(0, poll(&p, 1, 1000));
+		while ((e = etran_tcp_next(self->b, &events)))
+			while (e != self->l && (n = etran_recv(e, buf, sizeof(buf), 0)) > 0) {
+				ASSERT_EQ(n, etran_send(e, buf, n, 0));
+				answered++;
+			}
+	}
+	ASSERT_EQ(MANY, answered);
+	for (i = 0; i < MANY; i++) {
+		char want[64];
+
+		snprintf(want, sizeof(want), "request %u", i);
+		n = etran_recv(c[i], buf, sizeof(buf), 0);
+		ASSERT_EQ(strlen(want), n);
+		ASSERT_EQ(0, memcmp(want, buf, n));
+		etran_close(c[i]);
+		etran_close(s[i]);
+	}
+}
+
+/* The kernel ends a killed process's connections; those of others go on. */
+TEST_F(pair, killed_client_is_noticed_by_its_server_only)
+{
+	struct etran_socket *mine, *s, *theirs;
+	int ready[2], status;
+	char c;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(ready));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct etran_tcp *t = context(HOST_A, 0);
+
+		s = t ? connected(t, HOST_B, PORT) : NULL;
+		if (!s || etran_send(s, "x", 1, 0) != 1)
+			_exit(1);
+		if (write(ready[1], "r", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	theirs = etran_accept(self->l, NULL, NULL, 0);
+	ASSERT_NE(NULL, theirs);
+	enter(HOST_A);
+	mine = connected(self->a, HOST_B, PORT);
+	ASSERT_NE(NULL, mine);
+	s = etran_accept(self->l, NULL, NULL, 0);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(1, etran_recv(theirs, &c, 1, 0));
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	/* An end, or a reset: not silence. */
+	ASSERT_GE(0, etran_recv(theirs, &c, 1, 0));
+	ASSERT_EQ(1, etran_send(mine, "y", 1, 0));
+	ASSERT_EQ(1, etran_recv(s, &c, 1, 0));
+	ASSERT_EQ('y', c);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+TEST_F(pair, port_without_listener_refuses)
+{
+	union address to = address_of(HOST_B, PORT + 1);
+	struct etran_socket *s = etran_socket(self->a, family, 0);
+
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(-1, etran_connect(s, &to.sa, address_len()));
+	EXPECT_EQ(ECONNREFUSED, errno);
+	etran_close(s);
+}
+
+TCP_MAIN(1500, "BOTH", "")
