@@ -209,13 +209,27 @@ TEST_F_TIMEOUT(stress, lower_device_is_unregistered, 120)
 	ASSERT_EQ(0, works(s));
 }
 
+/*
+ * A namespace ends in the kernel's own time: one after another, each with waits for all processors, of which an
+ * emulated machine that gets no time itself makes seconds.
+ */
+static bool links_end(void)
+{
+	int i;
+
+	for (i = 0; i < 6; i++)
+		if (et_wait_for(et_links() == 0))
+			return true;
+	return false;
+}
+
 TEST_F_TIMEOUT(stress, namespace_of_the_receiver_is_destroyed, 120)
 {
 	struct stress *s = &self->s;
 
 	ASSERT_EQ(0, begin(s));
 	close(s->hosts.b.ns);
-	ASSERT_TRUE(et_wait_for(et_links() == 0));
+	ASSERT_TRUE(links_end());
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	s->hosts.b.ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	ASSERT_EQ(0, make_hosts(s, variant));
@@ -233,7 +247,7 @@ TEST_F_TIMEOUT(stress, namespace_of_the_applications_is_destroyed, 120)
 	kill(s->app[1], SIGKILL);
 	kill(s->app[2], SIGKILL);
 	stress_stop(s);
-	ASSERT_TRUE(et_wait_for(et_links() == 0));
+	ASSERT_TRUE(links_end());
 	ASSERT_EQ(0, unshare(CLONE_NEWNET));
 	s->hosts.a.ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	ASSERT_EQ(0, make_hosts(s, variant));
@@ -270,7 +284,7 @@ TEST_F_TIMEOUT(stress, module_of_the_nic_is_removed, 120)
 		SKIP(return, "the NIC's driver is built into this kernel");
 	ASSERT_EQ(0, begin(s));
 	ASSERT_EQ(0, et_remove(variant->kind));
-	ASSERT_TRUE(et_wait_for(et_links() == 0));
+	ASSERT_TRUE(links_end());
 	ASSERT_EQ(0, strcmp(variant->kind, "veth") ? et_testnic_load() : et_sh("modprobe veth"));
 	ASSERT_EQ(0, make_hosts(s, variant));
 	ASSERT_EQ(0, works(s));
