@@ -167,43 +167,48 @@ static bool claimed6(struct arrived *a, struct net_device *lower)
 	return a->transport && etran_ip_is_local6(lower, &ip->daddr);
 }
 
-/* Is it what a program can be shown? See acceptable(), for transports that have their protocol alone. */
-static bool whole(const struct arrived *a, bool six)
+/* Why a program is not shown a packet of its transport. */
+enum flaw {
+	FLAW_NONE,
+	FLAW_TRUNCATED,
+	FLAW_OPTIONS,
+	FLAW_FRAGMENT,
+	FLAW_CHECKSUM,
+};
+
+static enum flaw flaw_of(const struct arrived *a, bool six)
 {
 	const struct iphdr *ip = a->ip;
 
-	return a->len >= (six ? sizeof(struct ipv6hdr) : sizeof(*ip)) && a->len <= a->room &&
-	       ip->version == (six ? 6 : 4) && !a->fragment && !a->extended &&
-	       (six || (ip->ihl == 5 && !ip_fast_csum(ip, 5)));
+	if (a->len < (six ? sizeof(struct ipv6hdr) : sizeof(*ip)) || a->len > a->room)
+		return FLAW_TRUNCATED;
+	if (ip->version != (six ? 6 : 4) || (!six && ip->ihl != 5))
+		return FLAW_OPTIONS;
+	if (a->fragment)
+		return FLAW_FRAGMENT;
+	if (a->extended)
+		return FLAW_OPTIONS;
+	if (!six && ip_fast_csum(ip, 5))
+		return FLAW_CHECKSUM;
+	return FLAW_NONE;
 }
 
-/* Counts what is wrong with it. Return: false when it must be dropped. */
-static bool acceptable(const struct arrived *a, struct etran_link *link, __be16 eth_type)
+static void count_flaw(struct etran_link *link, struct etran_transport *t, enum flaw flaw)
 {
-	const struct iphdr *ip = a->ip;
-	bool six = eth_type == htons(ETH_P_IPV6);
-
-	if (a->len < (six ? sizeof(struct ipv6hdr) : sizeof(*ip)) || a->len > a->room) {
-		etran_count(link, a->transport, rx_truncated);
-		return false;
+	switch (flaw) {
+	case FLAW_TRUNCATED:
+		etran_count(link, t, rx_truncated);
+		break;
+	case FLAW_OPTIONS:
+		etran_count(link, t, rx_options);
+		break;
+	case FLAW_FRAGMENT:
+		etran_count(link, t, rx_fragment);
+		break;
+	default:
+		etran_count(link, t, rx_checksum);
 	}
-	if (ip->version != (six ? 6 : 4) || (!six && ip->ihl != 5)) {
-		etran_count(link, a->transport, rx_options);
-		return false;
-	}
-	if (a->fragment) {
-		etran_count(link, a->transport, rx_fragment);
-		return false;
-	}
-	if (a->extended) {
-		etran_count(link, a->transport, rx_options);
-		return false;
-	}
-	if (!six && ip_fast_csum(ip, 5)) {
-		etran_count(link, a->transport, rx_checksum);
-		return false;
-	}
-	return true;
+	etran_count(link, t, rx_dropped);
 }
 
 /* Not on the stack: most of it need not be written for each packet. No two run on one CPU at a time. */
@@ -295,6 +300,7 @@ static noinline int look_closer(struct xdp_buff *xdp)
 	struct arrived a = {};
 	struct etran_link *link;
 	struct etran_ops *ops;
+	enum flaw flaw;
 
 	a.room = xdp->data_end - xdp->data;
 	if (a.room < ETH_HLEN ||
@@ -318,11 +324,12 @@ static noinline int look_closer(struct xdp_buff *xdp)
 	if (!ops)
 		return XDP_PASS;
 
-	if (shared(a.transport) && !whole(&a, eth->h_proto == htons(ETH_P_IPV6)))
+	flaw = flaw_of(&a, eth->h_proto == htons(ETH_P_IPV6));
+	if (flaw && shared(a.transport))
 		return XDP_PASS;
 	etran_count(link, a.transport, rx_packets);
-	if (!acceptable(&a, link, eth->h_proto)) {
-		etran_count(link, a.transport, rx_dropped);
+	if (flaw) {
+		count_flaw(link, a.transport, flaw);
 		return XDP_DROP;
 	}
 	return run(xdp, link, a.transport, ops, a.ip, a.room, a.len);

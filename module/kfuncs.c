@@ -393,15 +393,8 @@ __bpf_kfunc int bpf_etran_error(s64 code, const char *msg, u32 msg__sz)
 	return err;
 }
 
-/**
- * bpf_etran_route - is there a way to this destination?
- * @link: id of the link device
- * @daddr: IPv4 or IPv6 address, network byte order
- * @daddr__sz: its size, 4 or 16 bytes
- *
- * Return: 0, -ENETUNREACH, -EHOSTUNREACH, -EINVAL.
- */
-__bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
+/* The way to an address: 0, and what bpf_etran_path() tells unless @path is NULL; or why there is none. */
+static int look_up(u32 link, const void *daddr, u32 daddr_len, struct etran_path *path)
 {
 	struct net_device *lower = NULL;
 	struct etran_route *r;
@@ -409,9 +402,9 @@ __bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
 	struct etran_link *l;
 	int err = -EINVAL;
 
-	if (daddr__sz == sizeof(struct in_addr))
+	if (daddr_len == sizeof(struct in_addr))
 		ipv6_addr_set_v4mapped(get_unaligned((const __be32 *)daddr), &addr);
-	else if (daddr__sz == sizeof(addr))
+	else if (daddr_len == sizeof(addr))
 		memcpy(&addr, daddr, sizeof(addr));
 	else
 		return -EINVAL;
@@ -423,10 +416,27 @@ __bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
 	if (lower) {
 		r = etran_route_get(l, lower, &addr);
 		err = PTR_ERR_OR_ZERO(r);
+		if (!err && path) {
+			memcpy(path->saddr, &r->saddr, sizeof(path->saddr));
+			path->mtu = min_t(u32, READ_ONCE(l->dev->mtu), dst_mtu(r->dst));
+		}
 	}
 	rcu_read_unlock();
 	local_bh_enable();
 	return err;
+}
+
+/**
+ * bpf_etran_route - is there a way to this destination?
+ * @link: id of the link device
+ * @daddr: IPv4 or IPv6 address, network byte order
+ * @daddr__sz: its size, 4 or 16 bytes
+ *
+ * Return: 0, -ENETUNREACH, -EHOSTUNREACH, -EINVAL.
+ */
+__bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
+{
+	return look_up(link, daddr, daddr__sz, NULL);
 }
 
 /**
@@ -442,37 +452,7 @@ __bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
 __bpf_kfunc int bpf_etran_path(u32 link, const void *daddr, u32 daddr__sz, void *path,
 			       u32 path__sz)
 {
-	struct etran_path *p = path;
-	struct net_device *lower = NULL;
-	struct etran_route *r;
-	struct in6_addr addr;
-	struct etran_link *l;
-	int err = -EINVAL;
-
-	if (path__sz != sizeof(*p))
-		return -EINVAL;
-	if (daddr__sz == sizeof(struct in_addr))
-		ipv6_addr_set_v4mapped(get_unaligned((const __be32 *)daddr), &addr);
-	else if (daddr__sz == sizeof(addr))
-		memcpy(&addr, daddr, sizeof(addr));
-	else
-		return -EINVAL;
-	local_bh_disable();
-	rcu_read_lock();
-	l = etran_link_by_id(link);
-	if (l)
-		lower = rcu_dereference(l->lower);
-	if (lower) {
-		r = etran_route_get(l, lower, &addr);
-		err = PTR_ERR_OR_ZERO(r);
-		if (!err) {
-			memcpy(p->saddr, &r->saddr, sizeof(p->saddr));
-			p->mtu = min_t(u32, READ_ONCE(l->dev->mtu), dst_mtu(r->dst));
-		}
-	}
-	rcu_read_unlock();
-	local_bh_enable();
-	return err;
+	return path__sz == sizeof(struct etran_path) ? look_up(link, daddr, daddr__sz, path) : -EINVAL;
 }
 
 /**

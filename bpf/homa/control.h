@@ -364,7 +364,7 @@ static __always_inline __u32 icmp_fail(struct etran_pkt *pkt, struct etran_hdr *
 	last = icmp_scan_ns;
 	if (now - last < ICMP_SCAN_NS || __sync_val_compare_and_swap(&icmp_scan_ns, last, now) != last)
 		return ETRAN_CONSUME;
-	for_each_rpc(fail_rpc, &f);
+	for_each_slot(fail_rpc, &f);
 	return ETRAN_CONSUME;
 }
 

@@ -80,23 +80,6 @@ enum transport_counter {
 	COUNTER_MAX,
 };
 
-/* Makes the enum part of the object's BTF. */
-const enum transport_counter counter_max = COUNTER_MAX;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTER_MAX);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
-static __always_inline void count(enum transport_counter which)
-{
-	__u32 key = which;
-	__u64 *value = bpf_map_lookup_elem(&counters, &key);
-
-	if (value)
-		*value += 1;
-}
+#include "count.h"
 
 #endif /* _HOMA_COUNTERS_H */

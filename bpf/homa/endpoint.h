@@ -306,7 +306,7 @@ void BPF_PROG(endpoint_close, struct etran_endpoint *ep)
 	port_give(endpoint->link, endpoint->port);
 	/* First: whoever begins an RPC looks for the endpoint afterwards. */
 	__sync_lock_test_and_set(&endpoint->id, 0);
-	for_each_rpc(close_rpc, &closing);
+	for_each_slot(close_rpc, &closing);
 }
 
 #endif /* _HOMA_ENDPOINT_H */

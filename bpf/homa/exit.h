@@ -40,7 +40,7 @@ void BPF_PROG(detached, struct etran_exit_info *info)
 	}
 
 	bpf_for_each_map_elem(&endpoints, forget_endpoint, NULL, 0);
-	for_each_rpc(forget_rpc, NULL);
+	for_each_slot(forget_rpc, NULL);
 	bpf_for(i, 0, LINK_BUDGETS) {
 		budget = budget_of(i);
 		if (budget)

@@ -390,7 +390,7 @@ static __noinline __u32 egress_abort(struct submit *s)
 			count(COUNTER_req_unknown_rpc);
 		return ETRAN_DROP;
 	}
-	for_each_rpc(abort_rpc, &aborting);
+	for_each_slot(abort_rpc, &aborting);
 	return ETRAN_DROP;
 }
 

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The table of RPCs: a slot of "rpcs" for each, which are taken and given back, and an index of them by
- * key, "rpc_buckets". The slot taken next is the one given back last, so few are in use, and their memory
- * and timers (timer.h) are warm.
+ * key, "rpc_buckets".
  *
  * A bucket has room for some RPCs, of which it keeps the id, a checksum of the key, and the slot. Whoever
  * changes it locks it. Whoever looks does not: an entry stays where it is as long as its RPC lives, so one
  * that is there cannot be missed; and that what was found is the RPC in question is for rpc_is() to say, under
  * the RPC's lock. Of keys of which the checksum and the id are both equal only one can be here.
- *
- * The sum is multilinear with random 64-bit factors, of which the upper half is used: for any two keys
- * it is equal with a chance of 2^-32 whatever they are, so no peer can choose ids that fall into one bucket. (Lemire
- * and Kaser, "Strongly universal string hashing is fast", 2014.)
  *
  * Rejected: BPF_MAP_TYPE_HASH, which this was before. Its hash of 32 bytes, the comparison, and the copy of an RPC
  * for each new one cost three times as much, and a timer cannot outlive its entry.
@@ -22,10 +17,13 @@
 /* With all RPCs in use one of them in 4,000 is full. */
 #define BUCKETS		(HOMA_MAX_RPCS / 2)
 #define BUCKET_ROOM	8
-#define KEY_WORDS	8
 
-/* Chosen when the first endpoint is opened; there are no RPCs before. */
-__u64 hash_factors[KEY_WORDS + 1];
+#define HASH_WORDS	8
+#include "hash.h"
+
+#define SLOTS		rpc_slots
+#define SLOTS_MAX	HOMA_MAX_RPCS
+#include "slots.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -57,58 +55,6 @@ struct {
 	__type(value, struct rpc_bucket);
 } rpc_buckets SEC(".maps");
 
-/**
- * struct rpc_slots - which slots are free
- * @lock: guards it
- * @used: how many are in use
- * @free: the one given back last, 0 for none
- * @fresh: those from here on were never used; 0 is none of them
- * @next: of a free one: that given back before
- */
-struct rpc_slots {
-	struct bpf_spin_lock lock;
-	__u32 used;
-	__u32 free;
-	__u32 fresh;
-	__u32 next[HOMA_MAX_RPCS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct rpc_slots);
-} rpc_slots SEC(".maps");
-
-static __always_inline struct rpc_slots *slots_get(void)
-{
-	__u32 key = 0;
-
-	return bpf_map_lookup_elem(&rpc_slots, &key);
-}
-
-static __always_inline void hash_init(void)
-{
-	__u32 i;
-
-	if (hash_factors[0])
-		return;
-#pragma unroll
-	for (i = KEY_WORDS + 1; i--;)
-		hash_factors[i] = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32() | 1;
-}
-
-static __always_inline __u32 hash_words(const __u32 *words, __u32 n)
-{
-	__u64 sum = hash_factors[0];
-	__u32 i;
-
-#pragma unroll
-	for (i = 0; i < n; i++)
-		sum += hash_factors[i + 1] * words[i];
-	return sum >> 32;
-}
-
 /*
  * Of all but the peer's port: ids are unique at the host that began the RPC, and hosts acknowledge RPCs
  * without saying which port had them.
@@ -118,7 +64,7 @@ static __always_inline __u32 rpc_sum(const struct rpc_key *key)
 	__u32 words[] = { key->id, key->id >> 32, key->link, key->port,
 			  key->peer.a[0], key->peer.a[1], key->peer.a[2], key->peer.a[3] };
 
-	return hash_words(words, KEY_WORDS);
+	return hash_words(words, HASH_WORDS);
 }
 
 static __always_inline struct rpc_bucket *bucket_of(__u32 sum)
@@ -208,42 +154,6 @@ static __noinline int bucket_del(const struct rpc_key *key, __u32 slot)
 	return 0;
 }
 
-/* A free slot, 0 for none. */
-static __noinline __u32 slot_take(void)
-{
-	struct rpc_slots *s = slots_get();
-	__u32 slot;
-
-	if (!s)
-		return 0;
-	bpf_spin_lock(&s->lock);
-	slot = s->free;
-	if (slot) {
-		s->free = s->next[bounded(slot, HOMA_MAX_RPCS)];
-	} else if (s->fresh < HOMA_MAX_RPCS - 1) {
-		slot = s->fresh + 1;
-		s->fresh = slot;
-	}
-	if (slot)
-		s->used++;
-	bpf_spin_unlock(&s->lock);
-	return slot;
-}
-
-static __noinline int slot_give(__u32 slot)
-{
-	struct rpc_slots *s = slots_get();
-
-	if (!s)
-		return 0;
-	bpf_spin_lock(&s->lock);
-	s->next[bounded(slot, HOMA_MAX_RPCS)] = s->free;
-	s->free = slot;
-	s->used--;
-	bpf_spin_unlock(&s->lock);
-	return 0;
-}
-
 /* Raised when the programs are replaced, whose timers' functions are replaced with them. */
 __u32 timer_epoch;
 
@@ -290,25 +200,7 @@ static __always_inline void rpc_free(const struct rpc_key *key, __u32 slot)
 	slot_give(slot);
 }
 
-/*
- * RPC_EACH(look, type), below long look(struct rpc *rpc, type *context), is what for_each_rpc(look, context)
- * needs. That calls it, unlocked, for each slot that was ever used, whatever is there now, until it does not
- * return 0.
- */
-#define RPC_EACH(look, type)						\
-static long each_##look(__u32 i, type *context)				\
-{									\
-	struct rpc *rpc = rpc_at(i + 1);				\
-									\
-	return rpc ? look(rpc, context) : 1;				\
-}
-
-#define for_each_rpc(look, context)					\
-do {									\
-	const struct rpc_slots *___slots = slots_get();			\
-									\
-	if (___slots)							\
-		bpf_loop(___slots->fresh, each_##look, context, 0);	\
-} while (0)
+/* For for_each_slot(look, context), below long look(struct rpc *rpc, type *context). */
+#define RPC_EACH(look, type)	SLOT_EACH(look, struct rpc, rpc_at, type)
 
 #endif /* _HOMA_TABLE_H */

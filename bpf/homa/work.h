@@ -13,12 +13,11 @@
  *
  * Nothing depends on an entry getting through: when a queue is full, timers and the peer's own
  * retries bring the packet back.
- *
- * Beside each queue stands how many entries it has, or will have soon: gen looks at three of them for each packet
- * of DATA, and finds them empty.
  */
 #ifndef _HOMA_WORK_H
 #define _HOMA_WORK_H
+
+#include "queues.h"
 
 /**
  * struct work - names an RPC of which something is to be sent
@@ -31,30 +30,6 @@ struct work {
 	__u32 generation;
 	__u32 slot;
 };
-
-/* Push to, or pop from, a queue: 0 or a negative errno. */
-#define queue_push(queue, entry)						\
-({										\
-	long ___err;								\
-										\
-	__sync_fetch_and_add(&queue##_entries, 1);				\
-	___err = bpf_map_push_elem(&queue, entry, BPF_ANY);			\
-	if (___err)								\
-		__sync_fetch_and_sub(&queue##_entries, 1);			\
-	___err;									\
-})
-
-#define queue_pop(queue, entry)							\
-({										\
-	long ___err = -ENOENT;							\
-										\
-	if (queue##_entries) {							\
-		___err = bpf_map_pop_elem(&queue, entry);			\
-		if (!___err)							\
-			__sync_fetch_and_sub(&queue##_entries, 1);		\
-	}									\
-	___err;									\
-})
 
 /* Twice the RPCs, because entries of RPCs that ended stay until gen comes to them. */
 struct {

@@ -125,7 +125,7 @@ static __noinline int listen_end(struct etran_endpoint *ep)
 	if (!l || l->endpoint != ep->id)
 		return -ENOENT;
 	listener_close(l);
-	for_each_conn(conn_leave, &leaving);
+	for_each_slot(conn_leave, &leaving);
 	return 0;
 }
 
@@ -233,16 +233,12 @@ static __noinline int connect_begin(struct etran_endpoint *ep)
 SEC("struct_ops/endpoint_open")
 __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 {
-	int i;
-
 	/* Endpoints are opened one at a time. */
-	if (hash_factors[0])
-		return 0;
-	isn_key[0] = bpf_etran_random();
-	isn_key[1] = bpf_etran_random();
-#pragma unroll
-	for (i = KEY_WORDS; i >= 0; i--)
-		hash_factors[i] = bpf_etran_random() | 1;
+	if (!isn_key[0]) {
+		isn_key[1] = bpf_etran_random();
+		isn_key[0] = bpf_etran_random() | 1;
+	}
+	hash_init();
 	return 0;
 }
 
@@ -274,7 +270,7 @@ void BPF_PROG(endpoint_close, struct etran_endpoint *ep)
 		if (l && l->id && l->endpoint == leaving.endpoint)
 			listener_close(l);
 	}
-	for_each_conn(conn_leave, &leaving);
+	for_each_slot(conn_leave, &leaving);
 }
 
 #endif /* _TCP_ENDPOINT_H */

@@ -41,7 +41,7 @@ void BPF_PROG(detached, struct etran_exit_info *info)
 		if (l && l->id)
 			listener_close(l);
 	}
-	for_each_conn(conn_forget, NULL);
+	for_each_slot(conn_forget, NULL);
 }
 
 #endif /* _TCP_EXIT_H */

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The table of connections: a slot of "conns" for each, taken and given back in the order that keeps few of them
- * warm, and an index of them by key, "conn_buckets". It is built like Homa's table of RPCs (bpf/homa/table.h,
+ * The table of connections: a slot of "conns" for each, and an index of them by key, "conn_buckets". It is built like Homa's table of RPCs (bpf/homa/table.h,
  * which says why it is no BPF_MAP_TYPE_HASH): a bucket is changed under its lock and looked at without, and what
- * was found is compared with the key, under the connection's lock by those to whom it matters. The sum is
- * multilinear with random factors, so nobody can choose ports that fall into one bucket.
+ * was found is compared with the key, under the connection's lock by those to whom it matters.
  */
 #ifndef _TCP_TABLE_H
 #define _TCP_TABLE_H
@@ -12,10 +10,13 @@
 /* With all connections in use one of them in 4,000 is full. */
 #define BUCKETS		(TCP_MAX_CONNS / 2)
 #define BUCKET_ROOM	8
-#define KEY_WORDS	10
 
-/* Chosen when the first endpoint is opened; there are no connections before. */
-__u64 hash_factors[KEY_WORDS + 1];
+#define HASH_WORDS	10
+#include "hash.h"
+
+#define SLOTS		conn_slots
+#define SLOTS_MAX	TCP_MAX_CONNS
+#include "slots.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -45,50 +46,15 @@ struct {
 	__type(value, struct conn_bucket);
 } conn_buckets SEC(".maps");
 
-/**
- * struct conn_slots - which slots are free
- * @lock: guards it
- * @used: how many are in use
- * @free: the one given back last, 0 for none
- * @fresh: those from here on were never used; 0 is none of them
- * @next: of a free one: that given back before
- */
-struct conn_slots {
-	struct bpf_spin_lock lock;
-	__u32 used;
-	__u32 free;
-	__u32 fresh;
-	__u32 next[TCP_MAX_CONNS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct conn_slots);
-} conn_slots SEC(".maps");
-
-static __always_inline struct conn_slots *slots_get(void)
-{
-	__u32 key = 0;
-
-	return bpf_map_lookup_elem(&conn_slots, &key);
-}
-
 static __always_inline __u32 conn_sum(const struct conn_key *key)
 {
-	__u32 words[KEY_WORDS] = {
+	__u32 words[] = {
 		key->link, (__u32)key->port << 16 | key->peer_port,
 		key->peer.a[0], key->peer.a[1], key->peer.a[2], key->peer.a[3],
 		key->local.a[0], key->local.a[1], key->local.a[2], key->local.a[3],
 	};
-	__u64 sum = hash_factors[0];
-	int i;
 
-#pragma unroll
-	for (i = 0; i < KEY_WORDS; i++)
-		sum += hash_factors[i + 1] * words[i];
-	return sum >> 32;
+	return hash_words(words, HASH_WORDS);
 }
 
 static __always_inline bool key_same(const struct conn_key *a, const struct conn_key *b)
@@ -179,41 +145,6 @@ static __always_inline void bucket_del(const struct conn_key *key, __u32 slot)
 	bpf_spin_unlock(&bucket->lock);
 }
 
-/* A free slot, 0 for none. */
-static __always_inline __u32 slot_take(void)
-{
-	struct conn_slots *s = slots_get();
-	__u32 slot;
-
-	if (!s)
-		return 0;
-	bpf_spin_lock(&s->lock);
-	slot = s->free;
-	if (slot) {
-		s->free = s->next[bounded(slot, TCP_MAX_CONNS)];
-	} else if (s->fresh < TCP_MAX_CONNS - 1) {
-		slot = s->fresh + 1;
-		s->fresh = slot;
-	}
-	if (slot)
-		s->used++;
-	bpf_spin_unlock(&s->lock);
-	return slot;
-}
-
-static __always_inline void slot_give(__u32 slot)
-{
-	struct conn_slots *s = slots_get();
-
-	if (!s)
-		return;
-	bpf_spin_lock(&s->lock);
-	s->next[bounded(slot, TCP_MAX_CONNS)] = s->free;
-	s->free = slot;
-	s->used--;
-	bpf_spin_unlock(&s->lock);
-}
-
 /* Raised when the programs are replaced, whose timers' functions are replaced with them. */
 __u32 timer_epoch;
 
@@ -258,21 +189,7 @@ static __always_inline void conn_free(const struct conn_key *key, __u32 slot)
 	slot_give(slot);
 }
 
-/* conn_each(look, context): for each slot that was ever used, unlocked, until look() does not return 0. */
-#define CONN_EACH(look, type)						\
-static long each_##look(__u32 i, type *context)				\
-{									\
-	struct conn *c = conn_at(i + 1);				\
-									\
-	return c ? look(c, context) : 1;				\
-}
-
-#define for_each_conn(look, context)					\
-do {									\
-	const struct conn_slots *___slots = slots_get();		\
-									\
-	if (___slots)							\
-		bpf_loop(___slots->fresh, each_##look, context, 0);	\
-} while (0)
+/* For for_each_slot(look, context), below long look(struct conn *c, type *context). */
+#define CONN_EACH(look, type)	SLOT_EACH(look, struct conn, conn_at, type)
 
 #endif /* _TCP_TABLE_H */

@@ -12,6 +12,8 @@
 #ifndef _TCP_WORK_H
 #define _TCP_WORK_H
 
+#include "queues.h"
+
 /**
  * struct work - names a connection of which something is to be sent
  * @slot: where it is
@@ -60,30 +62,6 @@ struct {
 } controls SEC(".maps");
 
 volatile __u64 controls_entries;
-
-/* Push to, or pop from, a queue: 0 or a negative errno. */
-#define queue_push(queue, entry)						\
-({										\
-	long ___err;								\
-										\
-	__sync_fetch_and_add(&queue##_entries, 1);				\
-	___err = bpf_map_push_elem(&queue, entry, BPF_ANY);			\
-	if (___err)								\
-		__sync_fetch_and_sub(&queue##_entries, 1);			\
-	___err;									\
-})
-
-#define queue_pop(queue, entry)							\
-({										\
-	long ___err = -ENOENT;							\
-										\
-	if (queue##_entries) {							\
-		___err = bpf_map_pop_elem(&queue, entry);			\
-		if (!___err)							\
-			__sync_fetch_and_sub(&queue##_entries, 1);		\
-	}									\
-	___err;									\
-})
 
 /**
  * struct after - what is to be done after unlocking; zero at first

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Checksums of keys of up to HASH_WORDS words, which who includes this has defined. Multilinear with random 64-bit
+ * factors, of which the upper half is used: for any two keys it is equal with a chance of 2^-32 whatever they are, so no
+ * peer can choose what falls into one bucket. (Lemire and Kaser, "Strongly universal string hashing is fast", 2014.)
+ */
+#ifndef _ETRAN_HASH_H
+#define _ETRAN_HASH_H
+
+__u64 hash_factors[HASH_WORDS + 1];
+
+/* When the first endpoint is opened, before there is any key; endpoints are opened one at a time. */
+static __always_inline void hash_init(void)
+{
+	__u32 i;
+
+	if (hash_factors[0])
+		return;
+	/* [0] last: it says that all are there. */
+#pragma unroll
+	for (i = HASH_WORDS + 1; i--;)
+		hash_factors[i] = bpf_etran_random() | 1;
+}
+
+static __always_inline __u32 hash_words(const __u32 *words, __u32 n)
+{
+	__u64 sum = hash_factors[0];
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < n; i++)
+		sum += hash_factors[i + 1] * words[i];
+	return sum >> 32;
+}
+
+#endif /* _ETRAN_HASH_H */
