@@ -3,28 +3,16 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <time.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <bpf/bpf.h>
-#include <bpf/btf.h>
-#include <bpf/libbpf.h>
 
 #define HOMA_TEST_LIB
 #include "homa_test.h"
-
-#define PINS	"/sys/fs/bpf/etran/homa/"
+#include "../transport_test.h"
 
 int homa_family = AF_INET;
 
 static int netns[2] = { -1, -1 };
 static pid_t main_pid;
-
-static void die(const char *what)
-{
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	fflush(stdout);
-	_exit(1);
-}
 
 static void hosts_down(void)
 {
@@ -235,99 +223,12 @@ void echo_stop(struct echo_server *s)
 
 uint64_t counter(const char *name)
 {
-	static int fd = -1;
-	struct etran_counter c[128];
-	struct etran_counters q = {
-		.scope = ETRAN_COUNTERS_MODULE,
-		.count = 128,
-		.buf = (uintptr_t)c,
-	};
-	uint32_t i;
-
-	if (fd < 0)
-		fd = open("/dev/etran", O_RDWR | O_CLOEXEC);
-	if (fd < 0 || ioctl(fd, ETRAN_IOC_COUNTERS, &q))
-		die("/dev/etran: counters");
-	for (i = 0; i < q.count; i++)
-		if (!strcmp(c[i].name, name))
-			return c[i].value;
-	errno = ENOENT;
-	die(name);
-	return 0;
-}
-
-static int pinned(const char *map, struct bpf_map_info *info)
-{
-	uint32_t len = sizeof(*info);
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), PINS "%s", map);
-	fd = bpf_obj_get(path);
-	memset(info, 0, len);
-	if (fd >= 0 && bpf_map_get_info_by_fd(fd, info, &len)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-/* Index of a counter, from the BTF of the map. */
-static int counter_index(uint32_t btf_id, const char *name)
-{
-	struct btf *btf = btf__load_from_kernel_by_id(btf_id);
-	const struct btf_type *t;
-	const char *member;
-	int i, id, index = -1;
-
-	if (!btf)
-		die("BTF of the counters");
-	id = btf__find_by_name_kind(btf, "transport_counter", BTF_KIND_ENUM);
-	t = id < 0 ? NULL : btf__type_by_id(btf, id);
-	for (i = 0; t && i < btf_vlen(t); i++) {
-		member = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
-		if (member && !strncmp(member, "COUNTER_", 8) && !strcmp(member + 8, name))
-			index = btf_enum(t)[i].val;
-	}
-	btf__free(btf);
-	return index;
+	return module_counter(name);
 }
 
 uint64_t homa_counter(const char *name)
 {
-	int i, index, cpus = libbpf_num_possible_cpus();
-	struct bpf_map_info info;
-	uint64_t v[cpus], sum = 0;
-	int fd = pinned("counters", &info);
-
-	if (fd < 0)
-		die(PINS "counters");
-	index = counter_index(info.btf_id, name);
-	if (index < 0 || bpf_map_lookup_elem(fd, &index, v))
-		die(name);
-	for (i = 0; i < cpus; i++)
-		sum += v[i];
-	close(fd);
-	return sum;
-}
-
-/* RPCs have an array, and behind the lock of "rpc_slots" the number of those in use. */
-static int rpcs_used(void)
-{
-	struct bpf_map_info info;
-	int fd = pinned("rpc_slots", &info), n = -1;
-	uint32_t key = 0, *slots;
-
-	if (fd < 0)
-		return -1;
-	slots = calloc(1, info.value_size);
-	if (!slots)
-		die("calloc");
-	if (!bpf_map_lookup_elem(fd, &key, slots))
-		n = slots[1];
-	free(slots);
-	close(fd);
-	return n;
+	return transport_counter("homa", name);
 }
 
 int map_entries(const char *map)
@@ -337,11 +238,11 @@ int map_entries(const char *map)
 	void *key;
 
 	if (!strcmp(map, "rpcs"))
-		return rpcs_used();
+		return transport_slots_used("homa", "rpc_slots");
 	/* These have an array, too, and a port each. */
 	if (!strcmp(map, "endpoints"))
 		map = "ports";
-	fd = pinned(map, &info);
+	fd = transport_map("homa", map, &info);
 	if (fd < 0)
 		return -1;
 	key = calloc(1, info.key_size);
@@ -360,11 +261,11 @@ uint64_t budget_used(void)
 {
 	struct bpf_map_info info;
 	uint64_t v, sum = 0;
-	int fd = pinned("incoming", &info);
+	int fd = transport_map("homa", "incoming", &info);
 	uint32_t i;
 
 	if (fd < 0)
-		die(PINS "incoming");
+		die("map \"incoming\"");
 	for (i = 0; i < info.max_entries; i++)
 		if (!bpf_map_lookup_elem(fd, &i, &v))
 			sum += v;

@@ -17,6 +17,7 @@
 #include <linux/ipv6.h>
 #include <sys/ioctl.h>
 #include "homa_test.h"
+#include "../transport_test.h"
 
 /* Payload of a full packet. */
 #define WIRE_SEGMENT	(homa_family == AF_INET ? 1424 : 1404)
@@ -102,43 +103,12 @@ static inline uint64_t be64(uint64_t v)
 
 static inline int wire_open(struct wire *w)
 {
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET };
-	struct ifreq ifr = { .ifr_name = "v0" };
-	int fd, room = 8 << 20;
-
 	enter(HOST_A);
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &ifr))
+	if (wire_mac(w->mac))
 		return -1;
-	close(fd);
-	memcpy(w->mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
 	enter(HOST_B);
-	ll.sll_protocol = htons(homa_family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
-	ll.sll_ifindex = if_nametoindex("v0");
-	w->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (w->fd < 0 || setsockopt(w->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
-	    bind(w->fd, (struct sockaddr *)&ll, sizeof(ll)))
-		return -1;
-	return 0;
-}
-
-static inline uint32_t sum(uint32_t from, const void *p, size_t len)
-{
-	const uint8_t *b = p;
-	size_t i;
-
-	for (i = 0; i + 1 < len; i += 2)
-		from += b[i] << 8 | b[i + 1];
-	if (len & 1)
-		from += b[len - 1] << 8;
-	return from;
-}
-
-static inline uint16_t sum_end(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum >> 16) + (sum & 0xffff);
-	return ~sum;
+	w->fd = wire_socket(homa_family);
+	return w->fd < 0 ? -1 : 0;
 }
 
 static inline uint16_t checksum(const void *p, size_t len)

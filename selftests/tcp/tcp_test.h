@@ -26,19 +26,15 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <bpf/bpf.h>
-#include <bpf/btf.h>
-#include <bpf/libbpf.h>
 
 #include <etran_tcp.h>
 
 #include "kselftest_harness.h"
+#include "../transport_test.h"
 
 /* A machine that QEMU emulates is 20 to 50 times slower than a real one. */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	20
-
-#define TT_UNUSED __attribute__((unused))
 
 enum host { HOST_A, HOST_B };
 
@@ -46,8 +42,6 @@ enum host { HOST_A, HOST_B };
 #define ADDR_B	0x0a4e0002U
 #define ADDR6_A	"fd78::1"
 #define ADDR6_B	"fd78::2"
-
-#define PINS	"/sys/fs/bpf/etran/tcp/"
 
 static int netns[2] = { -1, -1 };
 static pid_t main_pid;
@@ -59,13 +53,6 @@ union address {
 	struct sockaddr_in in;
 	struct sockaddr_in6 in6;
 };
-
-static TT_UNUSED void die(const char *what)
-{
-	printf("Bail out! %s: %s\n", what, strerror(errno));
-	fflush(stdout);
-	_exit(1);
-}
 
 static void hosts_down(void)
 {
@@ -180,91 +167,22 @@ static TT_UNUSED struct etran_tcp *context(enum host host, uint32_t rcvbuf)
 	return t;
 }
 
-static struct bpf_map_info pinned_info;
-
-static TT_UNUSED int pinned(const char *map)
-{
-	uint32_t len = sizeof(pinned_info);
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), PINS "%s", map);
-	fd = bpf_obj_get(path);
-	memset(&pinned_info, 0, len);
-	if (fd >= 0 && bpf_map_get_info_by_fd(fd, &pinned_info, &len)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 /* One of the transport's counters, without COUNTER_. */
 static TT_UNUSED uint64_t tcp_counter(const char *name)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = pinned("counters"), i, id, index = -1;
-	const struct btf_type *t;
-	uint64_t v[cpus], sum = 0;
-	const char *member;
-	struct btf *btf;
-
-	if (fd < 0)
-		die(PINS "counters");
-	btf = btf__load_from_kernel_by_id(pinned_info.btf_id);
-	if (!btf)
-		die("BTF of the counters");
-	id = btf__find_by_name_kind(btf, "transport_counter", BTF_KIND_ENUM);
-	t = id < 0 ? NULL : btf__type_by_id(btf, id);
-	for (i = 0; t && i < btf_vlen(t); i++) {
-		member = btf__name_by_offset(btf, btf_enum(t)[i].name_off);
-		if (member && !strncmp(member, "COUNTER_", 8) && !strcmp(member + 8, name))
-			index = btf_enum(t)[i].val;
-	}
-	btf__free(btf);
-	if (index < 0 || bpf_map_lookup_elem(fd, &index, v))
-		die(name);
-	for (i = 0; i < cpus; i++)
-		sum += v[i];
-	close(fd);
-	return sum;
+	return transport_counter("tcp", name);
 }
 
 /* Connections in the transport's table; -1 when that cannot be read. */
 static TT_UNUSED int conns_used(void)
 {
-	int fd = pinned("conn_slots"), n = -1;
-	uint32_t key = 0, *slots;
-
-	if (fd < 0)
-		return -1;
-	slots = calloc(1, pinned_info.value_size);
-	if (slots && !bpf_map_lookup_elem(fd, &key, slots))
-		n = slots[1];
-	free(slots);
-	close(fd);
-	return n;
+	return transport_slots_used("tcp", "conn_slots");
 }
 
 /* A counter of the module. */
 static TT_UNUSED uint64_t counter(const char *name)
 {
-	struct etran_counter c[128];
-	struct etran_counters q = {
-		.scope = ETRAN_COUNTERS_MODULE,
-		.count = 128,
-		.buf = (uintptr_t)c,
-	};
-	int fd = open("/dev/etran", O_RDWR | O_CLOEXEC);
-	uint32_t i;
-
-	if (fd < 0 || ioctl(fd, ETRAN_IOC_COUNTERS, &q))
-		die("/dev/etran: counters");
-	close(fd);
-	for (i = 0; i < q.count; i++)
-		if (!strcmp(c[i].name, name))
-			return c[i].value;
-	errno = ENOENT;
-	die(name);
-	return 0;
+	return module_counter(name);
 }
 
 /* Wait until the table has at most @conns connections, and no frame is held. True: so it is. */

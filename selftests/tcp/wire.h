@@ -116,47 +116,16 @@ static inline void set32(uint8_t *b, uint32_t v)
 	b[3] = v;
 }
 
-static inline uint32_t sum(uint32_t from, const void *p, size_t len)
-{
-	const uint8_t *b = p;
-	size_t i;
-
-	for (i = 0; i + 1 < len; i += 2)
-		from += b[i] << 8 | b[i + 1];
-	if (len & 1)
-		from += b[len - 1] << 8;
-	return from;
-}
-
-static inline uint16_t sum_end(uint32_t sum)
-{
-	while (sum >> 16)
-		sum = (sum >> 16) + (sum & 0xffff);
-	return ~sum;
-}
-
 static TT_UNUSED int wire_open(struct wire *w)
 {
-	struct sockaddr_ll ll = { .sll_family = AF_PACKET };
-	struct ifreq ifr = { .ifr_name = "v0" };
-	int fd, room = 8 << 20;
-
 	memset(w, 0, sizeof(*w));
 	w->window = 65535;
 	enter(HOST_A);
-	fd = socket(AF_INET, SOCK_DGRAM, 0);
-	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &ifr))
+	if (wire_mac(w->mac))
 		return -1;
-	close(fd);
-	memcpy(w->mac, ifr.ifr_hwaddr.sa_data, ETH_ALEN);
 	enter(HOST_B);
-	ll.sll_protocol = htons(family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
-	ll.sll_ifindex = if_nametoindex("v0");
-	w->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (w->fd < 0 || setsockopt(w->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
-	    bind(w->fd, (struct sockaddr *)&ll, sizeof(ll)))
-		return -1;
-	return 0;
+	w->fd = wire_socket(family);
+	return w->fd < 0 ? -1 : 0;
 }
 
 /* The pseudo header's part of a checksum. */
