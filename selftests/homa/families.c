@@ -140,7 +140,7 @@ TEST_F(families, disguised_addresses_are_refused)
 	uint64_t before = homa_counter("rx_bad_addr"), dropped = counter("rx_dropped");
 	struct sockaddr_in to = addr_of(HOST_B, PORT);
 	struct packet p;
-	struct wire w;
+	struct wire w = {};
 	uint64_t id;
 	size_t i;
 	int k;

@@ -27,6 +27,7 @@
  * @fd: it
  * @mac: address of HOST_A's device
  * @dressed: what is sent from here wears TCP's clothes
+ * @host: who sends what is sent from here: 0: HOST_B; N: the Nth host behind it, of which there are 65,535
  * @cutoffs: CUTOFFS are of interest. HOST_A sends them unasked, as most DATA from here has not their
  *	version.
  */
@@ -34,6 +35,7 @@ struct wire {
 	int fd;
 	bool cutoffs;
 	bool dressed;
+	uint16_t host;
 	uint8_t mac[ETH_ALEN];
 };
 
@@ -210,6 +212,37 @@ static inline void wire_drain(struct wire *w)
 		;
 }
 
+/* Where the hosts behind HOST_B are: for routes, and of one of them. */
+#define WIRE_BEHIND	"10.128.0.0/16"
+#define WIRE_BEHIND6	"fd78::/64"
+
+static inline union address wire_behind(uint16_t host, uint16_t port)
+{
+	union address a = {};
+
+	if (homa_family == AF_INET) {
+		a.in.sin_family = AF_INET;
+		a.in.sin_port = htons(port);
+		a.in.sin_addr.s_addr = htonl(0x0a800000U | host);
+		return a;
+	}
+	a.in6.sin6_family = AF_INET6;
+	a.in6.sin6_port = htons(port);
+	inet_pton(AF_INET6, "fd78::", &a.in6.sin6_addr);
+	a.in6.sin6_addr.s6_addr16[7] = htons(host);
+	return a;
+}
+
+/* Which of them a packet from HOST_A is for; 0: none of them. */
+static inline uint16_t wire_is_for(const struct packet *p)
+{
+	union address net = wire_behind(0, 0);
+
+	if (homa_family == AF_INET)
+		return (ntohl(p->ip.daddr ^ net.in.sin_addr.s_addr) >> 16) ? 0 : ntohl(p->ip.daddr);
+	return memcmp(&p->ip6.daddr, &net.in6.sin6_addr, 14) ? 0 : ntohs(p->ip6.daddr.s6_addr16[7]);
+}
+
 /* Ethernet and IP headers around @len bytes. */
 static inline void wire_frame(struct wire *w, struct packet *p, uint8_t protocol, size_t len)
 {
@@ -227,6 +260,8 @@ static inline void wire_frame(struct wire *w, struct packet *p, uint8_t protocol
 		p->ip6.hop_limit = 64;
 		inet_pton(AF_INET6, ADDR6_B, &p->ip6.saddr);
 		inet_pton(AF_INET6, ADDR6_A, &p->ip6.daddr);
+		if (w->host)
+			p->ip6.saddr = wire_behind(w->host, 0).in6.sin6_addr;
 		return;
 	}
 	memset(&p->ip, 0, sizeof(p->ip));
@@ -235,7 +270,7 @@ static inline void wire_frame(struct wire *w, struct packet *p, uint8_t protocol
 	p->ip.tot_len = htons(sizeof(p->ip) + len);
 	p->ip.ttl = 64;
 	p->ip.protocol = protocol;
-	p->ip.saddr = htonl(ADDR_B);
+	p->ip.saddr = w->host ? wire_behind(w->host, 0).in.sin_addr.s_addr : htonl(ADDR_B);
 	p->ip.daddr = htonl(ADDR_A);
 	p->ip.check = htons(checksum(&p->ip, sizeof(p->ip)));
 	p->len = HOMA_AT + len;
