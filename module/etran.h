@@ -885,6 +885,7 @@ struct etran_leave {
  * @hdr_off: as in struct etran_pkt, as the two behind it
  * @hdr_len: see there
  * @payload_len: see there
+ * @headroom: while it waits in a backlog: as in struct etran_xmit
  */
 struct etran_packet {
 	struct etran_timed timed;
@@ -894,6 +895,7 @@ struct etran_packet {
 	u16 hdr_off;
 	u16 hdr_len;
 	u16 payload_len;
+	u16 headroom;
 };
 
 #define ETRAN_PACKET_OFF	ALIGN(sizeof(struct xdp_frame), 16)
@@ -951,6 +953,7 @@ struct etran_hop {
  * @hop: valid within one RCU read side: whoever begins to collect calls etran_xmit_begin()
  * @frame: the packets
  * @leave: of each
+ * @headroom: of each: bytes from struct xdp_frame to its Ethernet header, which a driver may move
  */
 struct etran_xmit {
 	struct etran_link *link;
@@ -958,6 +961,7 @@ struct etran_xmit {
 	struct etran_hop hop;
 	struct xdp_frame *frame[ETRAN_BULK];
 	struct etran_leave leave[ETRAN_BULK];
+	u16 headroom[ETRAN_BULK];
 };
 
 static inline struct etran_xmit *etran_xmit_begin(struct etran_xmit *x)

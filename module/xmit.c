@@ -16,7 +16,9 @@
  * A device that has no room just now (veth: a ring of 256) refuses. Those packets wait in the link
  * device's backlog, which is bounded and tried again soon; while it is long, egress leaves descriptors
  * in the TX rings and gen is not called, and both go on when it is short. (Rejected: dropping them: a
- * burst of a transport that does nothing wrong would cost it a timeout.)
+ * burst of a transport that does nothing wrong would cost it a timeout.) What comes back is not what was
+ * given: the headroom is the driver's to write to, and virtio_net puts its own header in front of the
+ * packet before it knows whether there is room. So the packet is restored from notes that lie elsewhere.
  *
  * Pages come from one page_pool a CPU, used with bottom halves off only: its cache has one consumer. Each
  * packet that waits for its time, or is held with its headers, has one, and what comes back at once after a
@@ -165,12 +167,24 @@ static void dropped(struct etran_link *link, const struct etran_leave *l)
 
 /* ---- the backlog ---- */
 
+/* A driver has refused a packet and may have moved its begin and written to all that is in front of it. */
+static void restore(struct xdp_frame *xdpf, const struct etran_leave *l, u16 headroom)
+{
+	struct etran_packet *p = etran_packet_of(xdpf);
+	void *data = (void *)(xdpf + 1) + headroom;
+
+	xdpf->len -= data - xdpf->data;
+	xdpf->data = data;
+	xdpf->headroom = headroom;
+	p->leave = *l;
+	p->headroom = headroom;
+}
+
 /* Context: backlog_lock held. */
-static bool backlog_add(struct etran_link *link, void *page, const struct etran_leave *l)
+static bool backlog_add(struct etran_link *link, void *page)
 {
 	struct etran_packet *p = etran_packet_of(page);
 
-	p->leave = *l;
 	if (link->backlog_len >= BACKLOG_MAX)
 		return false;
 	if (p->leave.channel) {
@@ -280,6 +294,7 @@ enum hrtimer_restart etran_link_retry(struct hrtimer *timer)
 	struct etran_link *link = container_of(timer, struct etran_link, retry);
 	struct xdp_frame *frames[ETRAN_BULK];
 	struct etran_leave leaves[ETRAN_BULK];
+	u16 headroom[ETRAN_BULK];
 	struct net_device *lower;
 	int n, sent, i;
 	u64 again = 0;
@@ -294,6 +309,7 @@ enum hrtimer_restart etran_link_retry(struct hrtimer *timer)
 		n = 0;
 		list_for_each_entry_safe(p, next, &link->backlog, timed.list) {
 			leaves[n] = p->leave;
+			headroom[n] = p->headroom;
 			frames[n++] = etran_page_of(p);
 			if (n == ETRAN_BULK)
 				break;
@@ -307,6 +323,8 @@ enum hrtimer_restart etran_link_retry(struct hrtimer *timer)
 		for (i = 0; i < n; i++)
 			backlog_take(etran_packet_of(frames[i]));
 		sent = lower_xmit(lower, n, frames);
+		for (i = max(sent, 0); i < n; i++)
+			restore(frames[i], &leaves[i], headroom[i]);
 		if (sent < 0 || (!sent && ++link->retries >= RETRIES)) {
 			for (i = 0; i < n; i++)
 				refuse(link, frames[i]);
@@ -448,6 +466,8 @@ void etran_xmit_flush(struct etran_xmit *x)
 		if (likely(sent == n))
 			return;
 	}
+	for (i = max(sent, 0); i < n; i++)
+		restore(x->frame[i], &x->leave[i], x->headroom[i]);
 	if (sent < 0) {
 		for (i = 0; i < n; i++) {
 			if (sent == -ENETDOWN)
@@ -460,13 +480,11 @@ void etran_xmit_flush(struct etran_xmit *x)
 		return;
 	}
 	spin_lock(&link->backlog_lock);
-	for (i = sent; i < n && backlog_add(link, x->frame[i], &x->leave[i]); i++)
+	for (i = sent; i < n && backlog_add(link, x->frame[i]); i++)
 		;
 	spin_unlock(&link->backlog_lock);
-	for (; i < n; i++) {
-		etran_packet_of(x->frame[i])->leave = x->leave[i];
+	for (; i < n; i++)
 		refuse(link, x->frame[i]);
-	}
 }
 
 /**
@@ -740,6 +758,13 @@ static __always_inline struct etran_leave *next_slot(struct etran_xmit *x, struc
 	return &x->leave[x->n];
 }
 
+/* The slot's packet is complete. */
+static __always_inline void collect(struct etran_xmit *x, struct xdp_frame *xdpf)
+{
+	x->headroom[x->n] = xdpf->headroom;
+	x->frame[x->n++] = xdpf;
+}
+
 /**
  * etran_xmit_add - check and complete a packet, and collect it for the lower device
  * @x: the collection
@@ -769,7 +794,7 @@ void etran_xmit_add(struct etran_xmit *x, void *page)
 		return;
 	}
 	*next_slot(x, link) = p->leave;
-	x->frame[x->n++] = page;
+	collect(x, page);
 }
 
 /**
@@ -804,7 +829,7 @@ void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
 		wait_for_neighbour(link, page, l, (void *)eth + ETH_HLEN);
 		return;
 	}
-	x->frame[x->n++] = page;
+	collect(x, page);
 }
 
 /**

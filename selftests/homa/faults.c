@@ -208,6 +208,7 @@ struct faults {
 	uint32_t duplicate;
 	uint32_t reorder;
 	uint32_t corrupt;
+	uint32_t refuse;
 };
 
 #define ALL_FAULTS	{ .loss = 10000, .duplicate = 10000, .reorder = 10000, .corrupt = 1000 }
@@ -216,6 +217,7 @@ static int faults_set(const struct faults *f, uint64_t seed)
 {
 	return link_set_both("loss", f->loss) || link_set_both("duplicate", f->duplicate) ||
 	       link_set_both("reorder", f->reorder) || link_set_both("corrupt", f->corrupt) ||
+	       link_set_both("refuse", f->refuse) ||
 	       link_set(HOST_A, "seed", seed) || link_set(HOST_B, "seed", seed + 1) ? -1 : 0;
 }
 
@@ -285,6 +287,14 @@ FIXTURE_VARIANT_ADD(faults, corruption)
 {
 	.family = AF_INET,
 	.faults.corrupt = 2000,
+	.rpcs = 100,
+};
+
+/* No fault of the wire: the device has no room. Nothing is lost by that. */
+FIXTURE_VARIANT_ADD(faults, device_that_refuses)
+{
+	.family = AF_INET,
+	.faults.refuse = 200000,
 	.rpcs = 100,
 };
 
@@ -372,6 +382,7 @@ TEST_F(faults, each_rpc_ends_once)
 	uint64_t lost = both("wire_lost"), twice = both("wire_duplicated");
 	uint64_t late = both("wire_reordered"), flipped = both("wire_corrupted");
 	uint64_t packets = both("tx_packets"), stale = homa_counter("frame_stale");
+	uint64_t refused = both("tx_refused"), dropped = counter("packets_dropped");
 	unsigned int rpcs = atoi(getenv("ETRAN_TEST_COUNT") ?: "0") ?: variant->rpcs;
 	unsigned int harmed = 0, timeouts = 0;
 	struct side *s;
@@ -420,6 +431,8 @@ TEST_F(faults, each_rpc_ends_once)
 	EXPECT_EQ(!!variant->faults.duplicate, !!twice);
 	EXPECT_EQ(!!variant->faults.reorder, !!late);
 	EXPECT_EQ(!!variant->faults.corrupt, !!flipped);
+	EXPECT_EQ(!!variant->faults.refuse, both("tx_refused") != refused);
+	EXPECT_EQ(dropped, counter("packets_dropped"));
 
 	ASSERT_RPCS_IDLE(30);
 	for (h = HOST_A; h <= HOST_B; h++) {

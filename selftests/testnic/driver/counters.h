@@ -18,6 +18,7 @@
 	C(tx_bytes, "their bytes, Ethernet header included")					\
 	C(tx_zerocopy, "of these, from AF_XDP zero-copy descriptors")				\
 	C(tx_xdp, "of these, from ndo_xdp_xmit and XDP_TX")					\
+	C(tx_refused, "frames that ndo_xdp_xmit gave back: setting refuse")			\
 	C(tx_too_short, "not sent: no Ethernet header")						\
 	C(tx_too_long, "not sent: longer than the MTU allows")					\
 	C(tx_no_peer, "not sent: the peer is gone")						\

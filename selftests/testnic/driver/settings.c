@@ -33,6 +33,7 @@ struct setting {
 static const struct setting settings[] = {
 	{ "tx_batch", offsetof(struct testnic, tx_batch), 0, 1 },
 	{ "completion_delay_ns", offsetof(struct testnic, completion_delay), 0, NSEC_PER_SEC },
+	{ "refuse", offsetof(struct testnic, refuse), 0, 1000000 },
 	{ "loss", offsetof(struct testnic, wire.loss), 0, 1000000 },
 	{ "duplicate", offsetof(struct testnic, wire.duplicate), 0, 1000000 },
 	{ "corrupt", offsetof(struct testnic, wire.corrupt), 0, 1000000 },

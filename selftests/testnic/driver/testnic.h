@@ -212,6 +212,7 @@ struct testnic_wire {
  * @rx_queue: setting: TESTNIC_RX_HASH, TESTNIC_RX_SENDER or a queue's number
  * @tx_batch: setting: 1: take AF_XDP descriptors with the batched API
  * @completion_delay: setting: ns from sending to completion of AF_XDP descriptors
+ * @refuse: setting: ppm of frames for which ndo_xdp_xmit has no room, nor for those behind them
  * @wire: what it sends on
  */
 struct testnic {
@@ -226,6 +227,7 @@ struct testnic {
 	u64 rx_queue;
 	u64 tx_batch;
 	u64 completion_delay;
+	u64 refuse;
 	struct testnic_wire wire;
 };
 

@@ -192,6 +192,22 @@ netdev_tx_t testnic_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	return NETDEV_TX_OK;
 }
 
+/*
+ * Give a frame back as a driver may: it had put a header of its own in front, as virtio_net does before it
+ * looks for room, and used the rest of the headroom for notes.
+ */
+static void refuse(struct xdp_frame *frame)
+{
+	const u32 header = 12;
+
+	memset(frame + 1, 0x5a, frame->headroom);
+	if (frame->headroom < header)
+		return;
+	frame->headroom -= header;
+	frame->data -= header;
+	frame->len += header;
+}
+
 /**
  * testnic_xdp_xmit - ndo_xdp_xmit
  * @dev: the sender
@@ -199,12 +215,13 @@ netdev_tx_t testnic_start_xmit(struct sk_buff *skb, struct net_device *dev)
  * @frames: the frames
  * @flags: XDP_XMIT_FLUSH or 0; a batch is always flushed
  *
- * Return: @n or an errno. Context: bottom halves off.
+ * Return: how many were taken, @n unless the setting refuse says otherwise; or an errno. Context: bottom halves off.
  */
 int testnic_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames, u32 flags)
 {
 	struct testnic *nic = netdev_priv(dev);
 	u32 count = READ_ONCE(dev->real_num_tx_queues);
+	u64 ppm = READ_ONCE(nic->refuse);
 	struct testnic_batch b;
 	int i;
 
@@ -219,6 +236,12 @@ int testnic_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames, u
 			.data = frames[i]->data, .linear = frames[i]->len, .len = frames[i]->len,
 		};
 
+		if (ppm && get_random_u32_below(1000000) < ppm) {
+			testnic_add(nic, tx_refused, n - i);
+			refuse(frames[i]);
+			n = i;
+			break;
+		}
 		testnic_send(&b, &f);
 	}
 	testnic_add(nic, tx_xdp, b.packets);
