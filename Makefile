@@ -14,8 +14,10 @@ JOBS	?= $(shell nproc)
 PREFIX	?= /usr/local
 MANDIR	?= $(PREFIX)/share/man
 DESTDIR	?=
+# A kernel source tree to compile the lab's kernel from, instead of Debian's.
+KSRC	?=
 # The lab's kernel: stock, patched or debug.
-LAB	?= stock
+LAB	?= $(if $(KSRC),patched,stock)
 # Only these tests: <collection>[:test].
 T	?=
 # none: packages that are missing are not installed, for those who build packages.
@@ -32,7 +34,8 @@ export ETRAN_T0 := $(or $(ETRAN_T0),$(shell date +%s))
 # Asked for only where needed: the scripts that answer fill the cache first.
 LIBBPF	= $(eval LIBBPF := $$(shell $(LAB_DIR)/libbpf))$(LIBBPF)
 KSRC_DIR = $(eval KSRC_DIR := $$(shell $(LAB_DIR)/source))$(KSRC_DIR)
-LAB_KERNEL = $(eval LAB_KERNEL := $$(shell $(LAB_DIR)/kernel $(LAB)))$(LAB_KERNEL)
+# ($(shell) of make before 4.4 does not pass on variables of the command line.)
+LAB_KERNEL = $(eval LAB_KERNEL := $$(shell KSRC=$$(KSRC) $(LAB_DIR)/kernel $(LAB)))$(LAB_KERNEL)
 # The kernel to build for, unless KDIR= says: the running one where its headers
 # are installed, else the lab's.
 RUNNING	:= /lib/modules/$(shell uname -r)/build
@@ -41,7 +44,7 @@ KDIR	?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(LAB_KERNEL)/build)
 .DEFAULT_GOAL := all
 .PHONY: all build module bpf userlib ctl tools examples selftests setup setup-build demo check lab kernel \
 	bench bench-list bench-profile \
-	clean help checkpatch sparse install install-parts modules_install uninstall dist dkms-install dkms-remove
+	clean help checkpatch sparse install install-parts modules_install uninstall dist dkms-install dkms-remove kernel-deb
 
 ## all: everything, for the running kernel or KDIR=DIR (default)
 all: setup-build
@@ -96,7 +99,7 @@ demo: setup
 		ETRAN_MODULE=$(O)/module/$$(cat $(LAB_KERNEL)/release)/etran.ko \
 		$(TOP)/selftests/demo/demo.sh
 
-## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug [LEAKS=1]] [HOMA_KO=FILE]
+## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug [LEAKS=1]] [KSRC=DIR] [HOMA_KO=FILE]
 check: setup
 	@LEAKS=$(LEAKS) ETRAN_HOMA_KO=$(abspath $(HOMA_KO)) $(LAB_DIR)/check -k $(LAB) -o $(O) $(T)
 
@@ -126,6 +129,11 @@ bench-profile:
 kernel:
 	@$(LAB_DIR)/setup kernel
 	@$(LAB_DIR)/kernel $(if $(filter command line,$(origin LAB)),$(LAB),patched)
+
+## kernel-deb: Debian packages of your own tree and configuration, after a look at patches and options, KSRC=DIR
+kernel-deb:
+	@$(LAB_DIR)/setup kernel
+	@$(TOP)/module/patches/kernel-deb $(KSRC)
 
 # The last two are for kernel code: BPF's read-only variables are const volatile,
 # and programs have no __aligned().
@@ -205,5 +213,6 @@ help:
 	@echo "etran $(VERSION). On a fresh Debian 12 or 13, 'make demo' and 'make check' set up all they need."
 	@sed -n 's/^## \([a-z_-]*\): /\1: /p' $(firstword $(MAKEFILE_LIST)) | \
 		awk -F': ' '{ printf "  make %-15s %s\n", $$1, substr($$0, length($$1) + 3) }'
-	@echo "Variables: KDIR (kernel build directory), O (output, default build/), LAB, T, PREFIX, DESTDIR, V=1,"
+	@echo "Variables: KDIR (kernel build directory), KSRC (kernel source tree for the lab, 6.6 or 6.12), O (output,"
+	@echo "  default build/), LAB, T, PREFIX, DESTDIR, V=1,"
 	@echo "  JOBS, ETRAN_CACHE (kernels, libbpf; default ~/.cache/etran), ETRAN_KVM=0|1"

@@ -43,7 +43,7 @@ whole()
 }
 
 KSRC_66=$([ -d "$PREPARED/linux-6.6" ] && echo 10)
-tap_plan $((10 + ${KSRC_66:-0} + 5))
+tap_plan $((10 + ${KSRC_66:-0} + 9))
 
 tree "$PREPARED/linux-6.12"
 whole 6.12
@@ -64,4 +64,16 @@ ok "options that are missing are named, with the command that sets them" \
 	fails 1 "scripts/config -e XDP_SOCKETS -e DEBUG_INFO_BTF_MODULES && make olddefconfig" "$APPLY" --config "$W/tree"
 printf 'CONFIG_%s=y\n' XDP_SOCKETS DEBUG_INFO_BTF_MODULES >> "$W/tree/.config"
 ok "none is missing" fails 0 "has all that etran needs" "$APPLY" --config "$W/tree"
+
+DEB=$PATCHES/kernel-deb
+ok "kernel-deb: usage" fails 2 "^usage: " "$DEB"
+ok "kernel-deb: a version that there is no series for" fails 1 "^kernel-deb: there is no series for Linux 6.1.9" "$DEB" --check "$W/tree"
+sed -i 's/^PATCHLEVEL.*/PATCHLEVEL = 6/' "$W/tree/Makefile"
+ok "kernel-deb: a tree without its series, with the command that gives it" \
+	fails 1 "does not have the series 6.6; to give it: module/patches/apply $W/tree" "$DEB" --check "$W/tree"
+# As a kernel that has struct_ops of modules by itself.
+mkdir -p "$W/tree/include/uapi/linux"
+echo BPF_F_VTYPE_BTF_OBJ_FD > "$W/tree/include/uapi/linux/bpf.h"
+sed -i '/XDP_SOCKETS/d' "$W/tree/.config"
+ok "kernel-deb: options that are missing" fails 1 "scripts/config -e XDP_SOCKETS && make olddefconfig" "$DEB" --check "$W/tree"
 tap_end
