@@ -4,8 +4,8 @@
  * makes an older kernel look like Linux 6.12, and says where it ends, with the commit that ends it.
  *
  * Linux 6.6 is meant with patches/6.6, which bring what no shim can: struct_ops types of modules, links that
- * can be detached and polled, so that a transport is ejected and its loader told as on 6.12, and the hook of direct
- * mode. Transports find nothing missing. What differs:
+ * can be detached and polled, so that a transport is ejected and its loader told as on 6.12, the hook of direct
+ * mode, and a verifier that follows static functions under a lock. Transports find nothing missing. What differs:
  * - A page that a driver is done with goes back by way of its pool's ring, not straight into the CPU's cache.
  * - What the program that we are called from has redirected may leave with what is ours, before it has ended.
  *
