@@ -150,6 +150,29 @@ struct etran_endpoint {
 };
 
 /**
+ * struct etran_stream - context of stream_open and stream_close
+ * @id: number of the stream, in its endpoint
+ * @endpoint: id of the endpoint
+ * @tag: the transport's own, as the library gave it
+ * @read: stream_close: how far the application says that it has read
+ * @flags: stream_close: ETRAN_STREAM_* of struct etran_stream_user, as the application wrote them
+ */
+struct etran_stream {
+	__u32 id;
+	__u32 endpoint;
+	__u64 tag;
+	__u64 read;
+	__u32 flags;
+};
+
+/* bpf_etran_stream_set(): what is so from now on; only the last can be said again. */
+#define ETRAN_STREAM_CONNECTED	(1U << 0)	/* data can be sent */
+#define ETRAN_STREAM_FIN	(1U << 1)	/* the peer sends no more */
+#define ETRAN_STREAM_ENDED	(1U << 2)	/* nothing can be sent or comes any more */
+#define ETRAN_STREAM_ERROR	(1U << 3)	/* there is an error to be told */
+#define ETRAN_STREAM_ROOM	(1U << 4)	/* frames of it were given back */
+
+/**
  * struct etran_exit_info - context of exit
  * @kind: enum etran_exit_kind
  * @code: what bpf_etran_error() was given, or the value that was no verdict; otherwise 0
@@ -238,6 +261,21 @@ struct etran_ops {
 	 * Context: process, bottom halves off; several at once, also for one endpoint.
 	 */
 	void (*endpoint_room)(struct etran_endpoint *ep);
+	/**
+	 * @stream_open: an application wants a file for a connection or listener (optional)
+	 *
+	 * Say with bpf_etran_stream_set() what is so already.
+	 * Return: 0, or a negative errno that its system call gets.
+	 * Context: process, bottom halves off; several at once, also for one endpoint.
+	 */
+	__s32 (*stream_open)(struct etran_stream *st);
+	/**
+	 * @stream_close: the last descriptor of such a file was closed (optional)
+	 *
+	 * Not called when the endpoint was closed before: endpoint_close ends its streams too.
+	 * Context: as stream_open.
+	 */
+	void (*stream_close)(struct etran_stream *st);
 	/**
 	 * @init: before the transport is attached (optional, may be sleepable)
 	 * Return: 0, or a negative errno that refuses the attachment.
@@ -528,6 +566,22 @@ extern int bpf_etran_notify(struct etran_rec *rec, __u32 rec__sz) __ksym;
  * too, and nobody knows), -EPERM as bpf_etran_release().
  */
 extern int bpf_etran_rx_room(__u32 endpoint, __u32 most, __u32 least) __ksym;
+
+/**
+ * bpf_etran_stream_set - tell the file of a connection or listener what became of it
+ * @endpoint: id of the endpoint
+ * @stream: number of the stream, of stream_open
+ * @tag: its tag: a number can be another's by now
+ * @avail: how far deliveries go, as the application counts in struct etran_stream_user.read; only what is more than
+ *	   ever before counts, so concurrent calls need no order
+ * @set: ETRAN_STREAM_*
+ *
+ * Wakes who waits for what became true. Deliver first. Not with a bpf_spin_lock held; callable from every program of the
+ * transport and from its timers.
+ * Return: 0; -ENOENT (no such stream), -EINVAL (@set), -EPERM as bpf_etran_release().
+ */
+extern int bpf_etran_stream_set(__u32 endpoint, __u32 stream, __u64 tag, __u64 avail,
+				__u32 set) __ksym;
 
 /**
  * bpf_etran_gen_kick - have gen called soon, on this CPU

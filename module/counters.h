@@ -70,6 +70,8 @@
 	G(frames_held, "frames held by transports, not sent yet")				\
 	G(frames_queued, "frames in packet queues, or waiting for their time")			\
 	G(frames_retained, "frames that were sent and are kept until acknowledged")		\
+	C(streams_opened, "files of connections and listeners that were opened")		\
+	C(streams_closed, "of these, closed: the last copy of each")				\
 	G(endpoints, "open endpoints")								\
 	G(channels, "AF_XDP sockets bound to link devices")
 

@@ -65,6 +65,8 @@ static const char * const member_names[ETRAN_NR_MEMBERS] = {
 	[ETRAN_ENDPOINT_BIND] = "endpoint_bind",
 	[ETRAN_ENDPOINT_CLOSE] = "endpoint_close",
 	[ETRAN_ENDPOINT_ROOM] = "endpoint_room",
+	[ETRAN_STREAM_OPEN] = "stream_open",
+	[ETRAN_STREAM_CLOSE] = "stream_close",
 	[ETRAN_INIT] = "init",
 	[ETRAN_EXIT] = "exit",
 };

@@ -98,6 +98,7 @@ static void endpoint_free(struct work_struct *work)
 	/* Readers may still follow ep->transport. */
 	synchronize_rcu();
 	etran_transport_put(t);
+	etran_streams_free(ep);
 	kfree(ep);
 }
 
@@ -117,6 +118,7 @@ static void mark_dead(struct etran_ep *ep, struct etran_channel *ch, u32 why)
 {
 	WRITE_ONCE(ep->dead, ep->dead | why);
 	wake_up_poll(&ep->wait, EPOLLERR | EPOLLHUP | EPOLLIN | EPOLLOUT);
+	etran_streams_dead(ep);
 	if (ch)
 		etran_channel_look(ch);
 }
@@ -247,6 +249,7 @@ static void endpoint_close(struct etran_ep *ep)
 	rcu_read_unlock();
 	local_bh_enable();
 	mutex_unlock(&etran_mutex);
+	etran_streams_dead(ep);
 	etran_endpoint_put(ep);
 }
 
@@ -291,6 +294,8 @@ static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
 	struct etran_channel *ch;
 	int err = -ENODEV;
 
+	if (vma->vm_pgoff >= ETRAN_MMAP_STREAMS >> PAGE_SHIFT)
+		return etran_streams_mmap(ep, vma);
 	if (vma->vm_flags & VM_WRITE)
 		return -EPERM;
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE);
@@ -496,6 +501,8 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	case ETRAN_IOC_ROOM:
 		tell_room(ep);
 		return 0;
+	case ETRAN_IOC_STREAM_OPEN:
+		return etran_stream_open(ep, p);
 	}
 	return -ENOTTY;
 }
@@ -639,6 +646,7 @@ long etran_endpoint_open(struct etran_endpoint_open __user *arg)
 	ep->xsk_file = xsk_file;
 	ep->xs = (struct xdp_sock *)sock->sk;
 	init_waitqueue_head(&ep->wait);
+	etran_streams_init(ep);
 	INIT_WORK(&ep->work, endpoint_free);
 
 	rtnl_lock();

@@ -389,6 +389,8 @@ struct etran_channel {
  * @ready: see ETRAN_IOC_READY
  * @rx_short: its transport is to be told when there are more receive buffers; counted in
  *	      status->rx_short of @channel
+ * @streams: its streams, by their numbers (stream.c)
+ * @stream_users: what the application writes of them, by number; NULL before the first one
  * @wait: whoever polls
  * @work: frees it in process context
  * @rcu: for freeing
@@ -404,6 +406,8 @@ struct etran_ep {
 	u32 dead;
 	u32 ready;
 	u32 rx_short;
+	struct xarray streams;
+	struct etran_stream_user *stream_users;
 	wait_queue_head_t wait;
 	struct work_struct work;
 	struct rcu_head rcu;
@@ -578,6 +582,23 @@ static inline s32 etran_run_endpoint(struct etran_transport *t, const struct etr
 				     enum etran_member member, struct etran_endpoint *ep)
 {
 	u64 ctx[1] = { (unsigned long)ep };
+
+	return etran_run_prog(t, member, ops->prog[member], ctx);
+}
+
+/**
+ * etran_run_stream - run stream_open or stream_close
+ * @t: the transport
+ * @ops: its programs
+ * @member: which; it exists
+ * @st: the stream
+ *
+ * Return: what the program returned, unchecked. Context: RCU read side, bottom halves off.
+ */
+static inline s32 etran_run_stream(struct etran_transport *t, const struct etran_ops *ops,
+				   enum etran_member member, struct etran_stream *st)
+{
+	u64 ctx[1] = { (unsigned long)st };
 
 	return etran_run_prog(t, member, ops->prog[member], ctx);
 }
@@ -1079,6 +1100,16 @@ int etran_ingress(struct xdp_buff *xdp);
 
 extern struct etran_ep __rcu **etran_endpoint_pages[ETRAN_EP_PAGES];
 long etran_endpoint_open(struct etran_endpoint_open __user *arg);
+
+/* stream.c */
+void etran_streams_init(struct etran_ep *ep);
+void etran_streams_free(struct etran_ep *ep);
+void etran_streams_dead(struct etran_ep *ep);
+int etran_streams_mmap(struct etran_ep *ep, struct vm_area_struct *vma);
+long etran_stream_open(struct etran_ep *ep, struct etran_stream_open __user *arg);
+int etran_stream_set(struct etran_ep *ep, u32 id, u64 tag, u64 avail, u32 set);
+
+/* endpoint.c, the rest */
 void etran_endpoint_put(struct etran_ep *ep);
 int etran_endpoint_room(struct etran_ep *ep, struct etran_channel *ch, u32 most, u32 least);
 void etran_endpoints_dead_channel(struct etran_channel *ch);

@@ -36,6 +36,8 @@ enum etran_member {
 	ETRAN_ENDPOINT_BIND,
 	ETRAN_ENDPOINT_CLOSE,
 	ETRAN_ENDPOINT_ROOM,
+	ETRAN_STREAM_OPEN,
+	ETRAN_STREAM_CLOSE,
 	ETRAN_INIT,
 	ETRAN_EXIT,
 	ETRAN_NR_MEMBERS
@@ -124,6 +126,23 @@ struct etran_endpoint {
 };
 
 /* See bpf/etran.bpf.h. */
+struct etran_stream {
+	__u32 id;
+	__u32 endpoint;
+	__u64 tag;
+	__u64 read;
+	__u32 flags;
+};
+
+/* bpf_etran_stream_set(): what is so from now on. See bpf/etran.bpf.h. */
+#define ETRAN_STREAM_CONNECTED	(1U << 0)
+#define ETRAN_STREAM_FIN	(1U << 1)
+#define ETRAN_STREAM_ENDED	(1U << 2)
+#define ETRAN_STREAM_ERROR	(1U << 3)
+#define ETRAN_STREAM_ROOM	(1U << 4)
+#define ETRAN_STREAM_FLAGS	((1U << 5) - 1)
+
+/* See bpf/etran.bpf.h. */
 struct etran_path {
 	__be32 saddr[4];
 	__u32 mtu;
@@ -164,6 +183,8 @@ struct etran_ops {
 	s32 (*endpoint_bind)(struct etran_endpoint *ep);
 	void (*endpoint_close)(struct etran_endpoint *ep);
 	void (*endpoint_room)(struct etran_endpoint *ep);
+	s32 (*stream_open)(struct etran_stream *st);
+	void (*stream_close)(struct etran_stream *st);
 	s32 (*init)(void);
 	void (*exit)(struct etran_exit_info *info);
 	u32 version;

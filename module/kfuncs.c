@@ -363,6 +363,31 @@ __bpf_kfunc int bpf_etran_rx_room(u32 endpoint, u32 most, u32 least)
 	return as_caller(t, rx_room(t, endpoint, most, least), -EPERM);
 }
 
+static int stream_set(struct etran_transport *t, u32 endpoint, u32 stream, u64 tag, u64 avail,
+		      u32 set)
+{
+	struct etran_ep *ep = own_endpoint(t, endpoint);
+
+	if (set & ~ETRAN_STREAM_FLAGS)
+		return -EINVAL;
+	return ep ? etran_stream_set(ep, stream, tag, avail, set) : -ENOENT;
+}
+
+/**
+ * bpf_etran_stream_set - tell a stream's file what became of it
+ * @endpoint: id of its endpoint
+ * @stream: id of the stream
+ * @tag: its tag
+ * @avail: how far deliveries go; less than before changes nothing
+ * @set: ETRAN_STREAM_*
+ *
+ * Return: 0, -ENOENT, -EINVAL, -EPERM.
+ */
+__bpf_kfunc int bpf_etran_stream_set(u32 endpoint, u32 stream, u64 tag, u64 avail, u32 set)
+{
+	return as_caller(t, stream_set(t, endpoint, stream, tag, avail, set), -EPERM);
+}
+
 /**
  * bpf_etran_gen_kick - have gen called soon, on this CPU
  */
@@ -533,6 +558,7 @@ BTF_ID_FLAGS(func, bpf_etran_queue_len)
 BTF_ID_FLAGS(func, bpf_etran_deliver, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_notify)
 BTF_ID_FLAGS(func, bpf_etran_rx_room)
+BTF_ID_FLAGS(func, bpf_etran_stream_set)
 BTF_ID_FLAGS(func, bpf_etran_gen_kick)
 BTF_ID_FLAGS(func, bpf_etran_error)
 BTF_ID_FLAGS(func, bpf_etran_route)

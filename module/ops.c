@@ -586,6 +586,15 @@ static void etran_ops__endpoint_room(struct etran_endpoint *ep)
 {
 }
 
+static s32 etran_ops__stream_open(struct etran_stream *st)
+{
+	return 0;
+}
+
+static void etran_ops__stream_close(struct etran_stream *st)
+{
+}
+
 static s32 etran_ops__init(void)
 {
 	return 0;
@@ -603,6 +612,8 @@ static struct etran_ops stubs = {
 	.endpoint_bind = etran_ops__endpoint_bind,
 	.endpoint_close = etran_ops__endpoint_close,
 	.endpoint_room = etran_ops__endpoint_room,
+	.stream_open = etran_ops__stream_open,
+	.stream_close = etran_ops__stream_close,
 	.init = etran_ops__init,
 	.exit = etran_ops__exit,
 };

@@ -442,6 +442,59 @@ struct etran_wait_rx {
 	__u32 reserved;
 };
 
+/* Streams that an endpoint can have, and their numbers: 1 to ETRAN_STREAMS_MAX - 1. */
+#define ETRAN_STREAMS_MAX	16384U
+/* Offset of the mapping of an endpoint with struct etran_stream_user for each number, to be read and written. */
+#define ETRAN_MMAP_STREAMS	(1ULL << 30)
+
+/* struct etran_stream_user.flags */
+#define ETRAN_STREAM_SHUT_RD	(1U << 0)	/* the application wants no more data */
+#define ETRAN_STREAM_SHUT_WR	(1U << 1)	/* it sends no more */
+#define ETRAN_STREAM_TOLD	(1U << 2)	/* it knows of the error: no EPOLLERR any more */
+#define ETRAN_STREAM_ABORT	(1U << 3)	/* the last close is to be an abort */
+
+/**
+ * struct etran_stream_user - what an application says of one of its streams, for poll() on it
+ * @read: how far it has read, in the transport's unit; readable while the transport delivered more
+ * @flags: ETRAN_STREAM_*
+ * @blocked: not 0: nothing can be sent. The kernel makes it 0, and wakes who waits for EPOLLOUT, when the
+ *	transport has given back frames of the stream. Set it, then look once more, with a full barrier
+ *	between. Number 0, which is no stream: not 0: some stream had no frame although it has none under way;
+ *	all with @blocked are woken then when frames of any are given back.
+ *
+ * Zero when the stream is opened.
+ */
+struct etran_stream_user {
+	__u64 read;
+	__u32 flags;
+	__u32 blocked;
+};
+
+/**
+ * struct etran_stream_open - question and answer of ETRAN_IOC_STREAM_OPEN (on an endpoint)
+ * @tag: in: what the transport knows it by, its own
+ * @flags: in: O_CLOEXEC, O_NONBLOCK or 0
+ * @beside: in: a socket of which poll() on the stream tells as well, or -1
+ * @id: out: the stream's number
+ * @reserved: zero
+ *
+ * The answer is a file of a connection or listener, to be polled; EPOLLIN: the transport delivered more than
+ * struct etran_stream_user says was read; EPOLLRDHUP, EPOLLHUP, EPOLLERR, EPOLLOUT as with sockets. Data goes through the
+ * endpoint's AF_XDP socket. Its last close, of the last copy, ends what the transport has under @tag. When
+ * endpoint, device or transport are gone, it reports EPOLLERR | EPOLLHUP.
+ *
+ * Return: a file descriptor.
+ * Errors: EOPNOTSUPP (the transport has no streams), ENFILE (too many), ENOMEM, EBADF, ENOTSOCK (@beside), EINVAL,
+ * EMFILE, ESHUTDOWN, what the transport's stream_open returned (ENOENT: no such @tag; EBUSY: it has one).
+ */
+struct etran_stream_open {
+	__u64 tag;
+	__u32 flags;
+	__s32 beside;
+	__u32 id;
+	__u32 reserved[3];
+};
+
 #define ETRAN_IOC_MAGIC		0xe7
 /* on /dev/etran */
 #define ETRAN_IOC_VERSION	_IOR(ETRAN_IOC_MAGIC, 0, struct etran_version)
@@ -477,5 +530,11 @@ struct etran_wait_rx {
  * Does nothing when the transport does not wait for any. No errors.
  */
 #define ETRAN_IOC_ROOM		_IO(ETRAN_IOC_MAGIC, 22)
+#define ETRAN_IOC_STREAM_OPEN	_IOWR(ETRAN_IOC_MAGIC, 23, struct etran_stream_open)
+/*
+ * On a stream: wakes who polls it, as what the application wrote into struct etran_stream_user may be news to
+ * other threads of it. No errors.
+ */
+#define ETRAN_IOC_STREAM_WAKE	_IO(ETRAN_IOC_MAGIC, 24)
 
 #endif /* _UAPI_LINUX_ETRAN_H */
