@@ -67,6 +67,7 @@ static __always_inline void conn_close(struct conn *c, struct after *a, __u32 er
 		c->report |= REPORT_ERROR;
 		a->report = 1;
 	}
+	stream_note(c, a, 0);
 	conn_maybe_free(c, a);
 }
 
@@ -275,6 +276,8 @@ __noinline int after_settle(struct after *a)
 		listener_left(a->listener);
 	if (a->report && conn_tell(w.slot, w.generation))
 		conn_tell(w.slot, w.generation);
+	if (a->stream)
+		stream_tell(a);
 	if (a->delay) {
 		c = conn_at(w.slot);
 		if (c)

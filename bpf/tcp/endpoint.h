@@ -106,6 +106,8 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	l->rcvbuf = rcvbuf_of(ep->arg[1]);
 	l->backlog = ep->arg[2] > 0xffff ? 0xffff : ep->arg[2] ? ep->arg[2] : 1;
 	l->waiting = 0;
+	l->stream = 0;
+	l->arrived = 0;
 	l->addr.a[0] = ep->addr[0];
 	l->addr.a[1] = ep->addr[1];
 	l->addr.a[2] = ep->addr[2];

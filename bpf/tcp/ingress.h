@@ -40,6 +40,7 @@ static __noinline int segment_accept(struct segment *s, struct after *a)
 	struct etran_rec rec __attribute__((aligned(8))) = { .type = ETRAN_TCP_REC_OPENED };
 	struct etran_tcp_rec_opened *opened = (void *)rec.data;
 	struct conn *c = conn_at(s->slot);
+	int err;
 
 	if (!c)
 		return -ENOENT;
@@ -53,7 +54,10 @@ static __noinline int segment_accept(struct segment *s, struct after *a)
 	*(struct address *)opened->addr = c->key.local;
 	*(struct address *)opened->peer = c->key.peer;
 	bpf_spin_unlock(&c->lock);
-	return bpf_etran_notify(&rec, sizeof(rec));
+	err = bpf_etran_notify(&rec, sizeof(rec));
+	if (!err)
+		listener_arrived(opened->listener);
+	return err;
 }
 
 static __noinline int segment_deliver(struct etran_pkt *pkt, struct segment *s, struct after *a)

@@ -382,6 +382,8 @@ __noinline int segment_process(struct segment *s, struct after *a)
 		in_synchronized(c, s, a, allowed);
 	}
 	conn_due(c, a, s->now);
+	if (a->release || a->report)
+		stream_note(c, a, a->release ? ETRAN_STREAM_ROOM : 0);
 	bpf_spin_unlock(&c->lock);
 	return 0;
 }

@@ -18,6 +18,8 @@
  * @port: host byte order
  * @cc: of its connections, ETRAN_TCP_CC_*
  * @addr: local address; all zero: any; ::ffff:0.0.0.0: any of IPv4
+ * @stream: number of its file, 0: it has none (stream.h)
+ * @arrived: connections that its application was told of
  */
 struct listener {
 	__u32 id;
@@ -29,6 +31,8 @@ struct listener {
 	__u16 port;
 	__u16 cc;
 	struct address addr;
+	__u32 stream;
+	__u64 arrived;
 };
 
 struct {

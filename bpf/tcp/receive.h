@@ -202,6 +202,8 @@ __noinline int segment_delivered(struct segment *s, struct after *a)
 	if (c->unacked < 255 && c->rcv_nxt != before)
 		c->unacked++;
 	ack_want(c, a, gap || c->unacked >= 2 || c->ack_now, s->now);
+	if (c->rcv_nxt != before)
+		stream_note(c, a, 0);
 	bpf_spin_unlock(&c->lock);
 	return 0;
 }

@@ -147,6 +147,7 @@ struct conn_key {
  * @rto_at: when the retransmission timer goes off, ns; 0: not set. Likewise @ack_at: a delayed ACK;
  *	@end_at: TIME_WAIT, and FIN_WAIT_2 without application; @report_at: telling the application
  * @heard_ns: when the peer last made progress
+ * @stream: number of its file, 0: it has none (stream.h)
  */
 struct conn {
 	struct bpf_timer timer;
@@ -231,6 +232,8 @@ struct conn {
 	__u64 end_at;
 	__u64 report_at;
 	__u64 heard_ns;
+	__u32 stream;
+	__u32 zero2;
 };
 
 /* An index below @size, a power of two, so that the verifier sees it whatever the compiler knows. */

@@ -26,6 +26,7 @@
 #include "options.h"	/* a received segment, its options */
 #include "work.h"	/* what gen has to send; what is done after unlocking */
 #include "listen.h"	/* listeners and ports */
+#include "stream.h"	/* what files of connections are told */
 #include "end.h"	/* deadlines, how connections end */
 #include "cc.h"		/* congestion control */
 #include "recovery.h"	/* what was lost, how much may be sent */
@@ -38,6 +39,7 @@
 #include "gen.h"	/* program gen */
 #include "send.h"	/* program egress */
 #include "endpoint.h"	/* programs endpoint_open, _bind, _close */
+#include "streams.h"	/* programs stream_open, stream_close */
 #include "exit.h"	/* program detached */
 
 char LICENSE[] SEC("license") = "GPL";
@@ -50,6 +52,8 @@ struct etran_ops tcp = {
 	.endpoint_open = (void *)endpoint_open,
 	.endpoint_bind = (void *)endpoint_bind,
 	.endpoint_close = (void *)endpoint_close,
+	.stream_open = (void *)stream_open,
+	.stream_close = (void *)stream_close,
 	.exit = (void *)detached,
 	.version = ETRAN_OPS_VERSION,
 	.flags = ETRAN_OPS_SHARED,

@@ -80,6 +80,12 @@ volatile __u64 controls_entries;
  * @key: of the connection whose slot is free
  * @chain: frames to be given back with all behind them, 0 for none
  * @segment: with @control
+ * @stream: number of the connection's file that is to be told the following, 0: none (stream.h)
+ * @stream_endpoint: whose it is
+ * @stream_set: ETRAN_STREAM_*
+ * @zero3: 0
+ * @stream_tag: its tag
+ * @stream_avail: how far deliveries go
  */
 struct after {
 	__u32 slot;
@@ -97,6 +103,12 @@ struct after {
 	struct conn_key key;
 	__u64 chain[2];
 	struct control segment;
+	__u32 stream;
+	__u32 stream_endpoint;
+	__u32 stream_set;
+	__u32 zero3;
+	__u64 stream_tag;
+	__u64 stream_avail;
 };
 
 /* struct after.counts */
