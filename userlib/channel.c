@@ -609,6 +609,17 @@ void etran_channel_close(struct etran_channel *ch)
 	free(ch);
 }
 
+int etran_channel_fds(const struct etran_channel *ch, int fds[4])
+{
+	const int all[4] = { ch->xsk, ch->ctl, ch->wake, ch->endpoint };
+	int i, n = 0;
+
+	for (i = 0; i < 4; i++)
+		if (all[i] >= 0)
+			fds[n++] = all[i];
+	return n;
+}
+
 int etran_channel_fd(const struct etran_channel *ch)
 {
 	return ch->xsk;

@@ -13,4 +13,13 @@
  */
 void etran_endpoint_lost(struct etran_channel *ch);
 
+/**
+ * etran_channel_fds() - all descriptors of a channel and its endpoint
+ * @ch: the channel
+ * @fds: out
+ *
+ * Return: how many, at most 4.
+ */
+int etran_channel_fds(const struct etran_channel *ch, int fds[4]);
+
 #endif /* ETRAN_CHANNEL_H */

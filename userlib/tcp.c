@@ -10,17 +10,23 @@
  * as one slow reader would keep those that all others need, and the fill ring gives them back in order.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <arpa/inet.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <etran/tcp.h>
 #include <etran_tcp.h>
 
+#include "channel.h"
 #include "error.h"
 #include "list.h"
+#include "tcp_file.h"
 
 /* What the transport makes of rcvbuf 0 is not told here, so this says it. */
 #define RCVBUF		(262144U - RCVBUF_SLACK)
@@ -28,6 +34,8 @@
 #define RCVBUF_SLACK	4096U
 #define RCVBUF_MIN	4096U
 #define RCVBUF_MAX	(8U << 20)
+/* What is mapped of struct etran_stream_user. */
+#define USERS_BYTES	(ETRAN_STREAMS_MAX * sizeof(struct etran_stream_user))
 /* Frames that data leaves for what has none. */
 #define SPARE_FRAMES	16
 
@@ -92,6 +100,9 @@ struct addr {
  * @part: bytes behind gaps, in order
  * @parts: how many
  * @room: of @part
+ * @user: what poll() on its file is told by us, NULL: it has no file
+ * @file: its file if that is ours, else -1
+ * @taken: a listener's: connections that were accepted, or could not be
  */
 struct etran_socket {
 	struct list node;
@@ -127,6 +138,9 @@ struct etran_socket {
 	struct part *part;
 	uint32_t parts;
 	uint32_t room;
+	struct etran_stream_user *user;
+	int file;
+	uint64_t taken;
 };
 
 /**
@@ -143,6 +157,7 @@ struct etran_socket {
  * @control: frames without payload
  * @slots: connections, by the lower half of their ids
  * @nslots: entries of that
+ * @users: mapping of struct etran_stream_user, by number of the stream; NULL before there is one
  */
 struct etran_tcp {
 	pthread_mutex_t lock;
@@ -157,6 +172,7 @@ struct etran_tcp {
 	struct etran_chain control;
 	struct etran_socket **slots;
 	uint32_t nslots;
+	struct etran_stream_user *users;
 };
 
 static uint32_t status_read(const uint32_t *field)
@@ -214,9 +230,10 @@ static void slot_clear(struct etran_tcp *t, const struct etran_socket *s)
 		t->slots[(uint32_t)s->id] = NULL;
 }
 
+/* Whoever has a file of its own is told of by that, who waits to be accepted by its listener. */
 static void sock_ready(struct etran_socket *s)
 {
-	if (s->listed)
+	if (s->listed || s->user || s->unaccepted)
 		return;
 	list_add_tail(&s->ready, &s->tcp->ready);
 	s->listed = true;
@@ -229,6 +246,7 @@ static struct etran_socket *sock_new(struct etran_tcp *t, int domain, int flags)
 	if (!s)
 		return NULL;
 	s->tcp = t;
+	s->file = -1;
 	s->domain = domain;
 	s->nonblock = flags & SOCK_NONBLOCK;
 	s->frames = (struct etran_chain)ETRAN_CHAIN_INIT;
@@ -247,6 +265,27 @@ static void sock_free(struct etran_socket *s)
 	free(s->ring);
 	free(s->part);
 	free(s);
+}
+
+static void user_flag(struct etran_socket *s, uint32_t flag)
+{
+	if (s->user)
+		__atomic_fetch_or(&s->user->flags, flag, __ATOMIC_SEQ_CST);
+}
+
+/* poll() learns how far was read. */
+static void user_read(struct etran_socket *s)
+{
+	if (s->user)
+		__atomic_store_n(&s->user->read, s->state == SOCK_LISTENS ? s->taken : s->read,
+				 __ATOMIC_RELEASE);
+}
+
+/* Other threads that poll the file learn what was written there. */
+static void user_wake(struct etran_socket *s, int fd)
+{
+	if (s->user && fd >= 0)
+		ioctl(fd, ETRAN_IOC_STREAM_WAKE);
 }
 
 /* Sockets that were closed, and whose frames have come back. */
@@ -415,11 +454,13 @@ static void take_accepted(struct etran_tcp *t, const struct etran_tcp_rec_opened
 			continue;
 		s = sock_new(t, l->domain, 0);
 		/* Without memory the peer waits until it is tired of that. */
-		if (!s)
-			return;
-		s->id = o->conn;
-		if (slot_set(t, o->conn, s)) {
-			sock_free(s);
+		if (s)
+			s->id = o->conn;
+		if (!s || slot_set(t, o->conn, s)) {
+			if (s)
+				sock_free(s);
+			l->taken++;
+			user_read(l);
 			return;
 		}
 		s->listener = o->listener;
@@ -567,8 +608,13 @@ void etran_tcp_close(struct etran_tcp *t)
 	etran_tx_kick(t->ch);
 	etran_endpoint_detach(t->ch);
 	etran_channel_close(t->ch);
-	list_for_each_safe(s, next, &t->all, node)
+	list_for_each_safe(s, next, &t->all, node) {
+		if (s->file >= 0)
+			close(s->file);
 		sock_free(s);
+	}
+	if (t->users)
+		munmap(t->users, USERS_BYTES);
 	list_for_each_safe(s, next, &t->closed, node)
 		sock_free(s);
 	free(t->slots);
@@ -730,8 +776,8 @@ out:
 	return ret;
 }
 
-struct etran_socket *etran_accept(struct etran_socket *l, struct sockaddr *addr, socklen_t *len,
-				  int flags)
+static struct etran_socket *accept_one(struct etran_socket *l, struct sockaddr *addr,
+				       socklen_t *len, int flags, bool file)
 {
 	struct etran_socket *s = NULL;
 	struct etran_tcp *t = l->tcp;
@@ -749,9 +795,11 @@ struct etran_socket *etran_accept(struct etran_socket *l, struct sockaddr *addr,
 			s = list_first(&l->queue, struct etran_socket, waiting);
 			list_del(&s->waiting);
 			s->unaccepted = false;
+			l->taken++;
+			user_read(l);
 			break;
 		}
-		if (l->nonblock) {
+		if (l->nonblock || file) {
 			etran_fail(EAGAIN, "no connection waits");
 			break;
 		}
@@ -760,17 +808,29 @@ struct etran_socket *etran_accept(struct etran_socket *l, struct sockaddr *addr,
 	}
 	if (s) {
 		s->nonblock = flags & SOCK_NONBLOCK;
-		control_surely(s, ETRAN_TCP_OP_READ);
+		if (!file)
+			control_surely(s, ETRAN_TCP_OP_READ);
 		if (addr && len)
 			addr_to(s, &s->peer, addr, len);
 		/* What came before it was accepted. */
-		if (s->have > s->read || s->has_fin || s->state == SOCK_ENDED)
+		if (!file && (s->have > s->read || s->has_fin || s->state == SOCK_ENDED))
 			sock_ready(s);
 		if (!list_empty(&l->queue))
 			sock_ready(l);
 	}
 	unlock(t);
 	return s;
+}
+
+struct etran_socket *etran_accept(struct etran_socket *l, struct sockaddr *addr, socklen_t *len,
+				  int flags)
+{
+	return accept_one(l, addr, len, flags, false);
+}
+
+struct etran_socket *etran_accept_file(struct etran_socket *l, struct sockaddr *addr, socklen_t *len)
+{
+	return accept_one(l, addr, len, SOCK_NONBLOCK, true);
 }
 
 static int connect_begin(struct etran_socket *s, const struct sockaddr *addr, socklen_t len)
@@ -856,6 +916,7 @@ static int sock_fault(struct etran_socket *s)
 
 	if (error) {
 		s->error = 0;
+		user_flag(s, ETRAN_STREAM_TOLD);
 		return etran_fail(error, "the connection has ended: %s", strerror(error));
 	}
 	if (s->state == SOCK_NEW || s->state == SOCK_LISTENS || s->state == SOCK_CONNECTING)
@@ -902,6 +963,24 @@ static uint32_t send_room(struct etran_socket *s)
 	return free < t->config.sndbuf - used ? free : t->config.sndbuf - used;
 }
 
+/* Nothing can be sent now, and poll() is to say so; or can it by now? */
+static bool send_blocked(struct etran_socket *s)
+{
+	struct etran_tcp *t = s->tcp;
+
+	if (!s->user)
+		return true;
+	__atomic_store_n(&s->user->blocked, 1, __ATOMIC_SEQ_CST);
+	/* Frames that others have come back with their ACKs. */
+	if (etran_tx_free(t->ch) <= SPARE_FRAMES)
+		__atomic_store_n(&t->users[0].blocked, 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!send_room(s))
+		return true;
+	__atomic_store_n(&s->user->blocked, 0, __ATOMIC_SEQ_CST);
+	return false;
+}
+
 ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flags)
 {
 	bool dontwait = s->nonblock || flags & MSG_DONTWAIT;
@@ -936,6 +1015,8 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 		if (done == len)
 			break;
 		if (dontwait) {
+			if (!send_blocked(s))
+				continue;
 			if (!done) {
 				etran_fail(EAGAIN, "no frame is free");
 				err = EAGAIN;
@@ -992,6 +1073,7 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 			done += n;
 			if (!(flags & MSG_PEEK)) {
 				s->read += n;
+				user_read(s);
 				tell_read(s);
 			}
 		}
@@ -1037,10 +1119,12 @@ int etran_shutdown(struct etran_socket *s, int how)
 	}
 	if (how != SHUT_WR) {
 		s->shut_rd = true;
+		user_flag(s, ETRAN_STREAM_SHUT_RD);
 		etran_rx_wake(t->ch);
 	}
 	if (how != SHUT_RD && !s->sent_fin) {
 		s->sent_fin = true;
+		user_flag(s, ETRAN_STREAM_SHUT_WR);
 		while (!etran_tx_free(t->ch)) {
 			uint32_t released = status_read(&etran_endpoint_status(t->ch)->released);
 
@@ -1060,32 +1144,27 @@ int etran_shutdown(struct etran_socket *s, int how)
 		send_frame(s, NULL, 0, true);
 		ret = etran_tx_kick(t->ch);
 	}
+	user_wake(s, s->file);
 out:
 	unlock(t);
 	return ret;
 }
 
-static void end(struct etran_socket *s, uint16_t op)
+/* The transport knows that it is closed. Context: lock held. */
+static void forget(struct etran_socket *s)
 {
-	struct etran_endpoint_bind b = { .arg = { ETRAN_TCP_UNLISTEN } };
 	struct etran_socket *q, *next;
 	struct etran_tcp *t = s->tcp;
 
-	lock(t);
 	if (s->state == SOCK_LISTENS) {
-		b.arg[1] = s->listener;
-		etran_endpoint_bind_port(t->ch, &b);
 		take_all(t);
 		/* The transport has reset those that nobody accepted. */
 		list_for_each_safe(q, next, &s->queue, waiting) {
-			if (q->listed)
-				list_del(&q->ready);
 			slot_clear(t, q);
 			sock_free(q);
 		}
 	}
-	if (s->id)
-		control_surely(s, op);
+	s->user = NULL;
 	slot_clear(t, s);
 	if (s->listed)
 		list_del(&s->ready);
@@ -1093,6 +1172,28 @@ static void end(struct etran_socket *s, uint16_t op)
 	list_del(&s->node);
 	list_add_tail(&s->node, &t->closed);
 	reap(t);
+}
+
+static void end(struct etran_socket *s, uint16_t op)
+{
+	struct etran_endpoint_bind b = { .arg = { ETRAN_TCP_UNLISTEN } };
+	struct etran_tcp *t = s->tcp;
+
+	if (s->file >= 0) {
+		etran_socket_linger(s, op == ETRAN_TCP_OP_ABORT);
+		etran_socket_flush(s);
+		close(s->file);
+		etran_socket_drop(s);
+		return;
+	}
+	lock(t);
+	if (s->state == SOCK_LISTENS) {
+		b.arg[1] = s->listener;
+		etran_endpoint_bind_port(t->ch, &b);
+	}
+	if (s->id)
+		control_surely(s, op);
+	forget(s);
 	unlock(t);
 }
 
@@ -1127,6 +1228,160 @@ int etran_socket_error(struct etran_socket *s)
 	take_all(s->tcp);
 	error = s->error;
 	s->error = 0;
+	if (error)
+		user_flag(s, ETRAN_STREAM_TOLD);
 	unlock(s->tcp);
 	return error;
+}
+
+/* ---- files ---- */
+
+/* Context: lock held. */
+static int users_map(struct etran_tcp *t)
+{
+	void *map;
+
+	if (t->users)
+		return 0;
+	map = mmap(NULL, USERS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, t->fd, ETRAN_MMAP_STREAMS);
+	if (map == MAP_FAILED)
+		return etran_fail(errno, "cannot map what poll() on sockets is told: %s; module and library must be of one release",
+				  strerror(errno));
+	t->users = map;
+	return 0;
+}
+
+int etran_socket_file(struct etran_socket *s, int flags, int beside)
+{
+	struct etran_stream_open o = { .flags = flags, .beside = beside };
+	struct etran_tcp *t = s->tcp;
+	int fd = -1;
+
+	lock(t);
+	o.tag = s->state == SOCK_LISTENS ? s->listener : s->id;
+	if (s->user || !o.tag) {
+		etran_fail(EINVAL, s->user ? "the socket has a file" :
+			   "the socket is neither connected nor listens");
+		goto out;
+	}
+	if (users_map(t))
+		goto out;
+	fd = ioctl(t->fd, ETRAN_IOC_STREAM_OPEN, &o);
+	if (fd < 0) {
+		etran_fail(errno, "cannot open a file for a socket: %s", strerror(errno));
+		goto out;
+	}
+	s->user = &t->users[o.id];
+	if (s->shut_rd)
+		user_flag(s, ETRAN_STREAM_SHUT_RD);
+	if (s->sent_fin)
+		user_flag(s, ETRAN_STREAM_SHUT_WR);
+	user_read(s);
+	if (s->listed)
+		list_del(&s->ready);
+	s->listed = false;
+out:
+	unlock(t);
+	return fd;
+}
+
+int etran_socket_fd(struct etran_socket *s)
+{
+	if (s->file < 0)
+		s->file = etran_socket_file(s, O_CLOEXEC | (s->nonblock ? O_NONBLOCK : 0), -1);
+	return s->file;
+}
+
+void etran_socket_flush(struct etran_socket *s)
+{
+	struct etran_tcp *t = s->tcp;
+	struct timespec moment = { .tv_nsec = 1000000 };
+	int tries;
+
+	/* A lower device that takes nothing for a second loses what waits for it. */
+	for (tries = 0; tries < 2000; tries++) {
+		bool pending;
+
+		lock(t);
+		pending = s->frames.count && etran_tx_pending(t->ch) && !etran_tx_kick(t->ch) &&
+			  etran_tx_pending(t->ch);
+		unlock(t);
+		if (!pending)
+			return;
+		nanosleep(&moment, NULL);
+	}
+}
+
+void etran_socket_drop(struct etran_socket *s)
+{
+	struct etran_tcp *t = s->tcp;
+
+	lock(t);
+	forget(s);
+	unlock(t);
+}
+
+void etran_socket_linger(struct etran_socket *s, bool abort)
+{
+	lock(s->tcp);
+	if (s->user && abort)
+		user_flag(s, ETRAN_STREAM_ABORT);
+	else if (s->user)
+		__atomic_fetch_and(&s->user->flags, ~ETRAN_STREAM_ABORT, __ATOMIC_SEQ_CST);
+	unlock(s->tcp);
+}
+
+size_t etran_socket_readable(struct etran_socket *s)
+{
+	size_t n;
+
+	lock(s->tcp);
+	take_all(s->tcp);
+	n = s->have - s->read;
+	unlock(s->tcp);
+	return n;
+}
+
+size_t etran_socket_unacked(struct etran_socket *s)
+{
+	size_t n;
+
+	lock(s->tcp);
+	n = (size_t)etran_tx_reclaim(s->tcp->ch, &s->frames) * s->mss;
+	if (n > s->sent)
+		n = s->sent;
+	unlock(s->tcp);
+	return n;
+}
+
+uint32_t etran_socket_mss(const struct etran_socket *s)
+{
+	return s->mss;
+}
+
+bool etran_socket_connecting(struct etran_socket *s)
+{
+	bool ret;
+
+	lock(s->tcp);
+	take_all(s->tcp);
+	ret = s->state == SOCK_CONNECTING;
+	unlock(s->tcp);
+	return ret;
+}
+
+bool etran_socket_lives(struct etran_socket *s)
+{
+	bool ret;
+
+	lock(s->tcp);
+	take_all(s->tcp);
+	ret = s->state != SOCK_ENDED;
+	unlock(s->tcp);
+	return ret;
+}
+
+int etran_tcp_fds(const struct etran_tcp *t, int fds[4])
+{
+	return etran_channel_fds(t->ch, fds);
 }

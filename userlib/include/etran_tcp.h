@@ -85,6 +85,19 @@ ETRAN_API struct etran_socket *etran_tcp_next(struct etran_tcp *tcp, short *even
 ETRAN_API struct etran_socket *etran_socket(struct etran_tcp *tcp, int domain, int flags);
 
 /**
+ * etran_socket_fd() - a descriptor of a listener's or connection's own, for poll() and epoll
+ * @s: it listens, is being connected or connected
+ *
+ * As of a kernel's socket: level- and edge-triggered, in any set, from any thread. POLLIN: etran_recv() or etran_accept()
+ * would not block; POLLOUT: connected, and room after etran_send() had none; POLLRDHUP, POLLHUP, POLLERR.
+ * etran_tcp_next() tells of @s no more.
+ *
+ * Return: the descriptor, which belongs to @s and is closed with it (a copy made by dup() or fork() keeps the connection
+ * open); or -1 with errno EINVAL, EMFILE, ENFILE, ENOMEM, ENOENT (the connection has ended).
+ */
+ETRAN_API int etran_socket_fd(struct etran_socket *s);
+
+/**
  * etran_bind() - as bind()
  * @s: the socket, not connected and not listening
  * @addr: address and port; port 0 is chosen by etran_listen() or etran_connect()

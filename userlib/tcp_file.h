@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * What the POSIX shim (preload/) needs of TCP's sockets beyond etran_tcp.h: sockets whose file is owned by somebody else.
+ * All of these may run beside other calls on the same socket, but for etran_socket_drop().
+ */
+#ifndef ETRAN_TCP_FILE_H
+#define ETRAN_TCP_FILE_H
+
+#include <stdbool.h>
+#include <etran_tcp.h>
+
+/**
+ * etran_socket_file() - a file for a listener or connection (ETRAN_IOC_STREAM_OPEN)
+ * @s: it listens, is being connected or connected, and has none
+ * @flags: O_CLOEXEC, O_NONBLOCK
+ * @beside: kernel's socket that poll() tells of as well, or -1
+ *
+ * Return: descriptor, the caller's, whose last close closes the connection; or -1 with errno.
+ */
+int etran_socket_file(struct etran_socket *s, int flags, int beside);
+
+/* As etran_accept(), but the file is to follow at once, and accepts it. Never waits. */
+struct etran_socket *etran_accept_file(struct etran_socket *l, struct sockaddr *addr, socklen_t *len);
+
+/* Everything that was sent has been read by the kernel, so that the file may be closed. */
+void etran_socket_flush(struct etran_socket *s);
+
+/* The file was closed, by this process at least: forget the socket, without a word to the transport. */
+void etran_socket_drop(struct etran_socket *s);
+
+/* The last close is to be an abort, or not. */
+void etran_socket_linger(struct etran_socket *s, bool abort);
+
+/* Bytes that can be read; bytes that are not acknowledged, about. */
+size_t etran_socket_readable(struct etran_socket *s);
+size_t etran_socket_unacked(struct etran_socket *s);
+
+/* Payload of a full segment; 0 before there is a connection. */
+uint32_t etran_socket_mss(const struct etran_socket *s);
+
+/* Is the handshake under way? */
+bool etran_socket_connecting(struct etran_socket *s);
+
+/* All descriptors of a context, none of its sockets. Return: how many, at most 4. */
+int etran_tcp_fds(const struct etran_tcp *t, int fds[4]);
+
+/* Can it be connected, or was it? False: it has ended. */
+bool etran_socket_lives(struct etran_socket *s);
+
+#endif /* ETRAN_TCP_FILE_H */
