@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
+/*
+ * From listen(), connect(), accept() to close(): when a socket becomes etran's, and how descriptors come and go.
+ *
+ * The file of etran's takes the number of the kernel's socket by dup3(), so that the program sees no other. A listener keeps
+ * the kernel's socket beside it: it has the port in the kernel, so that bind() conflicts are found both ways and ss(8)
+ * shows it, and takes connections that do not come over etran's link. Whether a way is etran's the kernel says: etran's
+ * connect fails with ENETUNREACH or EHOSTUNREACH where its route is over another device, loopback say.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <linux/close_range.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include "preload.h"
+
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static int option(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return real(getsockopt)(fd, level, name, &value, &len) ? -1 : value;
+}
+
+/* A TCP socket of the kernel's, neither connected nor listening. @domain: out */
+static bool unused_tcp(int fd, int *domain)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	*domain = option(fd, SOL_SOCKET, SO_DOMAIN);
+	if ((*domain != AF_INET && *domain != AF_INET6) ||
+	    option(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM ||
+	    option(fd, SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP)
+		return false;
+	return !real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &len) &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
+static bool is_loopback(const union address *a)
+{
+	if (a->sa.sa_family == AF_INET)
+		return ntohl(a->in.sin_addr.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr) ||
+	       (IN6_IS_ADDR_V4MAPPED(&a->in6.sin6_addr) && a->in6.sin6_addr.s6_addr[12] == 127);
+}
+
+static bool is_any(const union address *a)
+{
+	return a->sa.sa_family == AF_INET ? !a->in.sin_addr.s_addr :
+					    IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+}
+
+static uint16_t port_of(const union address *a)
+{
+	return ntohs(a->sa.sa_family == AF_INET ? a->in.sin_port : a->in6.sin6_port);
+}
+
+static struct psock *psock_new(struct etran_socket *s, int domain)
+{
+	struct psock *p = calloc(1, sizeof(*p));
+
+	if (!p) {
+		etran_abort(s);
+		errno = ENOMEM;
+		return NULL;
+	}
+	p->s = s;
+	p->forks = context_forks();
+	p->domain = domain;
+	p->kernel = -1;
+	p->rcvtimeo = -1;
+	p->sndtimeo = -1;
+	return p;
+}
+
+/* It never got a file. */
+static void psock_undo(struct psock *p)
+{
+	int err = errno;
+
+	etran_abort(p->s);
+	free(p);
+	errno = err;
+}
+
+/*
+ * Give @p a file in the place of @fd; @p->s is gone when that fails. Return: 0, -1 with errno.
+ */
+static int replace(int fd, struct psock *p)
+{
+	int cloexec = real(fcntl)(fd, F_GETFD), status = real(fcntl)(fd, F_GETFL), file, err;
+
+	p->nonblock = status & O_NONBLOCK;
+	options_from_kernel(p, fd);
+	file = etran_socket_file(p->s, O_CLOEXEC | (p->nonblock ? O_NONBLOCK : 0), p->kernel);
+	if (file < 0) {
+		psock_undo(p);
+		return -1;
+	}
+	/* Before the number is the file's: another thread may know it. */
+	if (table_set(fd, p)) {
+		err = errno;
+		real(close)(file);
+		etran_socket_drop(p->s);
+		free(p);
+		errno = err;
+		return -1;
+	}
+	real(dup3)(file, fd, cloexec & FD_CLOEXEC ? O_CLOEXEC : 0);
+	real(close)(file);
+	return 0;
+}
+
+/* ---- listen ---- */
+
+/* The kernel listens; may etran, too? True: @a is where. */
+static bool listen_wanted(int fd, int domain, union address *a)
+{
+	socklen_t len = sizeof(*a);
+
+	if (real(getsockname)(fd, &a->sa, &len) || is_loopback(a) || !context_port(port_of(a)))
+		return false;
+	/* The transport has no listener for all of IPv6 without IPv4. */
+	return domain == AF_INET || !is_any(a) || !option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+}
+
+static void listen_convert(int fd, int domain, const union address *a, int backlog)
+{
+	struct etran_tcp *t = context_get();
+	struct etran_socket *s;
+	struct psock *p;
+	int kernel;
+
+	if (!t)
+		return;
+	s = etran_socket(t, domain, SOCK_NONBLOCK);
+	if (!s)
+		return;
+	if (etran_bind(s, &a->sa, sizeof(*a)) || etran_listen(s, backlog)) {
+		context_say("port %u is the kernel's alone: %s", port_of(a), etran_strerror_detail());
+		etran_close(s);
+		return;
+	}
+	p = psock_new(s, domain);
+	if (!p)
+		return;
+	p->listens = true;
+	kernel = real(fcntl)(fd, F_DUPFD_CLOEXEC, 128);
+	if (kernel < 0)
+		kernel = real(fcntl)(fd, F_DUPFD_CLOEXEC, 3);
+	p->kernel = kernel;
+	if (kernel < 0 || replace(fd, p)) {
+		context_say("port %u is the kernel's alone: %s", port_of(a), strerror(errno));
+		if (kernel < 0)
+			psock_undo(p);
+		else
+			real(close)(kernel);
+		return;
+	}
+	real(fcntl)(kernel, F_SETFL, real(fcntl)(kernel, F_GETFL) | O_NONBLOCK);
+	table_set_internal(kernel);
+	context_say("listens at port %u", port_of(a));
+}
+
+SHIM int listen(int fd, int backlog)
+{
+	struct psock *p = psock_get(fd);
+	union address a;
+	int domain, ret;
+
+	if (p) {
+		ret = p->listens && p->kernel >= 0 ? real(listen)(p->kernel, backlog) : -1;
+		if (!p->listens)
+			errno = EINVAL;
+		psock_put(p);
+		return ret;
+	}
+	if (inside || !unused_tcp(fd, &domain))
+		return real(listen)(fd, backlog);
+	ret = real(listen)(fd, backlog);
+	if (!ret && listen_wanted(fd, domain, &a))
+		listen_convert(fd, domain, &a, backlog);
+	if (!ret)
+		errno = 0;
+	return ret;
+}
+
+/* ---- accept ---- */
+
+static int accept_etran(struct psock *p, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct etran_socket *s = etran_accept_file(p->s, addr, len);
+	struct psock *c;
+	int fd, err;
+
+	if (!s)
+		return -1;
+	c = psock_new(s, p->domain);
+	if (!c)
+		return -1;
+	c->nonblock = flags & SOCK_NONBLOCK;
+	options_inherit(c, p);
+	fd = etran_socket_file(s, (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0) |
+			       (flags & SOCK_CLOEXEC ? O_CLOEXEC : 0), -1);
+	if (fd < 0) {
+		/* The peer reset it before it was accepted. */
+		err = errno == ENOENT ? ECONNABORTED : errno;
+		psock_undo(c);
+		errno = err;
+		return -1;
+	}
+	if (table_set(fd, c)) {
+		err = errno;
+		real(close)(fd);
+		etran_socket_drop(s);
+		free(c);
+		errno = err;
+		return -1;
+	}
+	return fd;
+}
+
+static int accept_kernel(struct psock *p, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return p->kernel < 0 ? (errno = EAGAIN, -1) : real(accept4)(p->kernel, addr, len, flags);
+}
+
+/* Who was asked first last time comes second. */
+static int accept_any(struct psock *p, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	bool kernel = p->turn;
+	int fd;
+
+	p->turn = !kernel;
+	fd = kernel ? accept_kernel(p, addr, len, flags) : accept_etran(p, addr, len, flags);
+	if (fd >= 0 || errno != EAGAIN)
+		return fd;
+	return kernel ? accept_etran(p, addr, len, flags) : accept_kernel(p, addr, len, flags);
+}
+
+static int accept_on(int fd, struct psock *p, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	int got;
+
+	if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC) || !p->listens || p->shut) {
+		errno = EINVAL;
+		return -1;
+	}
+	/* The parent takes those of etran; any may take the kernel's. */
+	if (psock_foreign(p)) {
+		got = accept_kernel(p, addr, len, flags);
+		if (got < 0 && errno == EAGAIN)
+			errno = EOPNOTSUPP;
+		return got;
+	}
+	for (;;) {
+		got = accept_any(p, addr, len, flags);
+		if (got >= 0 || errno != EAGAIN || p->nonblock)
+			return got;
+		if (file_wait(fd, POLLIN, p->rcvtimeo))
+			return -1;
+		if (p->shut) {
+			errno = EINVAL;
+			return -1;
+		}
+	}
+}
+
+SHIM int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	struct psock *p = psock_get(fd);
+	int ret;
+
+	if (!p)
+		return real(accept4)(fd, addr, len, flags);
+	ret = accept_on(fd, p, addr, len, flags);
+	psock_put(p);
+	return ret;
+}
+
+SHIM int accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	struct psock *p = psock_get(fd);
+	int ret;
+
+	if (!p)
+		return real(accept)(fd, addr, len);
+	ret = accept_on(fd, p, addr, len, 0);
+	psock_put(p);
+	return ret;
+}
+
+/* ---- connect ---- */
+
+/* How did it go? Return: 0, -1 with errno. */
+static int connect_outcome(int fd, struct psock *p, bool wait)
+{
+	int err;
+
+	for (;;) {
+		if (!etran_socket_connecting(p->s))
+			break;
+		if (!wait) {
+			errno = EALREADY;
+			return -1;
+		}
+		if (file_wait(fd, POLLOUT, p->sndtimeo)) {
+			if (errno == EAGAIN)
+				errno = EINPROGRESS;
+			return -1;
+		}
+	}
+	p->connecting = false;
+	err = etran_socket_error(p->s);
+	if (!err)
+		return 0;
+	errno = err;
+	return -1;
+}
+
+static int connect_again(int fd, struct psock *p)
+{
+	if (psock_foreign(p)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (p->connecting)
+		return connect_outcome(fd, p, !p->nonblock);
+	errno = p->listens || etran_socket_lives(p->s) ? EISCONN : ECONNABORTED;
+	return -1;
+}
+
+/* Return: 1 when the kernel's TCP has to do it, else connect()'s. */
+static int connect_convert(int fd, int domain, const union address *a, socklen_t alen)
+{
+	struct etran_tcp *t = context_get();
+	struct etran_socket *s;
+	union address local;
+	socklen_t len = sizeof(local);
+	struct psock *p;
+	int ret;
+
+	s = t ? etran_socket(t, domain, SOCK_NONBLOCK) : NULL;
+	if (!s)
+		return 1;
+	if (!real(getsockname)(fd, &local.sa, &len) && (port_of(&local) || !is_any(&local)))
+		etran_bind(s, &local.sa, len);
+	if (etran_connect(s, &a->sa, alen) && errno != EINPROGRESS) {
+		context_say("a connection to port %u is the kernel's: %s", port_of(a),
+			    etran_strerror_detail());
+		etran_close(s);
+		return 1;
+	}
+	p = psock_new(s, domain);
+	if (!p)
+		return -1;
+	p->connecting = true;
+	if (replace(fd, p))
+		return -1;
+	if (p->nonblock) {
+		errno = EINPROGRESS;
+		return -1;
+	}
+	p = psock_get(fd);
+	if (!p) {
+		errno = EBADF;
+		return -1;
+	}
+	ret = connect_outcome(fd, p, true);
+	psock_put(p);
+	return ret;
+}
+
+SHIM int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct psock *p = psock_get(fd);
+	union address a;
+	int domain, ret;
+
+	if (p) {
+		ret = connect_again(fd, p);
+		psock_put(p);
+		return ret;
+	}
+	if (inside || !addr || len < sizeof(a.in) ||
+	    (addr->sa_family != AF_INET && addr->sa_family != AF_INET6) ||
+	    (addr->sa_family == AF_INET6 && len < sizeof(a.in6)))
+		return real(connect)(fd, addr, len);
+	memset(&a, 0, sizeof(a));
+	memcpy(&a, addr, len < sizeof(a) ? len : sizeof(a));
+	if (is_loopback(&a) || is_any(&a) || !port_of(&a) || !context_port(port_of(&a)) ||
+	    !unused_tcp(fd, &domain) || (domain == AF_INET && addr->sa_family != AF_INET))
+		return real(connect)(fd, addr, len);
+	ret = connect_convert(fd, domain, &a, len < sizeof(a) ? len : sizeof(a));
+	return ret == 1 ? real(connect)(fd, addr, len) : ret;
+}
+
+/* ---- names and shutdown ---- */
+
+SHIM int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	struct psock *p = psock_get(fd);
+	int ret;
+
+	if (!p)
+		return real(getsockname)(fd, addr, len);
+	if (p->kernel >= 0)
+		ret = real(getsockname)(p->kernel, addr, len);
+	else
+		ret = etran_getsockname(p->s, addr, len);
+	psock_put(p);
+	return ret;
+}
+
+SHIM int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	struct psock *p = psock_get(fd);
+	int ret;
+
+	if (!p)
+		return real(getpeername)(fd, addr, len);
+	ret = etran_getpeername(p->s, addr, len);
+	psock_put(p);
+	return ret;
+}
+
+SHIM int shutdown(int fd, int how)
+{
+	struct psock *p = psock_get(fd);
+	int ret;
+
+	if (!p)
+		return real(shutdown)(fd, how);
+	if (psock_foreign(p)) {
+		errno = EOPNOTSUPP;
+		ret = -1;
+	} else if (p->listens) {
+		p->shut = p->shut || how != SHUT_WR;
+		ret = real(shutdown)(p->kernel, how);
+	} else {
+		ret = etran_shutdown(p->s, how);
+	}
+	if (!ret)
+		real(ioctl)(fd, ETRAN_IOC_STREAM_WAKE);
+	psock_put(p);
+	return ret;
+}
+
+/* ---- descriptors ---- */
+
+/* SO_LINGER with a time: until all is acknowledged, or the time is over. */
+static void linger(struct psock *p)
+{
+	struct timespec moment = { .tv_nsec = 10000000 };
+	int tries = p->linger.l_linger * 100;
+
+	while (p->nonblock == false && tries-- > 0 && etran_socket_unacked(p->s))
+		nanosleep(&moment, NULL);
+}
+
+int close_taken(int fd, struct psock *p, bool last)
+{
+	int ret, kernel = -1;
+
+	if (last && !psock_foreign(p) && !p->listens) {
+		etran_socket_flush(p->s);
+		etran_socket_linger(p->s, p->linger.l_onoff && !p->linger.l_linger);
+		if (p->linger.l_onoff && p->linger.l_linger)
+			linger(p);
+	}
+	if (last)
+		kernel = p->kernel;
+	ret = fd < 0 ? 0 : real(close)(fd);
+	if (kernel >= 0) {
+		if (!psock_foreign(p))
+			table_clear_internal(kernel);
+		real(close)(kernel);
+	}
+	psock_put(p);
+	return ret;
+}
+
+SHIM int close(int fd)
+{
+	struct psock *p;
+	bool last;
+
+	if (table_internal(fd)) {
+		errno = EBADF;
+		return -1;
+	}
+	p = table_take(fd, &last);
+	return p ? close_taken(fd, p, last) : real(close)(fd);
+}
+
+/* What is ours is closed one by one, what is the library's own left out. */
+SHIM int close_range(unsigned int first, unsigned int end, int flags)
+{
+	unsigned int from = first;
+	int fd, ret = 0;
+
+	if (flags & CLOSE_RANGE_CLOEXEC || first > end || context_borrowed())
+		return real(close_range)(first, end, flags);
+	for (fd = first; (fd = table_next(fd, end > INT32_MAX ? INT32_MAX : (int)end)) >= 0; fd++)
+		close(fd);
+	while (from <= end) {
+		fd = table_next_internal(from, end > INT32_MAX ? INT32_MAX : (int)end);
+		if (fd < 0)
+			return real(close_range)(from, end, flags);
+		if ((unsigned int)fd > from)
+			ret = real(close_range)(from, fd - 1, flags);
+		if (ret)
+			return ret;
+		from = fd + 1;
+	}
+	return ret;
+}
+
+SHIM void closefrom(int first)
+{
+	close_range(first < 0 ? 0 : first, ~0U, 0);
+}
+
+/* @to is another descriptor of @p's, if that is not NULL; what it was before is closed. */
+static int dup_done(int to, struct psock *p, struct psock *was, bool last)
+{
+	if (to >= 0 && was)
+		close_taken(-1, was, last);
+	if (to >= 0 && p && table_set(to, p)) {
+		real(close)(to);
+		to = -1;
+	}
+	if (p)
+		psock_put(p);
+	return to;
+}
+
+static int dup_to(int from, int to, int flags, bool three)
+{
+	struct psock *p, *was;
+	bool last = false;
+	int fd;
+
+	if (table_internal(to)) {
+		errno = EBUSY;
+		return -1;
+	}
+	if (context_borrowed() || (from == to && !three))
+		return three ? real(dup3)(from, to, flags) : real(dup2)(from, to);
+	p = psock_get(from);
+	was = psock_get(to);
+	if (was && from != to && real(fcntl)(from, F_GETFD) >= 0) {
+		psock_put(was);
+		was = table_take(to, &last);
+		if (was && last && !psock_foreign(was) && !was->listens)
+			etran_socket_flush(was->s);
+	} else if (was) {
+		psock_put(was);
+		was = NULL;
+	}
+	fd = three ? real(dup3)(from, to, flags) : real(dup2)(from, to);
+	return dup_done(fd, p, was, last);
+}
+
+SHIM int dup(int fd)
+{
+	struct psock *p = psock_get(fd);
+
+	return p ? dup_done(real(dup)(fd), p, NULL, false) : real(dup)(fd);
+}
+
+SHIM int dup2(int from, int to)
+{
+	return dup_to(from, to, 0, false);
+}
+
+SHIM int dup3(int from, int to, int flags)
+{
+	return dup_to(from, to, flags, true);
+}
+
+static int fcntl_any(int fd, int cmd, unsigned long arg)
+{
+	struct psock *p = psock_get(fd);
+	int ret;
+
+	if (!p)
+		return real(fcntl)(fd, cmd, arg);
+	ret = real(fcntl)(fd, cmd, arg);
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		return dup_done(ret, p, NULL, false);
+	if (cmd == F_SETFL && !ret)
+		p->nonblock = arg & O_NONBLOCK;
+	psock_put(p);
+	return ret;
+}
+
+SHIM int fcntl(int fd, int cmd, ...)
+{
+	unsigned long arg;
+	va_list ap;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, unsigned long);
+	va_end(ap);
+	return fcntl_any(fd, cmd, arg);
+}
+
+SHIM int fcntl64(int fd, int cmd, ...)
+{
+	unsigned long arg;
+	va_list ap;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, unsigned long);
+	va_end(ap);
+	return fcntl_any(fd, cmd, arg);
+}

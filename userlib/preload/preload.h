@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
+/*
+ * What the files of the shim share. real.c: the C library's functions; table.c: which descriptors are etran's; context.c: the
+ * door to the network, configuration, fork(); lifecycle.c, data.c, options.c: the calls.
+ *
+ * poll(), select() and epoll are not touched: a socket of etran's is a kernel's file, which they know what to do with.
+ *
+ * A socket is the kernel's TCP socket until connect() or listen(). Then, if the way is etran's, a file of etran's
+ * takes the place of its descriptor. Everything that is asked or set before that is between program and kernel.
+ */
+#ifndef ETRAN_PRELOAD_H
+#define ETRAN_PRELOAD_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "../tcp_file.h"
+
+/* Functions that programs find instead of the C library's. */
+#define SHIM	__attribute__((visibility("default")))
+
+/* ---- real.c ---- */
+
+/**
+ * struct real - the C library's functions of these names
+ *
+ * Resolved in a constructor, or at the first call if some other library's constructor is earlier: dlsym() in the middle
+ * of a call could need a lock that a fork() left locked.
+ */
+struct real {
+	int (*connect)(int fd, const struct sockaddr *addr, socklen_t len);
+	int (*listen)(int fd, int backlog);
+	int (*accept)(int fd, struct sockaddr *addr, socklen_t *len);
+	int (*accept4)(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+	int (*shutdown)(int fd, int how);
+	int (*close)(int fd);
+	int (*close_range)(unsigned int first, unsigned int last, int flags);
+	int (*dup)(int fd);
+	int (*dup2)(int from, int to);
+	int (*dup3)(int from, int to, int flags);
+	int (*fcntl)(int fd, int cmd, ...);
+	int (*ioctl)(int fd, unsigned long request, ...);
+	int (*getsockname)(int fd, struct sockaddr *addr, socklen_t *len);
+	int (*getpeername)(int fd, struct sockaddr *addr, socklen_t *len);
+	int (*getsockopt)(int fd, int level, int name, void *value, socklen_t *len);
+	int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t len);
+	ssize_t (*read)(int fd, void *buf, size_t len);
+	ssize_t (*readv)(int fd, const struct iovec *iov, int n);
+	ssize_t (*recv)(int fd, void *buf, size_t len, int flags);
+	ssize_t (*recvfrom)(int fd, void *buf, size_t len, int flags, struct sockaddr *addr,
+			    socklen_t *alen);
+	ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
+	ssize_t (*write)(int fd, const void *buf, size_t len);
+	ssize_t (*writev)(int fd, const struct iovec *iov, int n);
+	ssize_t (*send)(int fd, const void *buf, size_t len, int flags);
+	ssize_t (*sendto)(int fd, const void *buf, size_t len, int flags,
+			  const struct sockaddr *addr, socklen_t alen);
+	ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
+	ssize_t (*sendfile)(int out, int in, off_t *offset, size_t count);
+	ssize_t (*pread)(int fd, void *buf, size_t len, off_t offset);
+	int (*poll)(struct pollfd *fds, nfds_t n, int timeout);
+};
+
+extern struct real real_;
+void real_resolve(void);
+
+#define real(name)	((__builtin_expect(!real_.name, 0) ? real_resolve() : (void)0), real_.name)
+
+/* ---- table.c ---- */
+
+/* Options that are kept for the program and nothing else; see options.c. */
+#define OPTIONS_MAX	40
+
+/**
+ * struct psock - a socket of etran's, as the program sees it
+ * @refs: descriptors of this process, and calls that are under way; under the table's lock
+ * @fds: descriptors alone
+ * @s: the library's
+ * @forks: of which process it is: context_forks() when it was made
+ * @domain: AF_INET or AF_INET6
+ * @listens: it is a listener
+ * @connecting: connect() has not told how it went
+ * @nonblock: O_NONBLOCK of the file
+ * @shut: a listener that was shut down
+ * @turn: a listener: the kernel's turn to be asked first
+ * @kernel: a listener: the kernel's, at the same port; else -1
+ * @option: values that were set, by index of the table in options.c
+ * @linger: SO_LINGER
+ * @rcvtimeo: SO_RCVTIMEO, ms, -1: for ever; @sndtimeo: SO_SNDTIMEO
+ */
+struct psock {
+	int refs;
+	int fds;
+	struct etran_socket *s;
+	unsigned int forks;
+	int domain;
+	bool listens;
+	bool connecting;
+	bool nonblock;
+	bool shut;
+	bool turn;
+	int kernel;
+	int option[OPTIONS_MAX];
+	struct linger linger;
+	int rcvtimeo;
+	int sndtimeo;
+};
+
+/* The socket of a descriptor, not to go away before psock_put(); NULL: it is none of etran's. */
+struct psock *psock_get(int fd);
+void psock_put(struct psock *p);
+/* One more descriptor. Return: 0, -1 with errno ENOMEM. */
+int table_set(int fd, struct psock *p);
+/* One descriptor less, about to be closed: its socket, with the reference of a call, or NULL. @last: none is left */
+struct psock *table_take(int fd, bool *last);
+void table_set_internal(int fd);
+/* Is it the library's own, which the program must not close? */
+bool table_internal(int fd);
+void table_clear_internal(int fd);
+/* The first of the library's own from @fd on, up to @last; -1: none. */
+int table_next_internal(int fd, int last);
+/* The first socket from @fd on, up to @last; -1: none. */
+int table_next(int fd, int last);
+
+/* ---- context.c ---- */
+
+/* The process's door to the network; NULL with a reason for context_say(). */
+struct etran_tcp *context_get(void);
+/* Raised in each child. */
+unsigned int context_forks(void);
+/* Are we a child of vfork(), whose memory is its parent's? Asked where a table would be changed. */
+bool context_borrowed(void);
+bool context_port(uint16_t port);
+/* For people who look: ETRAN_VERBOSE. */
+void context_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* In the library, whose calls are not the program's. */
+extern __thread int inside __attribute__((tls_model("initial-exec")));
+
+/* ---- data.c ---- */
+
+/* Wait for @events of the file, ms. Return: 0, -1 with errno EAGAIN or EINTR. */
+int file_wait(int fd, short events, int timeout);
+
+/* ---- lifecycle.c ---- */
+int close_taken(int fd, struct psock *p, bool last);
+
+/* ---- options.c ---- */
+
+/* What was set of the kernel's socket before it became etran's. */
+void options_from_kernel(struct psock *p, int fd);
+void options_inherit(struct psock *p, const struct psock *listener);
+int options_get(struct psock *p, int level, int name, void *value, socklen_t *len);
+int options_set(struct psock *p, int level, int name, const void *value, socklen_t len);
+
+/* The socket is another process's: the child of a fork() cannot use it. */
+static inline bool psock_foreign(const struct psock *p)
+{
+	return p->forks != context_forks();
+}
+
+#endif /* ETRAN_PRELOAD_H */
