@@ -20,6 +20,8 @@ __thread int inside __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct etran_tcp *tcp;
+/* The door's descriptors. */
+static int fds[4], nfds;
 static bool failed;
 static unsigned int forks;
 static pid_t owner;
@@ -96,17 +98,15 @@ static void in_parent(void)
 
 static void in_child(void)
 {
-	int fd = -1;
-
 	forks++;
 	owner = getpid();
 	tcp = NULL;
 	failed = false;
 	pthread_mutex_unlock(&lock);
 	inside++;
-	while ((fd = table_next_internal(fd + 1, 65535)) >= 0) {
-		real(close)(fd);
-		table_clear_internal(fd);
+	while (nfds) {
+		real(close)(fds[--nfds]);
+		table_clear_internal(fds[nfds]);
 	}
 	inside--;
 }
@@ -152,10 +152,11 @@ struct etran_tcp *context_get(void)
 		tcp = etran_tcp_open(&config);
 		inside--;
 		if (tcp) {
-			int fds[4], n = etran_tcp_fds(tcp, fds);
+			int i;
 
-			while (n--)
-				table_set_internal(fds[n]);
+			nfds = etran_tcp_fds(tcp, fds);
+			for (i = 0; i < nfds; i++)
+				table_set_internal(fds[i]);
 		} else {
 			failed = true;
 			context_say("the kernel's TCP is used: %s", etran_strerror_detail());

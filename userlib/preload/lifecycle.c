@@ -486,8 +486,7 @@ int close_taken(int fd, struct psock *p, bool last)
 		kernel = p->kernel;
 	ret = fd < 0 ? 0 : real(close)(fd);
 	if (kernel >= 0) {
-		if (!psock_foreign(p))
-			table_clear_internal(kernel);
+		table_clear_internal(kernel);
 		real(close)(kernel);
 	}
 	psock_put(p);
