@@ -190,6 +190,8 @@ __noinline __s64 perform(struct tt_call *c)
 		return i;
 	case TT_W_ROOM:
 		return bpf_etran_rx_room(c->handle, c->arg, c->flags);
+	case TT_W_STREAM:
+		return bpf_etran_stream_set(c->handle, c->queue, tt.stream_tag, c->arg, c->flags);
 	}
 	return 0;
 }
@@ -683,6 +685,25 @@ void BPF_PROG(tt_room, struct etran_endpoint *ep)
 		bpf_etran_rx_room(ep->id, tt.room_again, tt.room_again);
 }
 
+SEC("struct_ops/tt_stream_open")
+__s32 BPF_PROG(tt_stream_open, struct etran_stream *st)
+{
+	ADD(tt.stream_opens);
+	tt.stream_id = st->id;
+	tt.stream_endpoint = st->endpoint;
+	tt.stream_opened = st->tag;
+	return tt.stream_result;
+}
+
+SEC("struct_ops/tt_stream_close")
+void BPF_PROG(tt_stream_close, struct etran_stream *st)
+{
+	tt.stream_closed = st->tag;
+	tt.stream_read = st->read;
+	tt.stream_flags = st->flags;
+	ADD(tt.stream_closes);
+}
+
 SEC("struct_ops.s/tt_init")
 __s32 BPF_PROG(tt_init)
 {
@@ -709,6 +730,8 @@ struct etran_ops tt_ops = {
 	.endpoint_bind = (void *)tt_bind,
 	.endpoint_close = (void *)tt_close,
 	.endpoint_room = (void *)tt_room,
+	.stream_open = (void *)tt_stream_open,
+	.stream_close = (void *)tt_stream_close,
 	.init = (void *)tt_init,
 	.exit = (void *)tt_exit,
 	.version = ETRAN_OPS_VERSION,

@@ -76,6 +76,7 @@ enum tt_what {
 	TT_W_KICK,		/* bpf_etran_gen_kick() */
 	TT_W_ACT,		/* pop @arg frames at most, do with each what its cookie says */
 	TT_W_ROOM,		/* bpf_etran_rx_room(@handle, @arg, @flags) */
+	TT_W_STREAM,		/* bpf_etran_stream_set(@handle, @queue, tt_state.stream_tag, @arg, @flags) */
 };
 
 /* One call; @result, @out and @cpu are written by the program, then @done is counted up. */
@@ -235,6 +236,16 @@ struct tt_state {
 	__u32 room;		/* calls of endpoint_room, and for which endpoint the last one was */
 	__u32 room_endpoint;
 	__u32 room_again;	/* asks once more from there, for so many at least */
+	__u32 stream_opens;	/* calls of stream_open, stream_close, and what the last ones were given */
+	__u32 stream_closes;
+	__u32 stream_id;
+	__u32 stream_endpoint;
+	__u32 stream_flags;
+	__s32 stream_result;
+	__u64 stream_tag;	/* see TT_W_STREAM */
+	__u64 stream_opened;	/* tags */
+	__u64 stream_closed;
+	__u64 stream_read;
 	__s32 init_result;
 	__s32 open_result;
 	__s32 bind_result;
