@@ -2,7 +2,7 @@
 /*
  * Pins: what keeps a transport alive after etranctl has exited. /sys/fs/bpf/etran/NAME/ holds its
  * BPF link as "link" and each of its maps by name, the program's data sections as rodata, data, bss and
- * data_tunables; and as "show_rpcs" what 'etranctl rpc' reads. Pinning the maps is not a convenience: BPF
+ * data_tunables; and as "show_rpcs" and "show_conns" what 'etranctl rpc' and 'conn' read. Pinning the maps is not a convenience: BPF
  * timers in a map are cancelled when the last user reference to it goes. Filters are pinned in the same way, in /sys/fs/bpf/etran/filter/NAME/.
  *
  * Nothing else is recorded anywhere: which transports and link devices exist is asked of the
@@ -162,8 +162,8 @@ int pin_create(const char *transport, struct bpf_object *obj, int link_fd)
 			return err;
 		}
 	}
-	err = rpc_iter_pin(obj, pin_path(transport, PIN_RPCS));
-	if (!err || err == -ENOENT)
+	err = iters_pin(obj, transport, NULL);
+	if (!err)
 		err = bpf_obj_pin(link_fd, pin_path(transport, PIN_LINK)) ? -errno : 0;
 	if (err) {
 		pin_remove(transport);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/types.h>
 #include <json-c/json.h>
 #include <linux/bpf.h>
@@ -32,9 +33,10 @@ enum ctl_status {
 #define PIN_DIR		BPFFS_DIR "/etran"
 /* Below it: filters are pinned as transports are, under names that begin with this and a slash. */
 #define FILTER_DIR	"filter"
-/* Pins that are no maps: the BPF link of the transport, and that of its iterator, see rpc.c. */
+/* Pins that are no maps: the BPF link of the transport, and those of its iterators, see iter.c. */
 #define PIN_LINK	"link"
 #define PIN_RPCS	"show_rpcs"
+#define PIN_CONNS	"show_conns"
 /* Marks a link device as made by etranctl: what it may remove again. Kept by the kernel. */
 #define LINK_ALIAS	"created by etranctl"
 
@@ -76,6 +78,7 @@ int cmd_list(const struct ctl_args *args);
 int cmd_show(const struct ctl_args *args);
 int cmd_set(const struct ctl_args *args);
 int cmd_rpc(const struct ctl_args *args);
+int cmd_conn(const struct ctl_args *args);
 int cmd_filter(const struct ctl_args *args);
 int cmd_stats(const struct ctl_args *args);
 int cmd_check(const struct ctl_args *args);
@@ -296,10 +299,54 @@ int pin_each_filter(int (*fn)(const char *name, void *arg), void *arg);
 /* What the functions above want to be told for a filter: "filter/NAME". A static buffer. */
 const char *pin_filter(const char *name);
 
-/* ---- rpc.c --------------------------------------------------------------------------------- */
+/* ---- iter.c -------------------------------------------------------------------------------- */
 
-/* Pins the iterator that tells of a loaded object's RPCs; -ENOENT when it has none. */
-int rpc_iter_pin(struct bpf_object *obj, const char *path);
+/* Is this the name of an iterator's pin? */
+bool iter_is_pin(const char *name);
+/* Has the object the iterator that has this pin? */
+bool iter_has(const struct bpf_object *obj, const char *pin);
+/* Pins the iterators of a loaded object, under the name that @name makes of each, NULL: its own. */
+int iters_pin(struct bpf_object *obj, const char *transport, const char *(*name)(const char *pin));
+
+/**
+ * struct iter_selection - what is wanted of what iterators tell
+ * @peer: address, if @has_peer
+ * @has_peer: by address
+ * @port: at either end, 0 for any
+ * @state: NULL for any
+ */
+struct iter_selection {
+	struct in6_addr peer;
+	bool has_peer;
+	uint16_t port;
+	const char *state;
+};
+
+int iter_selection(const struct ctl_args *args, struct iter_selection *s);	/* an exit status */
+bool iter_wanted(const struct iter_selection *s, const uint32_t *peer, uint16_t port, uint16_t peer_port,
+		 const char *state);
+void iter_address(const uint32_t *addr, char *buf, size_t len);
+/* "10.0.0.1:80", "[fd00::1]:80" */
+void iter_address_port(const uint32_t *addr, uint16_t port, char *buf, size_t len);
+
+/**
+ * struct iter_reader - who reads an iterator
+ * @pin: its name
+ * @what: what it tells of, for people
+ * @least: bytes that a record has at least
+ * @take: is given each record; returns an exit status
+ * @arg: of that
+ */
+struct iter_reader {
+	const char *pin;
+	const char *what;
+	size_t least;
+	int (*take)(const char *transport, const void *record, uint32_t size, void *arg);
+	void *arg;
+};
+
+/* Of the transport that was named, or of all. An exit status. */
+int iter_read(const struct ctl_args *args, const struct iter_reader *r);
 
 /* ---- filter.c ------------------------------------------------------------------------------ */
 

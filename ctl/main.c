@@ -92,6 +92,15 @@ static const struct command {
 	  "  --peer ADDR    only those with this host\n"
 	  "  --port PORT    only those with this port at either end\n"
 	  "  --state STATE  only those in this state; homa: outgoing, incoming, in-service, failed\n" },
+	{ "conn", cmd_conn, OPT_RPC, "conn [NAME] [--peer ADDR] [--port PORT] [--state STATE]",
+	  "Lists the connections, of the transport NAME or of all that tell, as 'ss -tin' does those of the\n"
+	  "kernel: state, bytes received and not read, bytes not acknowledged, both ends, congestion control,\n"
+	  "windows in segments, DCTCP's alpha, round trip time and its variation, retransmission timeout,\n"
+	  "segments sent again, pacing rate. JSON has more of each.\n"
+	  "  --peer ADDR    only those with this host\n"
+	  "  --port PORT    only those with this port at either end\n"
+	  "  --state STATE  only those in this state: SYN-SENT, SYN-RECV, ESTAB, FIN-WAIT-1, FIN-WAIT-2,\n"
+	  "                 CLOSE-WAIT, CLOSING, LAST-ACK, TIME-WAIT, CLOSED\n" },
 	{ "check", cmd_check, OPT_DEV, "check [[NETNS/]IF]...",
 	  "Is this machine ready? Each line says ok, warn or fail, and what to do about it.\n"
 	  "Looks at the devices named, or at all of this network namespace.\n" },

@@ -31,7 +31,6 @@ struct replacement {
 	struct transport_object o;
 	struct etran_transport_info old;
 	struct json_object *kept, *made, *gone;
-	bool shows_rpcs;
 };
 
 /* What the module would refuse, with both sides named. */
@@ -246,11 +245,10 @@ static int pin_new_maps(struct replacement *r)
 			return fail(CTL_FAILURE, "cannot pin the map '%s' at %s: %s; is the BPF file system"
 				    " read-only?", name, pin_path(r->o.name, ""), strerror(errno));
 	}
-	err = rpc_iter_pin(r->o.obj, pin_path(r->o.name, new_name(PIN_RPCS)));
-	if (err && err != -ENOENT)
-		return fail(CTL_FAILURE, "cannot pin the iterator " PIN_RPCS " of '%s': %s; is the BPF file"
-			    " system read-only?", r->o.name, strerror(-err));
-	r->shows_rpcs = !err;
+	err = iters_pin(r->o.obj, r->o.name, new_name);
+	if (err)
+		return fail(CTL_FAILURE, "cannot pin the iterators of '%s': %s; is the BPF file system"
+			    " read-only?", r->o.name, strerror(-err));
 	return CTL_OK;
 }
 
@@ -263,9 +261,9 @@ static int settle_pin(const char *name, void *arg)
 		snprintf(from, sizeof(from), "%s", pin_path(r->o.name, name));
 		if (rename(from, pin_path(r->o.name, name + strlen(PIN_NEW))))
 			warning("cannot rename %s: %s; rename it by hand", from, strerror(errno));
-	} else if (!strcmp(name, PIN_RPCS)) {
+	} else if (iter_is_pin(name)) {
 		/* The new one is there already, or has none. */
-		if (!r->shows_rpcs)
+		if (!iter_has(r->o.obj, name))
 			unlink(pin_path(r->o.name, name));
 	} else if (strcmp(name, PIN_LINK) && !is_of_object(r, name)) {
 		unlink(pin_path(r->o.name, name));

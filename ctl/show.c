@@ -147,7 +147,7 @@ static int add_map(const char *name, void *arg)
 	struct json_object *obj;
 	int fd;
 
-	if (!strcmp(name, PIN_LINK) || !strcmp(name, PIN_RPCS))
+	if (!strcmp(name, PIN_LINK) || iter_is_pin(name))
 		return 0;
 	fd = pin_map_fd(m->transport, name);
 	if (fd < 0)

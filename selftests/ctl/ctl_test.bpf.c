@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <etran/rpc.h>
+#include <etran/conn.h>
 #include "etran.bpf.h"
 
 #ifndef CTL_NAME
@@ -149,6 +150,55 @@ int show_rpcs(struct bpf_iter__bpf_map_elem *ctx)
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }
+
+/* The same as connections. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64);
+} conns SEC(".maps");
+
+SEC("iter/bpf_map_elem")
+int show_conns(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct etran_conn_record r = { .size = sizeof(r), .state = "ESTAB", .cc = "dctcp" };
+	const __u64 *key = ctx->key, *value = ctx->value;
+
+	if (!key || !value)
+		return 0;
+	r.id = *key;
+	r.flags = ETRAN_CONN_ECN | (*key & 1 ? ETRAN_CONN_PASSIVE : 0);
+	if (!(*key & 1))
+		__builtin_memcpy(r.state, "TIME-WAIT", sizeof("TIME-WAIT"));
+	r.addr[2] = bpf_htonl(0xffff);
+	r.addr[3] = bpf_htonl(0x0a090001);
+	r.peer[2] = bpf_htonl(0xffff);
+	r.peer[3] = bpf_htonl(0x0a090002);
+	if (!(*key & 3)) {
+		r.peer[0] = bpf_htonl(0x20010db8);
+		r.peer[2] = 0;
+		r.peer[3] = bpf_htonl(*key);
+	}
+	r.peer_port = 1000 + *key;
+	r.port = 500;
+	r.mss = 1000;
+	r.cwnd = 12000;
+	r.ssthresh = 0x7fffffff;
+	r.alpha = 512;
+	r.srtt_us = 1500;
+	r.rttvar_us = 250;
+	r.rto_us = 200000;
+	r.retransmits = *key;
+	r.pacing_rate = 12500000;
+	r.sent = 5000;
+	r.acked = 3000;
+	r.unsent = 500;
+	r.unread = 77;
+	r.age_ns = bpf_ktime_get_ns() - *value;
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0;
+}
 #endif
 
 static void count(enum transport_counter which)
@@ -179,6 +229,7 @@ __u32 BPF_PROG(ctl_ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	__u64 id = __sync_fetch_and_add(&ctl_seen, 1) + 1, now = bpf_ktime_get_ns();
 
 	bpf_map_update_elem(&rpcs, &id, &now, BPF_ANY);
+	bpf_map_update_elem(&conns, &id, &now, BPF_ANY);
 #else
 	__sync_fetch_and_add(&ctl_seen, 1);
 #endif
