@@ -103,6 +103,7 @@ struct addr {
  * @user: what poll() on its file is told by us, NULL: it has no file
  * @file: its file if that is ours, else -1
  * @taken: a listener's: connections that were accepted, or could not be
+ * @option: those that etran_tcp_set() was told before there was a connection or a listener; @chosen: which
  */
 struct etran_socket {
 	struct list node;
@@ -141,6 +142,8 @@ struct etran_socket {
 	struct etran_stream_user *user;
 	int file;
 	uint64_t taken;
+	uint32_t option[ETRAN_TCP_OPTIONS];
+	uint32_t chosen;
 };
 
 /**
@@ -726,6 +729,30 @@ static int addr_to(const struct etran_socket *s, const struct addr *a, struct so
 	return 0;
 }
 
+/* Tell the transport of an option. Return: as etran_tcp_set(). */
+static int option_tell(struct etran_socket *s, uint32_t option, uint32_t value)
+{
+	struct etran_endpoint_bind b = {
+		.arg = { ETRAN_TCP_SET | (uint64_t)option << 32, s->id ? s->id : s->listener, value },
+	};
+
+	if (!etran_endpoint_bind_port(s->tcp->ch, &b))
+		return 0;
+	if (errno == ENOENT)
+		return etran_fail(ENOTCONN, "the connection has ended");
+	return etran_fail(errno, "the transport refuses %u for option %u: %s", value, option, strerror(errno));
+}
+
+/* Those that were chosen before there was anything to choose them for. */
+static void options_tell(struct etran_socket *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < ETRAN_TCP_OPTIONS; i++)
+		if (s->chosen & 1U << i)
+			option_tell(s, i, s->option[i]);
+}
+
 static bool addr_any(const struct addr *a)
 {
 	return !a->addr[3] && !a->addr[0] && !a->addr[1];
@@ -771,6 +798,7 @@ int etran_listen(struct etran_socket *s, int backlog)
 	s->local.port = b.port;
 	s->listener = b.arg[0];
 	s->state = SOCK_LISTENS;
+	options_tell(s);
 out:
 	unlock(t);
 	return ret;
@@ -857,6 +885,7 @@ static int connect_begin(struct etran_socket *s, const struct sockaddr *addr, so
 	s->local.port = b.arg[1];
 	memcpy(s->local.addr, &b.arg[2], sizeof(s->local.addr));
 	s->state = SOCK_CONNECTING;
+	options_tell(s);
 	return 0;
 }
 
@@ -1370,6 +1399,29 @@ bool etran_socket_connecting(struct etran_socket *s)
 	return ret;
 }
 
+int etran_tcp_set(struct etran_socket *s, int option, uint32_t value)
+{
+	int ret = 0;
+
+	lock(s->tcp);
+	if (s->state == SOCK_ENDED)
+		ret = etran_fail(ENOTCONN, "the connection has ended");
+	else if (option <= 0 || option >= ETRAN_TCP_OPTIONS)
+		ret = etran_fail(ENOPROTOOPT, "etran_tcp_set() knows no option %d", option);
+	else if (value > INT32_MAX || (option == ETRAN_TCP_KEEPALIVE && value > 1) ||
+		 (option == ETRAN_TCP_KEEPALIVE_COUNT && value > 127) ||
+		 (option == ETRAN_TCP_CONGESTION && value > ETRAN_TCP_CC_CUBIC))
+		ret = etran_fail(EINVAL, "option %d cannot be %u", option, value);
+	else if (s->state != SOCK_NEW)
+		ret = option_tell(s, option, value);
+	if (!ret && s->state == SOCK_NEW) {
+		s->option[option] = value;
+		s->chosen |= 1U << option;
+	}
+	unlock(s->tcp);
+	return ret;
+}
+
 bool etran_socket_lives(struct etran_socket *s)
 {
 	bool ret;
@@ -1384,4 +1436,34 @@ bool etran_socket_lives(struct etran_socket *s)
 int etran_tcp_fds(const struct etran_tcp *t, int fds[4])
 {
 	return etran_channel_fds(t->ch, fds);
+}
+int etran_tcp_info(struct etran_socket *s, struct etran_conn_record *info)
+{
+	uint8_t part[ETRAN_TCP_INFO_PART];
+	uint32_t i, size = sizeof(*info);
+	int ret = 0;
+
+	memset(info, 0, sizeof(*info));
+	lock(s->tcp);
+	if (!s->id)
+		ret = etran_fail(ENOTCONN, "the socket is not connected");
+	for (i = 0; !ret && i * sizeof(part) < size; i++) {
+		struct etran_endpoint_bind b = {
+			.arg = { ETRAN_TCP_INFO | (uint64_t)i << 32, s->id },
+		};
+		uint32_t at = i * sizeof(part), n = size - at < sizeof(part) ? size - at : sizeof(part);
+
+		if (etran_endpoint_bind_port(s->tcp->ch, &b)) {
+			ret = etran_fail(ENOTCONN, "the connection has ended");
+			break;
+		}
+		memcpy(part, b.arg, sizeof(b.arg));
+		memcpy(part + sizeof(b.arg), b.addr, sizeof(b.addr));
+		memcpy((uint8_t *)info + at, part, n);
+		/* Of a transport that tells less. */
+		if (!i && info->size < size)
+			size = info->size;
+	}
+	unlock(s->tcp);
+	return ret;
 }

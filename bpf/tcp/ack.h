@@ -47,7 +47,7 @@ static __always_inline bool ack_fin(struct conn *c, struct after *a, __u64 now)
  * Under the lock: what a segment at @rpos says of what was sent. @ack: between una - max_wnd and nxt. False: the
  * connection is no more.
  */
-static __always_inline bool ack_take(struct conn *c, struct after *a, const struct segment *s,
+static __always_inline bool ack_take(struct conn *c, struct after *a, struct segment *s,
 				     __u64 rpos, __u64 ack)
 {
 	__u64 flight = c->nxt - c->una, acked = 0, edge = c->edge;
@@ -62,7 +62,7 @@ static __always_inline bool ack_take(struct conn *c, struct after *a, const stru
 			rtt_measured(c, s->now - c->rtt_ns);
 			c->rtt_at = 0;
 		}
-		cc_acked(c, acked, marked, flight);
+		cc_acked(c, s, acked, marked, flight);
 		recovery_acked(c, acked);
 		/* RFC 6298, (5.2), (5.3) */
 		c->rto_at = c->una < c->nxt ? s->now + rto_ns(c) : 0;
@@ -71,11 +71,16 @@ static __always_inline bool ack_take(struct conn *c, struct after *a, const stru
 		   !(s->flags & (TCP_SYN | TCP_FIN)) &&
 		   ack + ((__u64)s->window << c->snd_wscale) == c->edge) {
 		/* RFC 5681, 2 */
+		s->duplicate = 1;
 		if (c->dup_acks < 255)
 			c->dup_acks++;
 	} else if (c->una == c->nxt && c->nxt < c->queued) {
 		/* The answer to a probe: the peer lives, whatever it allows. RFC 9293, MUST-37 */
 		c->heard_ns = s->now;
+	}
+	if (c->tail_end) {
+		s->tail = 1;
+		s->flight = flight;
 	}
 	recovery_sack(c, s);
 	lost = recovery_mark(c);
@@ -88,6 +93,8 @@ static __always_inline bool ack_take(struct conn *c, struct after *a, const stru
 		cc_ecn(c, flight);
 		count_later(a, AFTER_CWR);
 	}
+	if (acked)
+		tail_start(c, s->now);
 	ack_window(c, s, rpos, ack);
 	if (c->edge > edge && c->una == c->nxt)
 		c->rto_at = 0;

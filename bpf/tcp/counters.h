@@ -15,6 +15,11 @@ enum transport_counter {
 	COUNTER_tx_fin,
 	COUNTER_tx_rst,
 	COUNTER_tx_probe,		/* into a closed window */
+	COUNTER_tx_keepalive,
+	COUNTER_tx_cookie,		/* SYN and ACK for whose connection nothing is kept */
+	COUNTER_tx_tail_probe,		/* of data: for the loss of the last segments */
+	COUNTER_tx_paced,		/* of data: not at once */
+	COUNTER_tx_dsack,		/* ACKs that say what came twice */
 	COUNTER_tx_retransmit,		/* of these: data, SYN or FIN again */
 	/* segments received for etran's connections and listeners, well-formed ones */
 	COUNTER_rx_segments,
@@ -35,6 +40,8 @@ enum transport_counter {
 	COUNTER_rx_no_buffer,		/* the application gave no buffer */
 	COUNTER_rx_no_connection,	/* for a listener's port, of no connection */
 	COUNTER_rx_syn_dropped,		/* backlog or table full */
+	COUNTER_rx_cookie,		/* ACK that brought a cookie back */
+	COUNTER_rx_cookie_dropped,	/* likewise, and there was no room for its connection */
 	COUNTER_rx_busy,		/* another CPU has the connection's handshake in hand */
 	/* what attacks look like */
 	COUNTER_challenge_ack,

@@ -24,6 +24,8 @@ static __always_inline void conn_due(struct conn *c, struct after *a, __u64 now)
 {
 	__u64 due = sooner(sooner(c->rto_at, c->ack_at), sooner(c->end_at, c->report_at));
 
+	due = sooner(due, sooner(c->keep_at, c->tail_at));
+
 	if (!due || (c->armed_ns && c->armed_ns <= due))
 		return;
 	c->armed_ns = due;
@@ -52,6 +54,8 @@ static __always_inline void conn_close(struct conn *c, struct after *a, __u32 er
 	c->rto_at = 0;
 	c->ack_at = 0;
 	c->end_at = 0;
+	c->keep_at = 0;
+	c->tail_at = 0;
 	a->chain[0] = c->out_head;
 	a->chain[1] = c->rel_first;
 	c->out_head = 0;

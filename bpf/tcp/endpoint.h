@@ -71,7 +71,7 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	struct listener *l = NULL;
 	int err = -EADDRINUSE;
 
-	if (cc > ETRAN_TCP_CC_DCTCP)
+	if (!cc_known(cc))
 		return -EINVAL;
 	/* One at a time is opened, of all endpoints: the place stays free. Index 0 is none. */
 	bpf_for(index, 1, TCP_MAX_LISTENERS) {
@@ -108,6 +108,8 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	l->waiting = 0;
 	l->stream = 0;
 	l->arrived = 0;
+	__builtin_memset(&l->opt, 0, sizeof(l->opt));
+	l->cookie_ns = 0;
 	l->addr.a[0] = ep->addr[0];
 	l->addr.a[1] = ep->addr[1];
 	l->addr.a[2] = ep->addr[2];
@@ -147,7 +149,7 @@ __noinline int connect_slot(struct conn_key *key, struct begin *b)
 	if (!scratch || !c)
 		return 0;
 	a = &scratch->after;
-	b->hash = isn_hash(key);
+	b->hash = isn_hash(key, 0);
 	generation = __sync_fetch_and_add(&conn_generation, 2) | 1;
 	a->slot = slot;
 	a->generation = generation;
@@ -172,7 +174,7 @@ static __noinline int connect_begin(struct etran_endpoint *ep)
 	int err, i;
 
 	b.cc = ep->arg[1] >> 32;
-	if (local > 0xffff || !ep->port || b.cc > ETRAN_TCP_CC_DCTCP)
+	if (local > 0xffff || !ep->port || !cc_known(b.cc))
 		return -EINVAL;
 	key.link = ep->link;
 	key.peer_port = ep->port;
@@ -254,6 +256,10 @@ __s32 BPF_PROG(endpoint_bind, struct etran_endpoint *ep)
 		return listen_end(ep);
 	case ETRAN_TCP_CONNECT:
 		return connect_begin(ep);
+	case ETRAN_TCP_SET:
+		return set_option(ep);
+	case ETRAN_TCP_INFO:
+		return conn_info(ep);
 	}
 	return -EINVAL;
 }

@@ -29,8 +29,17 @@ static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr
 	o->tsval = c->tsval;
 	o->tsecr = c->tsecr;
 	o->window = c->window;
+	o->departure_ns = 0;
 	o->ect = 0;
 	o->sacks = 0;
+	if (c->flags & TCP_SYN) {
+		o->mss = c->mss;
+		o->sack_ok = c->sack_ok;
+		o->wscale = c->wscale;
+		count(COUNTER_tx_cookie);
+		put_syn(pkt, hdr, o);
+		return ETRAN_TX;
+	}
 	count(c->flags & TCP_RST ? COUNTER_tx_rst : COUNTER_tx_ack);
 	put_bare(pkt, hdr, o);
 	return ETRAN_TX;
@@ -54,6 +63,7 @@ static __always_inline void step_syn(struct conn *c, struct step *step, struct o
 	o->wscale = (answer ? c->ws_ok : tcp_window_scaling) ? c->rcv_wscale : 0xff;
 	o->tsval = ts_now(c, now);
 	o->tsecr = c->ts_recent;
+	o->departure_ns = 0;
 	o->ect = 0;
 	o->sacks = 0;
 	/* RFC 3168, 6.1.1 and 6.1.1.1: not in a repetition, which may be one because of it. */
@@ -78,6 +88,23 @@ static __always_inline void step_bare(struct conn *c, struct step *step, struct 
 	o->sacks = 0;
 	if (!c->sack_ok)
 		return;
+	if (c->dsack_end) {
+		/* The last range gives way to it. */
+		o->sack[0].start = rcv_seq(c, c->dsack_start);
+		o->sack[0].end = rcv_seq(c, c->dsack_end);
+		c->dsack_end = 0;
+		o->sacks = 1;
+		step->dsack = 1;
+#pragma unroll
+		for (i = 0; i < RCV_RANGES - 1; i++) {
+			if (range_empty(&c->ooo[i]))
+				break;
+			o->sack[i + 1].start = rcv_seq(c, c->ooo[i].start);
+			o->sack[i + 1].end = rcv_seq(c, c->ooo[i].end);
+			o->sacks = i + 2;
+		}
+		return;
+	}
 #pragma unroll
 	for (i = 0; i < RCV_RANGES; i++) {
 		if (range_empty(&c->ooo[i]))
@@ -94,9 +121,14 @@ static __always_inline void step_fin(struct conn *c, struct after *a, struct ste
 {
 	if (c->una == c->nxt)
 		c->heard_ns = now;
+	if (c->nxt > c->queued) {
+		step->again = 1;
+		c->retransmits++;
+	}
 	c->nxt = c->queued + 1;
 	c->rtx = max64(c->rtx, c->nxt);
 	step_bare(c, step, o, c->queued, TCP_FIN, COUNTER_tx_fin, now);
+	o->departure_ns = pace_behind(c, now);
 	rto_start(c, a, now);
 }
 
@@ -135,6 +167,25 @@ static __always_inline void step_data(struct conn *c, struct after *a, struct st
 	}
 }
 
+/* Under the lock: a tail loss probe: something new, if the window allows, else what was sent last. RFC 8985, 7.3 */
+static __always_inline void step_tail(struct conn *c, struct after *a, struct step *step, struct out *o,
+				      __u64 now)
+{
+	step->first = c->out_head;
+	step->from = c->out_last;
+	step->tail = 1;
+	c->rto_at = 0;
+	if (c->nxt < c->queued && c->nxt + min64(c->queued - c->nxt, c->mss) <= c->edge) {
+		step->what = STEP_NEW;
+		step->pos = c->nxt;
+	} else if (c->nxt > c->queued) {
+		step_fin(c, a, step, o, now);
+	} else {
+		step->what = STEP_AGAIN;
+		step->pos = c->nxt - 1;
+	}
+}
+
 /* Under the lock: what is to be sent of all that is pending? */
 static __always_inline void step_choose(struct conn *c, struct after *a, struct step *step, struct out *o,
 					__u32 room, __u64 now)
@@ -158,6 +209,20 @@ static __always_inline void step_choose(struct conn *c, struct after *a, struct 
 	}
 	if (room)
 		window_tell(c, room);
+	if (c->pending & PENDING_KEEPALIVE) {
+		c->pending &= ~PENDING_KEEPALIVE;
+		if (c->una == c->nxt) {
+			step_bare(c, step, o, c->una - 1, 0, COUNTER_tx_keepalive, now);
+			return;
+		}
+	}
+	if (c->pending & PENDING_TAIL) {
+		c->pending &= ~PENDING_TAIL;
+		if (c->tail_end && c->una < c->nxt && c->loss == LOSS_OPEN && conn_sends(c)) {
+			step_tail(c, a, step, o, now);
+			return;
+		}
+	}
 	if (c->pending & PENDING_PROBE) {
 		c->pending &= ~PENDING_PROBE;
 		if (conn_sends(c) && c->una == c->nxt && c->nxt < c->queued) {
@@ -234,8 +299,17 @@ static __always_inline void sent_new(struct conn *c, struct after *a, struct out
 			flags |= TCP_CWR;
 		c->cwr_due = 0;
 	}
-	out_of_conn(c, o, pos, flags, now);
+	out_fill(c, o, pos, flags, now);
+	o->departure_ns = pace_take(c, pos, end - pos, now);
+	/* An ACK does not wait with data for its time. */
+	if (!o->departure_ns)
+		ack_told(c);
+	else if (c->rtt_at == end)
+		c->rtt_ns = max64(now, o->departure_ns);
 	rto_start(c, a, now);
+	tail_start(c, now);
+	if (c->tail_at && (!c->armed_ns || c->armed_ns > c->tail_at))
+		conn_due(c, a, now);
 }
 
 /* Send the frame that @step names. */
@@ -275,6 +349,11 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 				/* egress or a FIN was quicker. */
 			} else if (end <= c->edge || step->force) {
 				sent_new(c, a, o, handle, pos, end, now);
+				if (step->tail) {
+					c->tail_again = 0;
+					c->tail_end = end;
+					c->tail_at = 0;
+				}
 				send = true;
 			} else {
 				c->pending &= ~PENDING_DATA;
@@ -282,10 +361,16 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 					rto_start(c, a, now);
 			}
 		} else {
-			c->rtx = max64(c->rtx, end);
-			c->rtx_cursor = handle;
+			if (!step->tail) {
+				c->rtx = max64(c->rtx, end);
+				c->rtx_cursor = handle;
+			}
 			c->rtt_at = 0;
-			out_of_conn(c, o, pos, end == c->queued ? TCP_PSH : 0, now);
+			c->retransmits++;
+			out_fill(c, o, pos, end == c->queued ? TCP_PSH : 0, now);
+			o->departure_ns = pace_take(c, pos, end - pos, now);
+			if (!o->departure_ns)
+				ack_told(c);
 			/* RFC 3168, 6.1.5: no ECT */
 			o->ect = 0;
 			rto_start(c, a, now);
@@ -307,6 +392,10 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	count(COUNTER_tx_data);
 	if (step->what == STEP_AGAIN)
 		count(COUNTER_tx_retransmit);
+	if (step->tail)
+		count(COUNTER_tx_tail_probe);
+	if (o->departure_ns)
+		count(COUNTER_tx_paced);
 	put_data(pkt, hdr, o);
 	return ETRAN_TX;
 }
@@ -358,6 +447,10 @@ static __noinline __u32 gen_conn(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	if (step->what == STEP_NONE)
 		return ETRAN_CONSUME;
 	count(step->count);
+	if (step->again)
+		count(COUNTER_tx_retransmit);
+	if (step->dsack)
+		count(COUNTER_tx_dsack);
 	if (step->what == STEP_SYN)
 		put_syn(pkt, hdr, &scratch->out);
 	else

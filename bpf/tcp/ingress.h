@@ -103,9 +103,20 @@ static __noinline __u32 segment_input(struct etran_pkt *pkt, struct segment *s, 
 		__builtin_memset(a, 0, sizeof(*a));
 		s->slot = 0;
 	}
+	if (!s->slot && (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK && cookie_takes(s)) {
+		segment_syn(s, a);
+		after_settle(a);
+		__builtin_memset(a, 0, sizeof(*a));
+		count(s->slot ? COUNTER_rx_cookie : COUNTER_rx_cookie_dropped);
+		/* The peer says it again, and there may be room then. */
+		if (!s->slot)
+			return ETRAN_CONSUME;
+	}
 	if (!s->slot) {
 		if ((s->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN) {
-			segment_syn(s, a);
+			if (tcp_syncookies == 2 || (segment_syn(s, a) && tcp_syncookies))
+				if (cookie_answer(s, a))
+					s->fate = COUNTER_MAX;
 		} else {
 			s->fate = COUNTER_rx_no_connection;
 			if (challenge_allowed(s->now))
@@ -122,6 +133,12 @@ static __noinline __u32 segment_input(struct etran_pkt *pkt, struct segment *s, 
 				segment_process(s, a);
 			}
 		}
+		if (s->cubic)
+			segment_cubic(s, a);
+		if (s->tail)
+			segment_tail(s, a);
+		if (s->twice)
+			segment_duplicate(s, a);
 		if (s->deliver) {
 			err = s->quiet ? 0 : segment_deliver(pkt, s, a);
 			if (err) {

@@ -105,6 +105,8 @@ static __always_inline void conn_begin(struct conn *c, const struct begin *b, __
 	c->rcv_wscale = wscale_for(c->rcvbuf);
 	c->rto_us = etran_bounded(tcp_rto_initial_us);
 	c->heard_ns = b->now;
+	c->last_ns = b->now;
+	c->begun_ns = b->now;
 	c->rtt_at = 1;
 	c->rtt_ns = b->now;
 	c->pending = PENDING_SYN;
@@ -130,7 +132,8 @@ static __always_inline void negotiate(struct conn *c, const struct segment *s, b
 		c->rcv_wscale = 0;
 	/* RFC 3168, 6.1.1 */
 	if (initial)
-		c->ecn_ok = tcp_ecn && (s->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
+		c->ecn_ok = tcp_ecn && (s->cookie_ecn ||
+					(s->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR));
 	else
 		c->ecn_ok = tcp_ecn && (s->flags & (TCP_ECE | TCP_CWR)) == TCP_ECE;
 	if (mss < MSS_LEAST)
@@ -166,6 +169,7 @@ static __always_inline void established(struct conn *c, __u64 now)
 	c->rto_at = 0;
 	c->heard_ns = now;
 	c->recover = 0;
+	c->last_ns = now;
 }
 
 /* Under the lock. RFC 9293, 3.10.7.3 */
@@ -200,6 +204,7 @@ static __always_inline void in_syn_sent(struct conn *c, struct segment *s, struc
 		return;
 	}
 	established(c, s->now);
+	keepalive_start(c, a, s->now);
 	first_window(c, s);
 	c->report |= REPORT_OPENED;
 	a->report = 1;
@@ -290,6 +295,7 @@ static __always_inline void in_synchronized(struct conn *c, struct segment *s, s
 			return;
 		}
 		established(c, s->now);
+		keepalive_start(c, a, s->now);
 		ack_window(c, s, rpos, ack);
 		c->edge = ack + ((__u64)s->window << c->snd_wscale);
 		c->max_wnd = c->edge - ack;
@@ -307,8 +313,10 @@ static __always_inline void in_synchronized(struct conn *c, struct segment *s, s
 		}
 		return;
 	}
+	keepalive_heard(c, s->now);
 	if (!acceptable) {
 		s->fate = COUNTER_rx_out_of_window;
+		s->twice = s->len && rpos < (__s64)c->rcv_nxt;
 		ack_want(c, a, true, s->now);
 		/* MUST-66: with a closed window its ACK counts nevertheless. */
 		if (rpos != (__s64)c->rcv_nxt)
@@ -364,6 +372,9 @@ __noinline int segment_process(struct segment *s, struct after *a)
 		return 0;
 	s->fate = COUNTER_MAX;
 	s->deliver = 0;
+	s->twice = 0;
+	s->tail = 0;
+	s->cubic = 0;
 	/* Asked for before the lock, and only if it may be needed. */
 	suspicious = s->flags & (TCP_SYN | TCP_RST) ||
 		     pos_of(s->ack, c->iss, c->una) > (__s64)c->nxt;
@@ -427,7 +438,10 @@ __noinline int segment_renews(struct segment *s, struct after *a)
 	return newer;
 }
 
-/* A SYN for a listener: RFC 9293, 3.10.7.2 */
+/*
+ * A SYN for a listener, or an ACK that brings a cookie back, which gets @s->slot: RFC 9293, 3.10.7.2. Return: 1: there is no
+ * room for it in the backlog.
+ */
 __noinline int segment_syn(struct segment *s, struct after *a)
 {
 	__u32 id, slot, backlog, generation;
@@ -445,6 +459,8 @@ __noinline int segment_syn(struct segment *s, struct after *a)
 	backlog = etran_bounded(tcp_backlog);
 	if (l->backlog < backlog)
 		backlog = l->backlog;
+	if (s->cookie)
+		backlog *= 2;
 	if (bpf_etran_path(s->key.link, &s->key.peer, sizeof(s->key.peer), &path, sizeof(path)) < 0 ||
 	    path.mtu < 256) {
 		s->fate = COUNTER_rx_syn_dropped;
@@ -453,7 +469,7 @@ __noinline int segment_syn(struct segment *s, struct after *a)
 	if (__sync_fetch_and_add(&l->waiting, 1) >= backlog) {
 		__sync_fetch_and_sub(&l->waiting, 1);
 		s->fate = COUNTER_rx_syn_dropped;
-		return 0;
+		return 1;
 	}
 	slot = conn_alloc(&s->key);
 	c = slot ? conn_at(slot) : NULL;
@@ -468,16 +484,27 @@ __noinline int segment_syn(struct segment *s, struct after *a)
 	b.cc = l->cc;
 	b.mtu = path.mtu;
 	b.now = s->now;
-	b.hash = isn_hash(&s->key);
+	b.hash = isn_hash(&s->key, 0);
 	generation = __sync_fetch_and_add(&conn_generation, 2) | 1;
 	a->slot = slot;
 	a->generation = generation;
 	bpf_spin_lock(&c->lock);
 	conn_begin(c, &b, generation, CONN_SYN_RCVD);
 	c->passive = 1;
+	c->opt = l->opt;
 	negotiate(c, s, true);
 	first_window(c, s);
-	a->push = 1;
+	if (s->cookie) {
+		/* It has been told our SYN already. */
+		c->irs = s->seq - 1;
+		c->iss = s->ack - 1;
+		c->rcv_acked = 1;
+		c->rtt_at = 0;
+		c->pending = 0;
+		s->slot = slot;
+	} else {
+		a->push = 1;
+	}
 	conn_due(c, a, s->now);
 	/* Its listener may have gone meanwhile: see listener_close(). */
 	if (l->id != id) {

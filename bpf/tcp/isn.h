@@ -25,15 +25,16 @@ do {									\
 	v[2] = rotl(v[2], 32);						\
 } while (0)
 
-/* Of both addresses and both ports: 40 bytes in all. */
-static __noinline __u64 isn_hash(const struct conn_key *key)
+/* Of both addresses and both ports, and @extra: 48 bytes in all. What is to be told apart has another @extra. */
+static __noinline __u64 isn_hash(const struct conn_key *key, __u64 extra)
 {
-	__u64 m[5] = {
+	__u64 m[6] = {
 		(__u64)key->local.a[0] << 32 | key->local.a[1],
 		(__u64)key->local.a[2] << 32 | key->local.a[3],
 		(__u64)key->peer.a[0] << 32 | key->peer.a[1],
 		(__u64)key->peer.a[2] << 32 | key->peer.a[3],
 		(__u64)key->port << 16 | key->peer_port,
+		extra,
 	};
 	__u64 v[4] = {
 		isn_key[0] ^ 0x736f6d6570736575ULL, isn_key[1] ^ 0x646f72616e646f6dULL,
@@ -42,16 +43,16 @@ static __noinline __u64 isn_hash(const struct conn_key *key)
 	int i;
 
 #pragma unroll
-	for (i = 0; i < 5; i++) {
+	for (i = 0; i < 6; i++) {
 		v[3] ^= m[i];
 		SIP_ROUND(v);
 		SIP_ROUND(v);
 		v[0] ^= m[i];
 	}
-	v[3] ^= 40ULL << 56;
+	v[3] ^= 48ULL << 56;
 	SIP_ROUND(v);
 	SIP_ROUND(v);
-	v[0] ^= 40ULL << 56;
+	v[0] ^= 48ULL << 56;
 	v[2] ^= 0xff;
 	SIP_ROUND(v);
 	SIP_ROUND(v);

@@ -20,6 +20,8 @@
  * @addr: local address; all zero: any; ::ffff:0.0.0.0: any of IPv4
  * @stream: number of its file, 0: it has none (stream.h)
  * @arrived: connections that its application was told of
+ * @opt: of its connections
+ * @cookie_ns: when the last SYN was answered with a cookie, 0: none was
  */
 struct listener {
 	__u32 id;
@@ -33,6 +35,8 @@ struct listener {
 	struct address addr;
 	__u32 stream;
 	__u64 arrived;
+	struct conn_options opt;
+	__u64 cookie_ns;
 };
 
 struct {

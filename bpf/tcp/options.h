@@ -57,6 +57,13 @@
  * @sack_ok: SACK is permitted
  * @sacks: entries of @sack
  * @bad: an option was bad
+ * @cookie: it brought a SYN cookie back, and says what the SYN said in @mss, @has_wscale, @wscale, @sack_ok
+ * @cookie_ecn: likewise: ECN was agreed
+ * @twice: some of its payload is here already: see dsack.h
+ * @duplicate: it acknowledges nothing new, where something could be
+ * @tail: a tail loss probe is out, and before this @flight bytes
+ * @flight: see @tail
+ * @cubic: so many bytes were acknowledged: see cubic.h
  * @sack: blocks: first sequence number, and the one behind the last
  * @deliver: payload or FIN is for the application: @take bytes behind @skip, which begin at position @pos
  * @accept: the handshake is complete once the application has been told of the connection
@@ -89,6 +96,14 @@ struct segment {
 	__u8 sack_ok;
 	__u8 sacks;
 	__u8 bad;
+	__u8 cookie;
+	__u8 cookie_ecn;
+	__u8 twice;
+	__u8 duplicate;
+	__u8 tail;
+	__u8 zero[3];
+	__u32 cubic;
+	__u32 flight;
 	struct {
 		__u32 start;
 		__u32 end;

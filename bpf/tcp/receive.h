@@ -128,6 +128,7 @@ static __always_inline void receive_choose(struct conn *c, struct after *a, stru
 		end = c->rcv_fin;
 	if (start >= end && !(s->fin && (__u64)rpos + s->len >= c->rcv_nxt && !c->rcv_fin)) {
 		s->fate = COUNTER_rx_duplicate;
+		s->twice = s->len != 0;
 		ack_want(c, a, true, s->now);
 		return;
 	}
@@ -135,6 +136,7 @@ static __always_inline void receive_choose(struct conn *c, struct after *a, stru
 		start = end;
 	s->deliver = 1;
 	s->skip = start - rpos;
+	s->twice = s->skip != 0;
 	s->take = end - start;
 	s->pos = start;
 }

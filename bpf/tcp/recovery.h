@@ -63,6 +63,7 @@ static __always_inline void recovery_begin(struct conn *c, struct after *a)
 	if (!c->sack_ok || c->lost_edge <= c->una)
 		c->lost_edge = c->una + 1;
 	c->rtt_at = 0;
+	tail_stop(c);
 	cc_lost(c, flight);
 }
 
@@ -76,6 +77,7 @@ static __always_inline void recovery_timeout(struct conn *c)
 	c->rtx = c->una;
 	c->rtx_cursor = 0;
 	c->dup_acks = 0;
+	tail_stop(c);
 	ranges_cut(c->sacked, SACK_RANGES, c->nxt);
 }
 
@@ -105,7 +107,7 @@ static __always_inline void recovery_acked(struct conn *c, __u64 acked)
 	}
 }
 
-/* Under the lock: blocks of a segment. RFC 2018, 5. DSACK (RFC 2883) is let pass. */
+/* Under the lock: blocks of a segment. RFC 2018, 5. DSACK (RFC 2883) tells only tail.h something. */
 static __always_inline void recovery_sack(struct conn *c, const struct segment *s)
 {
 	__s64 start, end;
@@ -123,6 +125,49 @@ static __always_inline void recovery_sack(struct conn *c, const struct segment *
 			continue;
 		ranges_add(c->sacked, SACK_RANGES, start, end);
 	}
+}
+
+/*
+ * A segment of a connection of which a tail loss probe is out: what does its ACK say of that? RFC 8985, 7.4.2. The block that
+ * came last is the first one (RFC 2018, 4): if it is the probe's, and something in front of it is not acknowledged, that
+ * is lost. Rare, and so not in the common way, which would be twice as long for the verifier.
+ */
+__noinline int segment_tail(struct segment *s, struct after *a)
+{
+	__s64 ack, edge;
+	struct conn *c;
+	bool probe;
+
+	if (!s || !a)
+		return 0;
+	c = conn_at(s->slot);
+	if (!c)
+		return 0;
+	bpf_spin_lock(&c->lock);
+	if (c->generation != a->generation || !conn_sends(c) || !c->tail_end) {
+		bpf_spin_unlock(&c->lock);
+		return 0;
+	}
+	ack = pos_of(s->ack, c->iss, c->una);
+	probe = s->sacks && s->sack[0].end == snd_seq(c, c->tail_end);
+	if (ack < (__s64)c->tail_end) {
+		edge = pos_of(s->sack[0].start, c->iss, c->una);
+		if (probe && c->loss == LOSS_OPEN && edge > (__s64)c->una && edge < (__s64)c->nxt) {
+			c->lost_edge = edge;
+			recovery_begin(c, a);
+			count_later(a, AFTER_RECOVERY);
+			work_add(c, a, PENDING_DATA);
+		}
+	} else if (!c->tail_again || probe || (s->duplicate && !s->sacks)) {
+		/* It was new, or both copies of it came. */
+		c->tail_end = 0;
+	} else if (ack > (__s64)c->tail_end) {
+		/* It repaired a loss. */
+		c->tail_end = 0;
+		cc_lost(c, s->flight);
+	}
+	bpf_spin_unlock(&c->lock);
+	return 0;
 }
 
 #endif /* _TCP_RECOVERY_H */

@@ -58,20 +58,22 @@ static __always_inline void rto_start(struct conn *c, struct after *a, __u64 now
 /* Under the lock: the retransmission timer went off. */
 static __always_inline void rto_expired(struct conn *c, struct after *a, __u64 now)
 {
-	__u64 silent = now - c->heard_ns;
+	__u64 silent = now - c->heard_ns, most;
 
 	c->rto_at = 0;
 	if (c->state == CONN_SYN_SENT || c->state == CONN_SYN_RCVD) {
 		__u32 ms = c->passive ? etran_bounded(tcp_synack_timeout_ms) :
 					etran_bounded(tcp_syn_timeout_ms);
 
-		if (silent >= ms_ns(ms)) {
+		most = user_timeout_ns(c, ms);
+		if (silent >= most) {
 			conn_close(c, a, ETIMEDOUT);
 			return;
 		}
 		work_add(c, a, PENDING_SYN);
 	} else if (c->una < c->nxt) {
-		if (silent >= ms_ns(etran_bounded(tcp_user_timeout_ms))) {
+		most = user_timeout_ns(c, etran_bounded(tcp_user_timeout_ms));
+		if (silent >= most) {
 			conn_close(c, a, ETIMEDOUT);
 			return;
 		}
@@ -80,7 +82,8 @@ static __always_inline void rto_expired(struct conn *c, struct after *a, __u64 n
 		work_add(c, a, PENDING_DATA);
 	} else if (conn_sends(c) && c->nxt < c->queued) {
 		/* The window is closed, or too small: RFC 9293, 3.8.6.1. For ever while the peer answers. */
-		if (silent >= ms_ns(etran_bounded(tcp_user_timeout_ms))) {
+		most = user_timeout_ns(c, etran_bounded(tcp_user_timeout_ms));
+		if (silent >= most) {
 			conn_close(c, a, ETIMEDOUT);
 			return;
 		}
@@ -92,7 +95,8 @@ static __always_inline void rto_expired(struct conn *c, struct after *a, __u64 n
 	c->rtt_at = 0;
 	if (c->backoff < 30)
 		c->backoff++;
-	c->rto_at = now + rto_ns(c);
+	/* In time for who does not want to wait longer than that. */
+	c->rto_at = min64(now + rto_ns(c), max64(c->heard_ns + most, now + 1000000));
 }
 
 static int conn_timer(void *map, __u32 *slot, struct conn *c)
@@ -117,6 +121,10 @@ static int conn_timer(void *map, __u32 *slot, struct conn *c)
 			conn_close(c, a, 0);
 		if (conn_lives(c) && c->rto_at && now >= c->rto_at)
 			rto_expired(c, a, now);
+		if (conn_lives(c) && c->keep_at && now >= c->keep_at)
+			keepalive_expired(c, a, now);
+		if (conn_lives(c) && c->tail_at && now >= c->tail_at)
+			tail_expired(c, a);
 		if (conn_lives(c) && c->ack_at && now >= c->ack_at) {
 			c->ack_at = 0;
 			c->ack_now = 1;

@@ -144,6 +144,8 @@ static __noinline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr *hdr
 	if (!now)
 		return ETRAN_HOLD;
 	count(COUNTER_tx_data);
+	if (o->departure_ns)
+		count(COUNTER_tx_paced);
 	put_data(pkt, hdr, o);
 	return ETRAN_TX | ETRAN_RETAIN;
 }

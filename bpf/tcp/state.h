@@ -41,6 +41,8 @@ enum conn_pending {
 	PENDING_ACK	= 1 << 1,
 	PENDING_DATA	= 1 << 2,	/* data or FIN, new or again, as the windows allow */
 	PENDING_PROBE	= 1 << 3,	/* of a closed window */
+	PENDING_KEEPALIVE = 1 << 4,
+	PENDING_TAIL	= 1 << 5,	/* tail loss probe */
 };
 
 /* What an application has still to be told. */
@@ -60,6 +62,24 @@ enum conn_report {
 struct range {
 	__u64 start;
 	__u64 end;
+};
+
+/**
+ * struct conn_options - what an application can choose with ETRAN_TCP_SET; a listener's are its connections' at first
+ * @keep_idle_ms: silence before keepalive asks; 0, here and in the next three: the tunable's
+ * @keep_interval_ms: between two probes
+ * @user_timeout_ms: how long the peer may say nothing of what it must answer
+ * @keep_count: probes without answer that end the connection
+ * @keepalive: it is wanted
+ * @zero: 0
+ */
+struct conn_options {
+	__u32 keep_idle_ms;
+	__u32 keep_interval_ms;
+	__u32 user_timeout_ms;
+	__u8 keep_count;
+	__u8 keepalive;
+	__u16 zero;
 };
 
 /**
@@ -148,6 +168,19 @@ struct conn_key {
  *	@end_at: TIME_WAIT, and FIN_WAIT_2 without application; @report_at: telling the application
  * @heard_ns: when the peer last made progress
  * @stream: number of its file, 0: it has none (stream.h)
+ * @heard_ns: when the peer last made progress; @last_ns: when anything came from it
+ * @begun_ns: when it began
+ * @opt: what its application wants
+ * @keep_probes: keepalive probes without answer
+ * @keep_at: when to look whether a probe is due, 0: never
+ * @retransmits: segments that were sent again
+ * @dsack_start: what came twice, to be told with the next ACK, see dsack.h; @dsack_end: behind it; 0: nothing
+ * @tail_at: when a tail loss probe is due, 0: never, see tail.h
+ * @tail_end: a probe was sent, and has been acknowledged with this; 0: none was
+ * @tail_again: it had nothing new in it
+ * @cubic_epoch_ns: CUBIC: since when the window grows along its curve, 0: not yet
+ * @cubic_w_max: its W_max, bytes; @cubic_w_est: W_est; @cubic_prior: cwnd before the last congestion; @cubic_k_ms: K
+ * @pace_ns: when the next segment may leave, see pace.h; @pace_last: when the last one does that had to wait
  */
 struct conn {
 	struct bpf_timer timer;
@@ -233,7 +266,26 @@ struct conn {
 	__u64 report_at;
 	__u64 heard_ns;
 	__u32 stream;
-	__u32 zero2;
+	__u32 zero3;
+	__u64 last_ns;
+	__u64 begun_ns;
+	__u64 keep_at;
+	struct conn_options opt;
+	__u32 retransmits;
+	__u8 keep_probes;
+	__u8 tail_again;
+	__u16 zero2;
+	__u64 dsack_start;
+	__u64 dsack_end;
+	__u64 tail_at;
+	__u64 tail_end;
+	__u64 pace_ns;
+	__u64 pace_last;
+	__u64 cubic_epoch_ns;
+	__u32 cubic_w_max;
+	__u32 cubic_w_est;
+	__u32 cubic_prior;
+	__u32 cubic_k_ms;
 };
 
 /* An index below @size, a power of two, so that the verifier sees it whatever the compiler knows. */

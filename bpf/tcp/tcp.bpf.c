@@ -28,16 +28,23 @@
 #include "listen.h"	/* listeners and ports */
 #include "stream.h"	/* what files of connections are told */
 #include "end.h"	/* deadlines, how connections end */
+#include "keepalive.h"	/* silent peers */
 #include "cc.h"		/* congestion control */
+#include "pace.h"	/* when segments leave */
+#include "tail.h"	/* tail loss probe */
 #include "recovery.h"	/* what was lost, how much may be sent */
 #include "rto.h"	/* round trip times, timers */
 #include "ack.h"	/* what an ACK brings */
+#include "dsack.h"	/* what came twice */
 #include "receive.h"	/* payload, windows, when to acknowledge */
 #include "wire.h"	/* building segments */
 #include "input.h"	/* what a segment does to a connection */
+#include "cookie.h"	/* SYN cookies */
 #include "ingress.h"	/* program ingress */
 #include "gen.h"	/* program gen */
 #include "send.h"	/* program egress */
+#include "set.h"		/* options of connections */
+#include "show.h"	/* what is told of connections; program show_conns */
 #include "endpoint.h"	/* programs endpoint_open, _bind, _close */
 #include "streams.h"	/* programs stream_open, stream_close */
 #include "exit.h"	/* program detached */

@@ -14,8 +14,8 @@
 /* Listeners at a time, a power of two. */
 #define TCP_MAX_LISTENERS	1024
 
-ETRAN_LIVE(__u8, tcp_cc, 2, 1, 2, "",
-	   "congestion control where a socket does not say: 1 NewReno, 2 DCTCP");
+ETRAN_LIVE(__u8, tcp_cc, 2, 1, 3, "",
+	   "congestion control where a socket does not say: 1 NewReno, 2 DCTCP, 3 CUBIC");
 ETRAN_LIVE(__u8, tcp_ecn, 1, 0, 1, "",
 	   "1: ask for ECN, and agree to it; without it DCTCP is NewReno");
 ETRAN_LIVE(__u8, tcp_timestamps, 1, 0, 1, "",
@@ -40,12 +40,28 @@ ETRAN_LIVE(__u32, tcp_rto_max_us, 120000000, 1000000, 600000000, "us",
 	   "greatest retransmission timeout, backoff included");
 ETRAN_LIVE(__u32, tcp_delack_us, 40000, 100, 499999, "us",
 	   "how long an ACK may wait for company");
+ETRAN_LIVE(__u8, tcp_tlp, 1, 0, 1, "",
+	   "1: probe for the loss of the last segments of a flight (RFC 8985, 7)");
+ETRAN_LIVE(__u32, tcp_tlp_min_us, 10000, 100, 1000000, "us",
+	   "least time until that");
+ETRAN_LIVE(__u8, tcp_pacing, 1, 0, 1, "",
+	   "1: spread what is sent over the round trip time");
+ETRAN_LIVE(__u32, tcp_pacing_min_rtt_us, 2000, 0, 60000000, "us",
+	   "but not over a shorter one");
+ETRAN_LIVE(__u8, tcp_syncookies, 1, 0, 2, "",
+	   "1: answer SYNs with cookies when a backlog is full; 2: always; 0: never");
 ETRAN_LIVE(__u32, tcp_syn_timeout_ms, 180000, 100, 3600000, "ms",
 	   "a handshake of ours that got no answer for so long is given up");
 ETRAN_LIVE(__u32, tcp_synack_timeout_ms, 63000, 100, 3600000, "ms",
 	   "the same of one that a peer began");
 ETRAN_LIVE(__u32, tcp_user_timeout_ms, 900000, 100, 86400000, "ms",
 	   "a connection whose data gets no acknowledgement for so long is given up");
+ETRAN_LIVE(__u32, tcp_keepalive_idle_ms, 7200000, 1, 2000000000, "ms",
+	   "where a connection asks for keepalive: how long the peer may be silent");
+ETRAN_LIVE(__u32, tcp_keepalive_interval_ms, 75000, 1, 2000000000, "ms",
+	   "time between keepalive probes");
+ETRAN_LIVE(__u32, tcp_keepalive_count, 9, 1, 127, "probes",
+	   "a peer that answers none of so many keepalive probes is gone");
 ETRAN_LIVE(__u32, tcp_time_wait_ms, 60000, 1, 600000, "ms",
 	   "2 MSL");
 ETRAN_LIVE(__u32, tcp_fin_timeout_ms, 60000, 1, 600000, "ms",

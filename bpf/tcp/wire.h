@@ -68,6 +68,7 @@ static __always_inline void put_tcp(struct etran_pkt *pkt, struct etran_hdr *hdr
 				    __u32 options, const struct out *o)
 {
 	pkt->link = o->key.link;
+	pkt->departure_ns = o->departure_ns;
 	put_ip(pkt, hdr, at, TCP_LEN + options, &o->key, o->ect);
 	put16(hdr, at, bpf_htons(o->key.port));
 	put16(hdr, at + 2, bpf_htons(o->key.peer_port));
@@ -144,8 +145,8 @@ static __always_inline void put_syn(struct etran_pkt *pkt, struct etran_hdr *hdr
 	put32(hdr, at + 16, o->wscale != 0xff ? bpf_htonl(0x01030300 | o->wscale) : 0x01010101);
 }
 
-/* Under the lock: what every segment of a connection says. Its ACK counts as told. */
-static __always_inline void out_of_conn(struct conn *c, struct out *o, __u64 pos, __u8 flags, __u64 now)
+/* Under the lock: what every segment of a connection says. */
+static __always_inline void out_fill(struct conn *c, struct out *o, __u64 pos, __u8 flags, __u64 now)
 {
 	o->key = c->key;
 	o->seq = snd_seq(c, pos);
@@ -157,6 +158,13 @@ static __always_inline void out_of_conn(struct conn *c, struct out *o, __u64 pos
 	o->tsval = ts_now(c, now);
 	o->tsecr = c->ts_recent;
 	o->window = window_tell(c, 0);
+	o->departure_ns = 0;
+}
+
+/* Under the lock: the same, and its ACK counts as told. */
+static __always_inline void out_of_conn(struct conn *c, struct out *o, __u64 pos, __u8 flags, __u64 now)
+{
+	out_fill(c, o, pos, flags, now);
 	ack_told(c);
 }
 

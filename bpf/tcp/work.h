@@ -43,6 +43,9 @@ volatile __u64 work_entries;
  * @window: as it stands in the header
  * @tsval: with @ts_ok
  * @tsecr: likewise
+ * @mss: of a SYN, as the next two: see struct out
+ * @wscale: likewise
+ * @sack_ok: likewise
  */
 struct control {
 	struct conn_key key;
@@ -53,6 +56,9 @@ struct control {
 	__u16 window;
 	__u32 tsval;
 	__u32 tsecr;
+	__u16 mss;
+	__u8 wscale;
+	__u8 sack_ok;
 };
 
 struct {
@@ -138,6 +144,7 @@ static __always_inline void count_later(struct after *a, __u8 what)
  * @wscale: of a SYN; 0xff: not offered
  * @sack_ok: of a SYN: SACK is permitted
  * @zero: 0
+ * @departure_ns: when it shall leave, 0: at once
  * @sack: blocks
  */
 struct out {
@@ -155,6 +162,7 @@ struct out {
 	__u8 wscale;
 	__u8 sack_ok;
 	__u16 zero;
+	__u64 departure_ns;
 	struct {
 		__u32 start;
 		__u32 end;
@@ -173,6 +181,9 @@ enum step_what {
  * struct step - what is to be sent, as noted down under the lock
  * @what: enum step_what
  * @force: whatever the peer's window allows
+ * @tail: it is a tail loss probe
+ * @again: a segment without payload was sent before
+ * @dsack: it says what came twice
  * @count: COUNTER_* of a segment without payload
  * @pos: position
  * @from: frame from which to look on, 0 to begin with @first
@@ -181,7 +192,10 @@ enum step_what {
 struct step {
 	__u8 what;
 	__u8 force;
-	__u16 zero;
+	__u8 tail;
+	__u8 again;
+	__u8 dsack;
+	__u8 zero[3];
 	__u32 count;
 	__u64 pos;
 	__u64 from;

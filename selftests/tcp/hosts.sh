@@ -11,11 +11,12 @@
 # KERNEL: tcp_b has the kernel's TCP and nothing of etran.
 # WIRE: tcp_b has no address either: a test speaks to the wire there itself.
 # BOTH: etran is on both.
+# TCP_OBJECT=tcp_large in the environment loads that instead.
 # TCP_DEVICE=testnic: the hosts are joined by testnic's pair, tn0 and tn1, whose wire has faults, a rate and
 # a queue (selftests/testnic/README.md, link.h). Not for WIRE.
 
 # shellcheck source=selftests/transport_hosts.sh
-NAME=tcp NET=78 OBJECT=tcp DEVICE=${TCP_DEVICE:-veth} QUEUES=
+NAME=tcp NET=78 OBJECT=${TCP_OBJECT:-tcp} DEVICE=${TCP_DEVICE:-veth} QUEUES=
 . "$(dirname -- "${BASH_SOURCE[0]}")/../transport_hosts.sh"
 
 # devices_up MTU WHICH

@@ -168,6 +168,24 @@ TEST(combinations)
 		ASSERT_EQ(0, sysctl_set(names[k], "1"));
 }
 
+/* Each congestion control, with and without ECN at the other end, while something is lost. */
+TEST(congestion_controls)
+{
+	unsigned int cc;
+
+	ASSERT_EQ(0, link_set_both("loss", 5000));
+	for (cc = 1; cc <= 3; cc++) {
+		ASSERT_TRUE(tunable("tcp_cc", cc));
+		ASSERT_EQ(0, sysctl_set("tcp_ecn", "1"));
+		transfer(_metadata, false, 200000);
+		ASSERT_EQ(0, sysctl_set("tcp_ecn", "0"));
+		transfer(_metadata, true, 200000);
+	}
+	ASSERT_EQ(0, sysctl_set("tcp_ecn", "1"));
+	ASSERT_TRUE(tunable("tcp_cc", 2));
+	ASSERT_EQ(0, link_set_both("loss", 0));
+}
+
 /* A slow wire that marks: DCTCP keeps its queue short, and nothing is lost. */
 TEST(marking)
 {

@@ -158,7 +158,11 @@ static void exchange(struct __test_metadata *_metadata, FIXTURE_DATA(pair) *self
 TEST_F(pair, bulk_both_ways)
 {
 	exchange(_metadata, self, 1, BULK);
-	EXPECT_EQ(0, tcp_counter("tx_retransmit"));
+	EXPECT_EQ(0, tcp_counter("tx_retransmit"))
+		TH_LOG("probes %llu, recoveries %llu, timeouts %llu, paced %llu",
+		       (unsigned long long)tcp_counter("tx_tail_probe"),
+		       (unsigned long long)tcp_counter("fast_recovery"),
+		       (unsigned long long)tcp_counter("rto"), (unsigned long long)tcp_counter("tx_paced"));
 }
 
 TEST_F(pair, threads_share_a_context)

@@ -173,6 +173,15 @@ static TT_UNUSED uint64_t tcp_counter(const char *name)
 	return transport_counter("tcp", name);
 }
 
+/* A tunable of the loaded transport gets another value, for all tests that follow. False: it does not. */
+static TT_UNUSED bool tunable(const char *name, unsigned int value)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "etranctl set tcp.%s=%u >&2", name, value);
+	return !system(cmd);
+}
+
 /* Connections in the transport's table; -1 when that cannot be read. */
 static TT_UNUSED int conns_used(void)
 {

@@ -415,13 +415,14 @@ TEST_F(wire, syn_twice)
 	self->w.seq++;
 }
 
-/* RFC 4987, 3.3: a flood of SYNs costs no more than the backlog, and its end is the end of it */
+/* RFC 4987, 3.3: a flood of SYNs costs no more than the backlog, and its end is the end of it; here without cookies */
 TEST_F(wire, syn_flood)
 {
 	uint64_t dropped = tcp_counter("rx_syn_dropped");
 	int used = conns_used(), i, answered = 0;
 	struct seg s;
 
+	ASSERT_TRUE(tunable("tcp_syncookies", 0));
 	self->w.port = 0;
 	self->w.peer_port = HERE;
 	for (i = 0; i < 200; i++) {
@@ -446,6 +447,7 @@ TEST_F(wire, syn_flood)
 	wire_put(&self->w, &s);
 	NEXT(MS);
 	ASSERT_EQ(20000, self->r.dport);
+	ASSERT_TRUE(tunable("tcp_syncookies", 1));
 }
 
 /* RFC 9293, 3.10.7.2, second, and 3.10.7.1: RST for what belongs to no connection, none for RST */
@@ -1058,4 +1060,1054 @@ TEST_F(wire, time_wait_reused)
 	self->w.seq = s.seq + 1;
 }
 
-TCP_MAIN(1500, "WIRE", "")
+/* ---- in every state ---- */
+
+enum in_state {
+	IN_ESTABLISHED, IN_FIN_WAIT_1, IN_FIN_WAIT_2, IN_CLOSE_WAIT, IN_CLOSING, IN_LAST_ACK, IN_TIME_WAIT,
+};
+
+/* A connection in that state, whose application still has it. */
+static void reach(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, enum in_state state)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	if (state == IN_CLOSE_WAIT || state == IN_LAST_ACK) {
+		wire_send(&self->w, FIN | ACK);
+		self->w.seq++;
+		expect_ack(_metadata, self, self->w.seq, MS);
+	}
+	if (state == IN_ESTABLISHED || state == IN_CLOSE_WAIT)
+		return;
+	ASSERT_EQ(0, etran_shutdown(self->s, SHUT_WR));
+	NEXT(MS);
+	ASSERT_EQ(FIN | ACK, self->r.flags);
+	switch (state) {
+	case IN_FIN_WAIT_2:
+		self->w.ack++;
+		wire_send(&self->w, ACK);
+		blocking(self);
+		break;
+	case IN_TIME_WAIT:
+		self->w.ack++;
+		/* fallthrough */
+	case IN_CLOSING:
+		wire_send(&self->w, FIN | ACK);
+		self->w.seq++;
+		expect_ack(_metadata, self, self->w.seq, MS);
+		break;
+	default:
+		break;
+	}
+}
+
+/* RFC 9293, 3.10.7.4, second; RFC 5961, 3.2: RST at exactly the next number ends it: what comes then belongs to nothing */
+static void reset_counts(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	wire_send(&self->w, RST);
+	NOTHING(MS);
+	wire_send(&self->w, ACK);
+	NEXT(MS);
+	ASSERT_EQ(RST, self->r.flags);
+	ASSERT_EQ(self->w.ack, self->r.seq);
+	self->w.peer_port = 0;
+}
+
+/* RFC 5961, 3.2: anywhere else in the window it is asked whether it was meant */
+static void reset_asked_back(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	struct seg s = wire_seg(&self->w, RST);
+
+	s.seq += 100;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+/* RFC 9293, 3.10.7.4, fourth; RFC 5961, 4.2 */
+static void syn_asked_back(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	struct seg s = wire_seg(&self->w, SYN);
+
+	s.seq += 100;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+/* RFC 9293, 3.10.7.4, first: what lies in front of the window is answered with an ACK, and nothing else of it counts */
+static void old_segment(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	struct seg s = wire_seg(&self->w, ACK | PSH);
+
+	s.seq -= 2000;
+	s.ack += 1000000;
+	s.len = 10;
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	ASSERT_EQ(ACK, self->r.flags);
+	ASSERT_EQ(self->w.seq, self->r.ack);
+}
+
+/* RFC 9293, 3.10.7.4, fifth; RFC 5961, 5.2: an ACK of what was never sent */
+static void ack_of_unsent(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	struct seg s = wire_seg(&self->w, ACK);
+
+	s.ack += 1000;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+/* RFC 9293, 3.10.7.4, fifth: without the ACK flag it is dropped */
+static void no_ack_flag(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	uint64_t before = tcp_counter("rx_no_ack");
+	struct seg s = wire_seg(&self->w, PSH);
+
+	s.len = 10;
+	wire_put(&self->w, &s);
+	NOTHING(MS);
+	ASSERT_EQ(before + 1, tcp_counter("rx_no_ack"));
+}
+
+/* RFC 7323, 5.3 (R1): an old timestamp */
+static void paws(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	struct seg s = wire_seg(&self->w, ACK | PSH);
+
+	set32(s.opt + 4, self->w.tsval - 1000);
+	s.len = 10;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+/* RFC 9293, 3.8.4: who asks whether we live is answered */
+static void asked_for_life(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	struct seg s = wire_seg(&self->w, ACK);
+
+	s.seq--;
+	wire_put(&self->w, &s);
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+#define IN_STATE(state, what)							\
+TEST_F(wire, state##_##what)							\
+{										\
+	reach(_metadata, self, IN_##state);					\
+	what(_metadata, self);							\
+}
+
+#define IN_EACH_STATE(what)							\
+	IN_STATE(ESTABLISHED, what)						\
+	IN_STATE(FIN_WAIT_1, what)						\
+	IN_STATE(FIN_WAIT_2, what)						\
+	IN_STATE(CLOSE_WAIT, what)						\
+	IN_STATE(CLOSING, what)							\
+	IN_STATE(LAST_ACK, what)						\
+	IN_STATE(TIME_WAIT, what)
+
+IN_EACH_STATE(reset_counts)
+IN_EACH_STATE(reset_asked_back)
+IN_EACH_STATE(syn_asked_back)
+IN_EACH_STATE(old_segment)
+IN_EACH_STATE(ack_of_unsent)
+IN_EACH_STATE(no_ack_flag)
+IN_EACH_STATE(paws)
+IN_EACH_STATE(asked_for_life)
+
+/* RFC 9293, 3.10.7.4, seventh: after our FIN the peer's data is still received */
+TEST_F(wire, data_in_fin_wait)
+{
+	reach(_metadata, self, IN_FIN_WAIT_1);
+	wire_data(&self->w, 0, 0, 100, PSH);
+	self->w.seq += 100;
+	expect_read(_metadata, self, 0, 100);
+	self->w.ack++;
+	wire_data(&self->w, 0, 100, 100, PSH);
+	self->w.seq += 100;
+	expect_read(_metadata, self, 100, 100);
+}
+
+/* RFC 9293, 3.10.7.4, seventh: behind its FIN it is not */
+TEST_F(wire, data_behind_fin)
+{
+	char c;
+
+	reach(_metadata, self, IN_CLOSE_WAIT);
+	wire_data(&self->w, 0, 0, 100, PSH);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(0, etran_recv(self->s, &c, 1, 0));
+}
+
+/* RFC 9293, 3.10.7.4, eighth: FIN in a segment with data comes behind that */
+TEST_F(wire, fin_with_data)
+{
+	char c;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	wire_data(&self->w, 0, 0, 100, FIN);
+	self->w.seq += 101;
+	expect_ack(_metadata, self, self->w.seq, MS);
+	expect_read(_metadata, self, 0, 100);
+	ASSERT_EQ(0, etran_recv(self->s, &c, 1, 0));
+}
+
+/* RFC 9293, 3.9.1 (MUST-12), 3.10.5: an application that aborts */
+TEST_F(wire, abort_resets)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 100);
+	expect_data(_metadata, self, 0, 100, MS);
+	etran_abort(self->s);
+	NEXT(MS);
+	ASSERT_EQ(RST | ACK, self->r.flags);
+	ASSERT_EQ(self->w.iss + 101, self->r.seq);
+	self->w.peer_port = 0;
+}
+
+/* RFC 9293, 3.6.1 (SHLD-3); RFC 2525, 2.17: one that closes with data unread */
+TEST_F(wire, close_with_unread_data)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	wire_data(&self->w, 0, 0, 100, PSH);
+	blocking(self);
+	etran_close(self->s);
+	do {
+		NEXT(MS);
+	} while (!(self->r.flags & RST));
+	ASSERT_EQ(self->w.iss + 1, self->r.seq);
+	self->w.peer_port = 0;
+}
+
+/* RFC 9293, 3.10.7.2, third: data in a SYN may be left for later: only the SYN is acknowledged */
+TEST_F(wire, data_in_syn)
+{
+	struct seg s;
+
+	self->w.peer_port = HERE;
+	s = wire_seg(&self->w, SYN);
+	s.len = 100;
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	ASSERT_EQ(SYN | ACK, self->r.flags & ~ECE);
+	ASSERT_EQ(self->w.seq + 1, self->r.ack);
+	self->w.seq++;
+}
+
+/* RFC 9293, 3.10.7.4, fifth (SND.WL1, SND.WL2): an older segment does not change the window */
+TEST_F(wire, old_window_is_ignored)
+{
+	struct seg s;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	wire_data(&self->w, 0, 0, 100, PSH);
+	self->w.seq += 100;
+	self->w.window = 1000;
+	wire_send(&self->w, ACK);
+	blocking(self);
+	wire_drain(&self->w);
+	/* As if it had been overtaken: with a window of 0. */
+	s = wire_seg(&self->w, ACK);
+	s.seq -= 100;
+	s.len = 100;
+	s.window = 0;
+	stream_fill(s.data, 1, 0, 100);
+	wire_put(&self->w, &s);
+	blocking(self);
+	wire_drain(&self->w);
+	submit(_metadata, self, 0, 1000);
+	expect_data(_metadata, self, 0, 1000, MS);
+}
+
+/* RFC 3168, 6.1.3: who is not DCTCP echoes a mark until CWR comes */
+TEST_F(wire, mark_echoed_until_cwr)
+{
+	struct seg s;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, ECE);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_CONGESTION, ETRAN_TCP_CC_NEWRENO));
+	for (i = 0; i < 4; i++) {
+		s = wire_seg(&self->w, i == 3 ? ACK | CWR : ACK);
+		s.tos = i ? 2 : 3;
+		s.len = 1000;
+		stream_fill(s.data, 1, 1000 * i, 1000);
+		wire_put(&self->w, &s);
+		self->w.seq += 1000;
+		expect_ack(_metadata, self, self->w.seq, 500);
+		ASSERT_EQ(i == 3 ? 0 : ECE, self->r.flags & ECE) TH_LOG("segment %d", i);
+	}
+}
+
+/* ---- duplicates: RFC 2883 ---- */
+
+#define EXPECT_BLOCK(i, from, to)						\
+	ASSERT_EQ(base + (from), self->r.sack[i][0]);				\
+	ASSERT_EQ(base + (to), self->r.sack[i][1])
+
+/* RFC 2883, 4.1.1: a duplicate is told of in the first block, once */
+TEST_F(wire, dsack_of_a_duplicate)
+{
+	uint32_t base;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	base = self->w.seq;
+	wire_data(&self->w, 0, 0, 500, 0);
+	wire_data(&self->w, 500, 0, 500, 0);
+	expect_ack(_metadata, self, base + 1000, MS);
+	ASSERT_EQ(0, self->r.sacks);
+	wire_data(&self->w, 500, 0, 500, 0);
+	expect_ack(_metadata, self, base + 1000, MS);
+	ASSERT_EQ(1, self->r.sacks);
+	EXPECT_BLOCK(0, 500, 1000);
+	self->w.seq += 1000;
+	wire_data(&self->w, 0, 1000, 500, 0);
+	wire_data(&self->w, 500, 1000, 500, 0);
+	self->w.seq += 1000;
+	expect_ack(_metadata, self, self->w.seq, MS);
+	ASSERT_EQ(0, self->r.sacks);
+}
+
+/* RFC 2883, 4.1.2: with a gap: the duplicate first, then what is behind the gap */
+TEST_F(wire, dsack_and_a_gap)
+{
+	uint32_t base;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	base = self->w.seq;
+	wire_data(&self->w, 0, 0, 500, 0);
+	wire_data(&self->w, 500, 0, 500, 0);
+	expect_ack(_metadata, self, base + 1000, MS);
+	wire_data(&self->w, 1500, 0, 500, 0);
+	expect_ack(_metadata, self, base + 1000, MS);
+	wire_data(&self->w, 0, 0, 500, 0);
+	expect_ack(_metadata, self, base + 1000, MS);
+	ASSERT_EQ(2, self->r.sacks);
+	EXPECT_BLOCK(0, 0, 500);
+	EXPECT_BLOCK(1, 1500, 2000);
+	self->w.seq += 1000;
+}
+
+/* RFC 2883, 4.1.3 and 4 (4): a duplicate behind the gap: it, and then the block in which it lies */
+TEST_F(wire, dsack_behind_a_gap)
+{
+	uint32_t base;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	base = self->w.seq;
+	wire_data(&self->w, 1000, 0, 500, 0);
+	expect_ack(_metadata, self, base, MS);
+	wire_data(&self->w, 1500, 0, 500, 0);
+	expect_ack(_metadata, self, base, MS);
+	wire_data(&self->w, 3000, 0, 500, 0);
+	expect_ack(_metadata, self, base, MS);
+	wire_data(&self->w, 1500, 0, 500, 0);
+	expect_ack(_metadata, self, base, MS);
+	ASSERT_EQ(3, self->r.sacks);
+	EXPECT_BLOCK(0, 1500, 2000);
+	EXPECT_BLOCK(1, 1000, 2000);
+	EXPECT_BLOCK(2, 3000, 3500);
+}
+
+/* RFC 2883, 4.2.1: of a segment of which a part is here, that part */
+TEST_F(wire, dsack_of_a_part)
+{
+	uint32_t base;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	base = self->w.seq;
+	wire_data(&self->w, 0, 0, 500, 0);
+	wire_data(&self->w, 500, 0, 500, 0);
+	expect_ack(_metadata, self, base + 1000, MS);
+	wire_data(&self->w, 700, 0, 600, 0);
+	wire_data(&self->w, 1300, 0, 100, 0);
+	expect_ack(_metadata, self, base + 1400, MS);
+	ASSERT_EQ(1, self->r.sacks);
+	EXPECT_BLOCK(0, 700, 1000);
+	self->w.seq += 1400;
+}
+
+/* RFC 2883, 3: none without SACK */
+TEST_F(wire, no_dsack_without_sack)
+{
+	connected(_metadata, self, OFFER_MSS | OFFER_TS, 0);
+	wire_data(&self->w, 0, 0, 500, 0);
+	wire_data(&self->w, 0, 0, 500, 0);
+	expect_ack(_metadata, self, self->w.seq + 500, MS);
+	ASSERT_EQ(0, self->r.sacks);
+	self->w.seq += 500;
+}
+
+/* ---- loss ---- */
+
+/* RFC 3042: each of the first two duplicate ACKs has one new segment sent beyond the window; the third repairs */
+TEST_F(wire, limited_transmit)
+{
+	uint32_t mss = family == AF_INET ? 1460 : 1440;
+	int i;
+
+	connected(_metadata, self, OFFER_MSS, 0);
+	self->w.window = 65535;
+	wire_send(&self->w, ACK);
+	submit(_metadata, self, 0, 14 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	NOTHING(MS);
+	acknowledge(self, 0);
+	expect_data(_metadata, self, 10 * mss, mss, MS);
+	acknowledge(self, 0);
+	expect_data(_metadata, self, 11 * mss, mss, MS);
+	acknowledge(self, 0);
+	expect_data(_metadata, self, 0, mss, MS);
+	NOTHING(MS);
+	acknowledge(self, 14 * mss);
+}
+
+/* The same with SACK: RFC 6675, 5 (3.2) */
+TEST_F(wire, limited_transmit_with_sack)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 14 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	NOTHING(MS);
+	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 2 * mss } }, 1);
+	expect_data(_metadata, self, 10 * mss, mss, MS);
+	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 3 * mss } }, 1);
+	expect_data(_metadata, self, 11 * mss, mss, MS);
+	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 4 * mss } }, 1);
+	expect_data(_metadata, self, 0, mss, MS);
+	acknowledge(self, 14 * mss);
+}
+
+/* A connection with tail loss probes and a measured round trip; @n segments of it are out. */
+static uint32_t tail(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, int offer, int n)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	int i;
+
+	if (!(offer & OFFER_TS))
+		mss += 12;
+	ASSERT_TRUE(tunable("tcp_tlp", 1));
+	connected(_metadata, self, offer, 0);
+	submit(_metadata, self, 0, n * mss);
+	for (i = 0; i < n; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	return mss;
+}
+
+/* RFC 8985, 7.3: with nothing new to send the last segment goes again, long before the timeout */
+TEST_F(wire, tail_probe)
+{
+	uint64_t probes = tcp_counter("tx_tail_probe");
+	uint32_t mss = tail(_metadata, self, OFFER_ALL, 4);
+
+	expect_data(_metadata, self, 3 * mss, mss, 150);
+	ASSERT_EQ(probes + 1, tcp_counter("tx_tail_probe"));
+	/* One only; then the timeout, from the first one on. */
+	NOTHING(100);
+	expect_data(_metadata, self, 0, mss, 500);
+	acknowledge(self, 4 * mss);
+	ASSERT_TRUE(tunable("tcp_tlp", 0));
+}
+
+/* RFC 8985, 7.3: with new data that the window of the peer allows, but not ours, that */
+TEST_F(wire, tail_probe_of_new_data)
+{
+	uint32_t mss = tail(_metadata, self, OFFER_ALL, 10);
+
+	submit(_metadata, self, 10 * mss, 2 * mss);
+	expect_data(_metadata, self, 10 * mss, mss, 150);
+	NOTHING(100);
+	acknowledge(self, 11 * mss);
+	expect_data(_metadata, self, 11 * mss, mss, MS);
+	acknowledge(self, 12 * mss);
+	ASSERT_TRUE(tunable("tcp_tlp", 0));
+}
+
+/* RFC 8985, 7.2: without SACK no probe */
+TEST_F(wire, no_tail_probe_without_sack)
+{
+	uint32_t mss = tail(_metadata, self, OFFER_MSS | OFFER_TS, 4);
+
+	NOTHING(150);
+	acknowledge(self, 4 * mss);
+	ASSERT_TRUE(tunable("tcp_tlp", 0));
+}
+
+/* RFC 8985, 7.2: one segment alone waits for a peer that delays its ACKs: for longer than the timeout */
+TEST_F(wire, no_tail_probe_of_one_segment)
+{
+	uint32_t mss = tail(_metadata, self, OFFER_ALL, 1);
+
+	NOTHING(150);
+	acknowledge(self, mss);
+	ASSERT_TRUE(tunable("tcp_tlp", 0));
+}
+
+/* RFC 8985, 7.4, 6.2: what the peer says of the probe tells what is lost, and recovery begins */
+TEST_F(wire, tail_probe_begins_recovery)
+{
+	uint64_t recovery = tcp_counter("fast_recovery"), timeouts = tcp_counter("rto");
+	uint32_t mss = tail(_metadata, self, OFFER_ALL, 4);
+
+	expect_data(_metadata, self, 3 * mss, mss, 150);
+	sack_ack(self, mss, (const uint32_t[][2]){ { 3 * mss, 4 * mss } }, 1);
+	expect_data(_metadata, self, mss, mss, MS);
+	expect_data(_metadata, self, 2 * mss, mss, MS);
+	acknowledge(self, 4 * mss);
+	NOTHING(MS);
+	ASSERT_EQ(recovery + 1, tcp_counter("fast_recovery"));
+	ASSERT_EQ(timeouts, tcp_counter("rto"));
+	ASSERT_TRUE(tunable("tcp_tlp", 0));
+}
+
+/* RFC 8985, 7.4.2: a probe that came twice has repaired nothing; one that repaired a loss is congestion */
+TEST_F(wire, tail_probe_and_congestion)
+{
+	uint32_t mss = tail(_metadata, self, OFFER_ALL, 4);
+	struct etran_conn_record before, info;
+
+	expect_data(_metadata, self, 3 * mss, mss, 150);
+	ASSERT_EQ(0, etran_tcp_info(self->s, &before));
+	sack_ack(self, 4 * mss, (const uint32_t[][2]){ { 3 * mss, 4 * mss } }, 1);
+	blocking(self);
+	ASSERT_EQ(0, etran_tcp_info(self->s, &info));
+	ASSERT_LE(before.cwnd, info.cwnd);
+	submit(_metadata, self, 4 * mss, 4 * mss);
+	for (int i = 4; i < 8; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	expect_data(_metadata, self, 7 * mss, mss, 150);
+	acknowledge(self, 8 * mss);
+	submit(_metadata, self, 8 * mss, 100);
+	expect_data(_metadata, self, 8 * mss, 100, MS);
+	acknowledge(self, 8 * mss + 100);
+	blocking(self);
+	ASSERT_EQ(0, etran_tcp_info(self->s, &info));
+	ASSERT_GT(before.cwnd, info.cwnd);
+	ASSERT_TRUE(tunable("tcp_tlp", 0));
+}
+
+/* ---- silent peers ---- */
+
+static void keepalive(struct __test_metadata *_metadata, struct etran_socket *s, uint32_t idle,
+		      uint32_t interval, uint32_t count)
+{
+	ASSERT_EQ(0, etran_tcp_set(s, ETRAN_TCP_KEEPALIVE_IDLE, idle));
+	ASSERT_EQ(0, etran_tcp_set(s, ETRAN_TCP_KEEPALIVE_INTERVAL, interval));
+	ASSERT_EQ(0, etran_tcp_set(s, ETRAN_TCP_KEEPALIVE_COUNT, count));
+	ASSERT_EQ(0, etran_tcp_set(s, ETRAN_TCP_KEEPALIVE, 1));
+}
+
+/* The next is a keepalive probe: RFC 9293, 3.8.4 */
+static void expect_keepalive(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, int ms)
+{
+	expect_ack(_metadata, self, self->w.seq, ms);
+	ASSERT_EQ(self->w.ack - 1, self->r.seq);
+}
+
+/* RFC 9293, 3.8.4 (MUST-25): off unless asked for */
+TEST_F(wire, no_keepalive_unasked)
+{
+	ASSERT_TRUE(tunable("tcp_keepalive_idle_ms", 100));
+	connected(_metadata, self, OFFER_ALL, 0);
+	NOTHING(500);
+	ASSERT_TRUE(tunable("tcp_keepalive_idle_ms", 7200000));
+}
+
+/* RFC 9293, 3.8.4 (MUST-26 to 28): after some silence, and again; who answers is left alone */
+TEST_F(wire, keepalive_asks)
+{
+	uint64_t first;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	keepalive(_metadata, self->s, 200, 50, 3);
+	for (i = 0; i < 3; i++) {
+		NOTHING(150);
+		expect_keepalive(_metadata, self, 100);
+		first = self->w.arrived;
+		wire_send(&self->w, ACK);
+	}
+	expect_keepalive(_metadata, self, 300);
+	ASSERT_LE(190, self->w.arrived - first);
+	ASSERT_EQ(0, etran_socket_error(self->s));
+}
+
+/* RFC 9293, 3.8.4 (MUST-29): not one unanswered probe ends it, but several do */
+TEST_F(wire, keepalive_gives_up)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	keepalive(_metadata, self->s, 100, 50, 3);
+	expect_keepalive(_metadata, self, 200);
+	expect_keepalive(_metadata, self, 100);
+	expect_keepalive(_metadata, self, 100);
+	ASSERT_EQ(0, etran_socket_error(self->s));
+	NEXT(100);
+	ASSERT_EQ(RST | ACK, self->r.flags);
+	blocking(self);
+	ASSERT_EQ(ETIMEDOUT, etran_socket_error(self->s));
+	self->w.peer_port = 0;
+}
+
+/* The same where a listener said so, and nothing else was said */
+TEST_F(wire, keepalive_of_a_listener)
+{
+	keepalive(_metadata, self->l, 100, 50, 3);
+	accepted(_metadata, self, OFFER_ALL, 0);
+	expect_keepalive(_metadata, self, 300);
+	wire_send(&self->w, ACK);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_KEEPALIVE, 0));
+	NOTHING(300);
+}
+
+/* RFC 9293, 3.8.4: where something is under way there are other timers */
+TEST_F(wire, no_keepalive_with_data_under_way)
+{
+	uint64_t before = tcp_counter("tx_keepalive");
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	keepalive(_metadata, self->s, 50, 50, 1);
+	submit(_metadata, self, 0, 100);
+	expect_data(_metadata, self, 0, 100, MS);
+	expect_data(_metadata, self, 0, 100, 500);
+	expect_data(_metadata, self, 0, 100, 1000);
+	ASSERT_EQ(before, tcp_counter("tx_keepalive"));
+	acknowledge(self, 100);
+	expect_keepalive(_metadata, self, 500);
+}
+
+/* RFC 9293, 3.8.3; RFC 5482, 3: data without acknowledgement for as long as the user wants to wait */
+TEST_F(wire, user_timeout)
+{
+	uint64_t sent;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_USER_TIMEOUT, 500));
+	submit(_metadata, self, 0, 100);
+	expect_data(_metadata, self, 0, 100, MS);
+	sent = now_ms();
+	while (wire_next(&self->w, &self->r, 400))
+		;
+	ASSERT_LE(500, now_ms() - sent);
+	ASSERT_GT(1000, now_ms() - sent);
+	ASSERT_EQ(ETIMEDOUT, etran_socket_error(self->s));
+	self->w.peer_port = 0;
+}
+
+/* The same of a handshake */
+TEST_F(wire, user_timeout_of_a_handshake)
+{
+	union address to = address_of(HOST_B, PORT);
+
+	self->s = etran_socket(self->t, family, SOCK_NONBLOCK);
+	ASSERT_NE(NULL, self->s);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_USER_TIMEOUT, 500));
+	ASSERT_EQ(-1, etran_connect(self->s, &to.sa, address_len()));
+	NEXT(MS);
+	NOTHING(1500);
+	ASSERT_EQ(ETIMEDOUT, etran_socket_error(self->s));
+}
+
+/* RFC 9293, 3.8.6.1 (MUST-37): a peer that answers with a closed window is waited for, whatever the user timeout */
+TEST_F(wire, user_timeout_and_closed_window)
+{
+	int i;
+
+	self->w.window = 0;
+	connected(_metadata, self, OFFER_ALL, 0);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_USER_TIMEOUT, 1000));
+	submit(_metadata, self, 0, 100);
+	for (i = 0; i < 4; i++) {
+		NEXT(2000);
+		ASSERT_EQ(0, self->r.len);
+		wire_send(&self->w, ACK);
+	}
+	ASSERT_EQ(0, etran_socket_error(self->s));
+	self->w.window = 1000;
+	wire_send(&self->w, ACK);
+	expect_data(_metadata, self, 0, 100, MS);
+	acknowledge(self, 100);
+}
+
+/* What cannot be set */
+TEST_F(wire, options_are_checked)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	ASSERT_EQ(-1, etran_tcp_set(self->s, 0, 1));
+	ASSERT_EQ(ENOPROTOOPT, errno);
+	ASSERT_EQ(-1, etran_tcp_set(self->s, ETRAN_TCP_OPTIONS, 1));
+	ASSERT_EQ(ENOPROTOOPT, errno);
+	ASSERT_EQ(-1, etran_tcp_set(self->s, ETRAN_TCP_KEEPALIVE_COUNT, 128));
+	ASSERT_EQ(EINVAL, errno);
+	ASSERT_EQ(-1, etran_tcp_set(self->s, ETRAN_TCP_KEEPALIVE, 2));
+	ASSERT_EQ(EINVAL, errno);
+	ASSERT_EQ(-1, etran_tcp_set(self->s, ETRAN_TCP_CONGESTION, 99));
+	ASSERT_EQ(EINVAL, errno);
+	wire_send(&self->w, RST);
+	self->w.peer_port = 0;
+	blocking(self);
+	ASSERT_EQ(ECONNRESET, etran_socket_error(self->s));
+	ASSERT_EQ(-1, etran_tcp_set(self->s, ETRAN_TCP_KEEPALIVE, 1));
+	ASSERT_EQ(ENOTCONN, errno);
+}
+
+/* ---- what is told of a connection ---- */
+
+TEST_F(wire, info)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	struct etran_conn_record i;
+
+	connected(_metadata, self, OFFER_ALL, ECE);
+	submit(_metadata, self, 0, 3 * mss);
+	NEXT(MS);
+	NEXT(MS);
+	NEXT(MS);
+	acknowledge(self, mss);
+	wire_data(&self->w, 0, 0, 500, PSH);
+	wire_data(&self->w, 600, 0, 50, PSH);
+	blocking(self);
+	ASSERT_EQ(0, etran_tcp_info(self->s, &i));
+	ASSERT_EQ(sizeof(i), i.size);
+	ASSERT_STREQ("ESTAB", i.state);
+	ASSERT_STREQ("dctcp", i.cc);
+	ASSERT_EQ(ETRAN_CONN_TIMESTAMPS | ETRAN_CONN_SACK | ETRAN_CONN_WSCALE | ETRAN_CONN_ECN, i.flags);
+	ASSERT_EQ(PORT, i.peer_port);
+	ASSERT_EQ(self->w.peer_port, i.port);
+	ASSERT_EQ(mss, i.mss);
+	ASSERT_EQ(7, i.snd_wscale);
+	ASSERT_LE(10 * mss, i.cwnd);
+	/* RFC 8257, 3.3: a first window without marks. */
+	ASSERT_EQ(1024 - 1024 / 16, i.alpha);
+	ASSERT_LT(0, i.srtt_us);
+	ASSERT_LE(200000, i.rto_us);
+	ASSERT_EQ(3 * mss, i.sent);
+	ASSERT_EQ(mss, i.acked);
+	ASSERT_EQ(0, i.unsent);
+	ASSERT_EQ(500, i.received);
+	ASSERT_EQ(500, i.unread);
+	ASSERT_EQ(50, i.out_of_order);
+	ASSERT_EQ(65535 << 7, i.send_window);
+	ASSERT_EQ(0, i.retransmits);
+	ASSERT_LT(0, i.age_ns);
+	acknowledge(self, 3 * mss);
+	self->w.seq += 500;
+}
+
+/* ---- SYN cookies: RFC 4987, 3.6 ---- */
+
+/* The listener's backlog is full of handshakes that nobody goes on with. */
+static void flood(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	int i, answered = 0;
+	struct seg s;
+
+	self->w.port = 0;
+	self->w.peer_port = HERE;
+	for (i = 0; i < 50; i++) {
+		s = wire_seg(&self->w, SYN);
+		s.sport = 10000 + i;
+		wire_offer(&self->w, &s, OFFER_ALL);
+		wire_put(&self->w, &s);
+	}
+	while (wire_next(&self->w, &self->r, MS))
+		answered += (self->r.flags & ~ECE) == (SYN | ACK);
+	ASSERT_EQ(50, answered);
+	self->w.port = PORT;
+	self->w.ts = false;
+}
+
+/* The end of a flood, so that no answers of it meet the next test. */
+static void flood_ends(FIXTURE_DATA(wire) *self)
+{
+	struct seg s;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		s = wire_seg(&self->w, RST);
+		s.sport = 10000 + i;
+		s.dport = HERE;
+		s.seq = 1000001;
+		wire_put(&self->w, &s);
+	}
+}
+
+/* A connection is made while a flood goes on, with all options, and nothing was kept of its SYN */
+TEST_F(wire, cookie)
+{
+	uint64_t cookies = tcp_counter("rx_cookie");
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	struct etran_conn_record i;
+	int used;
+
+	flood(_metadata, self);
+	used = conns_used();
+	accepted(_metadata, self, OFFER_ALL, ECE | CWR);
+	ASSERT_EQ(cookies + 1, tcp_counter("rx_cookie"));
+	/* The others went with their listener. */
+	ASSERT_EQ(used - 8 + 1, conns_used());
+	ASSERT_EQ(0, etran_tcp_info(self->s, &i));
+	ASSERT_EQ(ETRAN_CONN_PASSIVE | ETRAN_CONN_TIMESTAMPS | ETRAN_CONN_SACK | ETRAN_CONN_WSCALE |
+		  ETRAN_CONN_ECN, i.flags);
+	ASSERT_EQ(mss, i.mss);
+	ASSERT_EQ(7, i.snd_wscale);
+	wire_data(&self->w, 0, 0, 100, PSH);
+	self->w.seq += 100;
+	expect_read(_metadata, self, 0, 100);
+	submit(_metadata, self, 0, 2 * mss);
+	do {
+		NEXT(500);
+	} while (!self->r.len);
+	ASSERT_EQ(mss, self->r.len);
+	ASSERT_EQ(self->w.iss + 1, self->r.seq);
+	flood_ends(self);
+}
+
+/* Without timestamps there is no room for options, and MSS is one of a few */
+TEST_F(wire, cookie_without_timestamps)
+{
+	struct etran_conn_record i;
+
+	flood(_metadata, self);
+	accepted(_metadata, self, OFFER_MSS | OFFER_SACK | OFFER_WS, ECE | CWR);
+	ASSERT_EQ(0, etran_tcp_info(self->s, &i));
+	ASSERT_EQ(ETRAN_CONN_PASSIVE, i.flags);
+	ASSERT_EQ(family == AF_INET ? 1460 : 1440, i.mss);
+	flood_ends(self);
+}
+
+/* The last ACK of the handshake is lost: the first data brings the cookie, too */
+TEST_F(wire, cookie_with_data)
+{
+	struct seg s;
+	int i;
+
+	flood(_metadata, self);
+	s = wire_seg(&self->w, SYN);
+	wire_offer(&self->w, &s, OFFER_ALL);
+	wire_put(&self->w, &s);
+	self->w.seq++;
+	NEXT(MS);
+	self->w.iss = self->r.seq;
+	self->w.ack = self->r.seq + 1;
+	wire_data(&self->w, 0, 0, 100, PSH);
+	self->w.seq += 100;
+	for (i = 0; i < 100 && !self->s; i++, usleep(1000))
+		self->s = etran_accept(self->l, NULL, NULL, 0);
+	ASSERT_NE(NULL, self->s);
+	expect_read(_metadata, self, 0, 100);
+	flood_ends(self);
+}
+
+/* What is no cookie, or another's, is answered as anything that belongs to nothing */
+TEST_F(wire, cookie_forged)
+{
+	struct seg s, ack;
+	int i;
+
+	flood(_metadata, self);
+	s = wire_seg(&self->w, SYN);
+	wire_offer(&self->w, &s, OFFER_ALL);
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	self->w.seq++;
+	self->w.ack = self->r.seq + 1;
+	for (i = 0; i < 4; i++) {
+		ack = wire_seg(&self->w, ACK);
+		switch (i) {
+		case 0:
+			ack.ack++;
+			break;
+		case 1:
+			ack.seq++;
+			break;
+		case 2:
+			/* Another MSS */
+			ack.ack ^= 1 << 24;
+			break;
+		case 3:
+			/* Another time */
+			ack.ack ^= 1 << 27;
+			break;
+		}
+		wire_put(&self->w, &ack);
+		NEXT(MS);
+		ASSERT_EQ(RST, self->r.flags) TH_LOG("case %d", i);
+		ASSERT_EQ(ack.ack, self->r.seq);
+	}
+	ASSERT_EQ(NULL, etran_accept(self->l, NULL, NULL, SOCK_NONBLOCK));
+	flood_ends(self);
+}
+
+/* Where no cookie was sent none is taken */
+TEST_F(wire, no_cookie_without_a_flood)
+{
+	uint64_t cookies = tcp_counter("tx_cookie");
+	struct seg s;
+
+	self->w.peer_port = HERE;
+	s = wire_seg(&self->w, SYN);
+	wire_offer(&self->w, &s, OFFER_ALL);
+	wire_put(&self->w, &s);
+	NEXT(MS);
+	self->w.seq++;
+	ASSERT_EQ(cookies, tcp_counter("tx_cookie"));
+}
+
+/* ---- pacing ---- */
+
+/* A connection with a round trip time of 40 ms, whose first window has been acknowledged. */
+static uint32_t far_away(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	uint64_t first = 0;
+	int i;
+
+	begin(_metadata, self);
+	usleep(40000);
+	answer_syn(self, OFFER_ALL, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+	wire_send(&self->w, ACK);
+	submit(_metadata, self, 0, 40 * mss);
+	for (i = 0; i < 10; i++) {
+		expect_data(_metadata, self, i * mss, mss, MS);
+		if (!i)
+			first = self->w.arrived;
+	}
+	/* The first window goes at once. */
+	ASSERT_GT(5, self->w.arrived - first);
+	usleep(40000);
+	return mss;
+}
+
+/* What an ACK of a whole window allows is spread over half the round trip time in slow start */
+TEST_F(wire, pacing)
+{
+	uint32_t mss = far_away(_metadata, self);
+	uint64_t first = 0;
+	int i;
+
+	acknowledge(self, 10 * mss);
+	for (i = 10; i < 22; i++) {
+		expect_data(_metadata, self, i * mss, mss, 100);
+		if (i == 10)
+			first = self->w.arrived;
+	}
+	ASSERT_LE(10, self->w.arrived - first);
+	ASSERT_GE(45, self->w.arrived - first);
+	acknowledge(self, 40 * mss);
+}
+
+/* FIN does not overtake what waits for its time */
+TEST_F(wire, fin_behind_paced_data)
+{
+	uint32_t mss = far_away(_metadata, self), at = 10 * mss;
+
+	acknowledge(self, at);
+	expect_data(_metadata, self, at, mss, MS);
+	acknowledge(self, at += mss);
+	do {
+		NEXT(100);
+		if (self->r.len) {
+			ASSERT_EQ(self->w.iss + 1 + at, self->r.seq);
+			at += self->r.len;
+			acknowledge(self, at);
+		}
+		if (at == 20 * mss)
+			etran_shutdown(self->s, SHUT_WR);
+	} while (!(self->r.flags & FIN));
+	ASSERT_EQ(40 * mss, at);
+	self->w.ack++;
+	wire_send(&self->w, ACK);
+}
+
+/* And off, all at once */
+TEST_F(wire, no_pacing)
+{
+	uint32_t mss;
+	uint64_t first = 0;
+	int i;
+
+	ASSERT_TRUE(tunable("tcp_pacing", 0));
+	mss = far_away(_metadata, self);
+	acknowledge(self, 10 * mss);
+	for (i = 10; i < 22; i++) {
+		expect_data(_metadata, self, i * mss, mss, MS);
+		if (i == 10)
+			first = self->w.arrived;
+	}
+	ASSERT_GT(5, self->w.arrived - first);
+	acknowledge(self, 40 * mss);
+	ASSERT_TRUE(tunable("tcp_pacing", 1));
+}
+
+/* ---- congestion controls ---- */
+
+/* What is left of 10 segments' window after a loss, in 100ths. */
+static uint32_t reduced(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint32_t cc, int ecn)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	struct etran_conn_record info;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, ecn);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_CONGESTION, cc));
+	submit(_metadata, self, 0, 10 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 4 * mss } }, 1);
+	expect_data(_metadata, self, 0, mss, MS);
+	ASSERT_EQ(0, etran_tcp_info(self->s, &info));
+	ASSERT_EQ(ETRAN_CONN_RECOVERY, info.flags & (ETRAN_CONN_RECOVERY | ETRAN_CONN_TIMEOUT));
+	ASSERT_EQ(1, info.retransmits);
+	acknowledge(self, 10 * mss);
+	return info.ssthresh * 100 / (10 * mss);
+}
+
+/* RFC 5681, 3.1 (4) */
+TEST_F(wire, newreno_halves)
+{
+	ASSERT_EQ(50, reduced(_metadata, self, ETRAN_TCP_CC_NEWRENO, 0));
+}
+
+/* RFC 8257, 3.5: for loss DCTCP is no different */
+TEST_F(wire, dctcp_halves_on_loss)
+{
+	ASSERT_EQ(50, reduced(_metadata, self, ETRAN_TCP_CC_DCTCP, ECE));
+}
+
+/* RFC 9438, 4.6: 0.7 */
+TEST_F(wire, cubic_reduces_less)
+{
+	ASSERT_EQ(70, reduced(_metadata, self, ETRAN_TCP_CC_CUBIC, 0));
+}
+
+/* RFC 9438, 4.3: with so short a round trip it grows as Reno would: by half a segment each, then by one */
+TEST_F(wire, cubic_grows)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428, at = 10 * mss;
+	struct etran_conn_record info;
+	uint64_t out = 10 * mss;
+	int k;
+
+	ASSERT_EQ(70, reduced(_metadata, self, ETRAN_TCP_CC_CUBIC, 0));
+	for (k = 0; k < 20; k++) {
+		if (out - at < 30 * mss) {
+			submit(_metadata, self, out, 40 * mss);
+			out += 40 * mss;
+		}
+		while (wire_next(&self->w, &self->r, 10))
+			at += self->r.len;
+		acknowledge(self, at);
+	}
+	blocking(self);
+	ASSERT_EQ(0, etran_tcp_info(self->s, &info));
+	ASSERT_STREQ("cubic", info.cc);
+	ASSERT_LT(7 * mss, info.cwnd);
+	ASSERT_GE(26 * mss, info.cwnd);
+}
+
+/* A probe for the loss of a flight's end would come where tests look for silence; those that are about it set it. */
+TCP_MAIN(1500, "WIRE", "--set tcp_tlp=0 --set tcp_tlp_min_us=50000")

@@ -34,6 +34,7 @@
 #define ETRAN_TCP_CC_SYSTEM		0U	/* the tunable tcp_cc says */
 #define ETRAN_TCP_CC_NEWRENO		1U
 #define ETRAN_TCP_CC_DCTCP		2U
+#define ETRAN_TCP_CC_CUBIC		3U
 
 /**
  * enum etran_tcp_control - etran_endpoint_bind.arg[0], the lower half, with ETRAN_IOC_BIND
@@ -49,11 +50,40 @@
  *	told by ETRAN_TCP_REC_OPENED or ETRAN_TCP_REC_ERROR.
  *	Errors: EADDRINUSE (that connection exists), EADDRNOTAVAIL (no port is free), ENETUNREACH, EHOSTUNREACH,
  *	ENOMEM (too many connections), EINVAL.
+ * @ETRAN_TCP_SET: arg[0], upper half: enum etran_tcp_option; arg[1]: a connection's id, or a listener's, whose
+ *	connections begin with that; arg[2]: value. Errors: ENOENT, ENOPROTOOPT (no such option), EINVAL (value).
+ * @ETRAN_TCP_INFO: arg[0], upper half: a part of struct etran_conn_record (etran/conn.h): 0 for its first
+ *	ETRAN_TCP_INFO_PART bytes, and so on; arg[1]: a connection's id. Answer: that part: 32 bytes in arg, 16 in addr. Each
+ *	is of one moment or two. Errors: ENOENT, EINVAL (no such part).
  */
 enum etran_tcp_control {
 	ETRAN_TCP_LISTEN	= 1,
 	ETRAN_TCP_UNLISTEN	= 2,
 	ETRAN_TCP_CONNECT	= 3,
+	ETRAN_TCP_SET		= 4,
+	ETRAN_TCP_INFO		= 5,
+};
+
+#define ETRAN_TCP_INFO_PART	48U
+
+/**
+ * enum etran_tcp_option - of ETRAN_TCP_SET; 0 always is what a connection begins with
+ * @ETRAN_TCP_KEEPALIVE: 1: ask a peer that is silent whether it lives
+ * @ETRAN_TCP_KEEPALIVE_IDLE: after how long, ms; 0: the tunable tcp_keepalive_idle_ms
+ * @ETRAN_TCP_KEEPALIVE_INTERVAL: and how often, ms; 0: tcp_keepalive_interval_ms
+ * @ETRAN_TCP_KEEPALIVE_COUNT: give up after so many without answer, at most 127; 0: tcp_keepalive_count
+ * @ETRAN_TCP_USER_TIMEOUT: give up when data got no acknowledgement for so long, ms (RFC 5482's local value); it counts for
+ *	handshakes and keepalive, too; 0: tunables
+ * @ETRAN_TCP_CONGESTION: ETRAN_TCP_CC_*; the congestion window stays
+ */
+enum etran_tcp_option {
+	ETRAN_TCP_KEEPALIVE		= 1,
+	ETRAN_TCP_KEEPALIVE_IDLE	= 2,
+	ETRAN_TCP_KEEPALIVE_INTERVAL	= 3,
+	ETRAN_TCP_KEEPALIVE_COUNT	= 4,
+	ETRAN_TCP_USER_TIMEOUT		= 5,
+	ETRAN_TCP_CONGESTION		= 6,
+	ETRAN_TCP_OPTIONS,
 };
 
 /**

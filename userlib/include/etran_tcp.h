@@ -14,6 +14,8 @@
 #define ETRAN_TCP_H
 
 #include <etran.h>
+#include <etran/conn.h>
+#include <etran/tcp.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -29,7 +31,7 @@ struct etran_socket;
  * @channel: device and memory, as for etran_channel_open()
  * @rcvbuf: bytes that a peer may send before they are read; 0: the transport's tunable tcp_rcvbuf
  * @sndbuf: frames that one connection may have unacknowledged; 0: a quarter of all
- * @congestion: 0: the transport's choice; 1: NewReno; 2: DCTCP
+ * @congestion: 0: the transport's choice; 1: NewReno; 2: DCTCP; 3: CUBIC
  */
 struct etran_tcp_config {
 	struct etran_channel_config channel;
@@ -214,6 +216,27 @@ ETRAN_API int etran_getpeername(const struct etran_socket *s, struct sockaddr *a
  * Return: positive errno, 0 for none; it is told once.
  */
 ETRAN_API int etran_socket_error(struct etran_socket *s);
+
+/**
+ * etran_tcp_set() - an option of a socket
+ * @s: the socket, at any time before its end
+ * @option: ETRAN_TCP_KEEPALIVE (1: on), ETRAN_TCP_KEEPALIVE_IDLE, ETRAN_TCP_KEEPALIVE_INTERVAL (milliseconds),
+ *	ETRAN_TCP_KEEPALIVE_COUNT, ETRAN_TCP_USER_TIMEOUT (milliseconds), ETRAN_TCP_CONGESTION (ETRAN_TCP_CC_*)
+ * @value: 0: what the system has, or off
+ *
+ * A listener's are those that its connections begin with. Return: 0, or -1 with errno EINVAL (value), ENOPROTOOPT (no such
+ * option), ENOTCONN (the connection has ended).
+ */
+ETRAN_API int etran_tcp_set(struct etran_socket *s, int option, uint32_t value);
+
+/**
+ * etran_tcp_info() - what a connection is like
+ * @s: a connection
+ * @info: out; members that the loaded transport does not know are 0
+ *
+ * It is told in parts: members may be of moments that are microseconds apart. Return: 0, or -1 with errno ENOTCONN.
+ */
+ETRAN_API int etran_tcp_info(struct etran_socket *s, struct etran_conn_record *info);
 
 #ifdef __cplusplus
 }

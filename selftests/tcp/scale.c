@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Very many connections at once: bpf/tcp/tcp_large.bpf.c. Both hosts are in one kernel and share its table, so CONNS
+ * connections are twice as many there. What a connection and a round trip cost with few of them and with all is printed, in
+ * instructions, as the clock counts these.
+ */
+#include "tcp_test.h"
+
+#define PORT		8200
+#define LISTENERS	16
+#define CONNS		12000
+#define BATCH		500
+/* Closing takes no minute for each of them. */
+#define SET		"--set tcp_time_wait_ms=500 --set tcp_fin_timeout_ms=2000"
+
+static struct etran_socket *client[CONNS], *server[CONNS];
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static struct etran_tcp *small(enum host host)
+{
+	struct etran_tcp_config config = { .channel = { .tx_frames = 4096, .rx_frames = 4096 },
+					   .rcvbuf = 4096 };
+	struct etran_tcp *t;
+
+	enter(host);
+	t = etran_tcp_open(&config);
+	if (!t)
+		printf("# etran_tcp_open: %s\n", etran_strerror_detail());
+	return t;
+}
+
+/* Connections from @from to @to, one after the other. What each costs, both ends; 0: one could not be made. */
+static uint64_t open_some(struct etran_tcp *a, struct etran_socket **l, int from, int to)
+{
+	uint64_t began = now_ns();
+	union address addr;
+	int i;
+
+	for (i = from; i < to; i++) {
+		addr = address_of(HOST_B, PORT + i % LISTENERS);
+		client[i] = etran_socket(a, family, 0);
+		if (!client[i] || etran_connect(client[i], &addr.sa, address_len())) {
+			printf("# connection %d: %s\n", i, etran_strerror_detail());
+			return 0;
+		}
+		server[i] = etran_accept(l[i % LISTENERS], NULL, NULL, 0);
+		if (!server[i])
+			return 0;
+	}
+	return (now_ns() - began) / (to - from);
+}
+
+/* A byte there and one back, on @n connections, @step apart. What each costs; 0: one failed. */
+static uint64_t ping(int n, int step)
+{
+	uint64_t began = now_ns();
+	uint8_t c;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		struct etran_socket *a = client[i * step], *b = server[i * step];
+
+		c = i;
+		if (etran_send(a, &c, 1, 0) != 1 || etran_recv(b, &c, 1, 0) != 1 || c != (uint8_t)i)
+			return 0;
+		c++;
+		if (etran_send(b, &c, 1, 0) != 1 || etran_recv(a, &c, 1, 0) != 1 || c != (uint8_t)(i + 1))
+			return 0;
+	}
+	return (now_ns() - began) / n;
+}
+
+/* What etranctl lists in that state. */
+static int listed(const char *state)
+{
+	char cmd[128], buf[32] = "-1";
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "etranctl conn tcp --state %s | tail -n +2 | wc -l", state);
+	f = popen(cmd, "r");
+	if (f && !fgets(buf, sizeof(buf), f))
+		snprintf(buf, sizeof(buf), "-1");
+	if (f)
+		pclose(f);
+	return atoi(buf);
+}
+
+TEST(many_connections)
+{
+	uint64_t first, last, few, all;
+	struct etran_socket *l[LISTENERS];
+	struct bpf_map_info info;
+	struct etran_tcp *a, *b;
+	int i;
+
+	b = small(HOST_B);
+	ASSERT_NE(NULL, b);
+	for (i = 0; i < LISTENERS; i++) {
+		union address any = { .in.sin_family = family, .in.sin_port = htons(PORT + i) };
+
+		l[i] = etran_socket(b, family, 0);
+		ASSERT_NE(NULL, l[i]);
+		ASSERT_EQ(0, etran_bind(l[i], &any.sa, address_len()));
+		ASSERT_EQ(0, etran_listen(l[i], 64)) TH_LOG("%s", etran_strerror_detail());
+	}
+	a = small(HOST_A);
+	ASSERT_NE(NULL, a);
+	ASSERT_NE(0, open_some(a, l, 0, 10));
+	/* Once for all that is done the first time only. */
+	ASSERT_NE(0, ping(10, 1));
+	few = ping(10, 1);
+	ASSERT_NE(0, few);
+	first = open_some(a, l, 10, BATCH);
+	ASSERT_NE(0, first);
+	ASSERT_NE(0, open_some(a, l, BATCH, CONNS - BATCH));
+	last = open_some(a, l, CONNS - BATCH, CONNS);
+	ASSERT_NE(0, last);
+	ASSERT_EQ(2 * CONNS, conns_used());
+	ASSERT_EQ(2 * CONNS, listed("estab"));
+	all = ping(BATCH, CONNS / BATCH);
+	ASSERT_NE(0, all);
+	/* Each of them is there. */
+	ASSERT_NE(0, ping(CONNS, 1));
+	close(transport_map("tcp", "conns", &info));
+	printf("# %u bytes of a connection; to connect: %llu, %llu with all; a round trip: %llu, %llu with all\n",
+	       info.value_size, (unsigned long long)first, (unsigned long long)last, (unsigned long long)few,
+	       (unsigned long long)all);
+	EXPECT_EQ(0, tcp_counter("queue_full"));
+	EXPECT_EQ(0, tcp_counter("rx_syn_dropped"));
+	EXPECT_EQ(0, tcp_counter("tx_cookie"));
+	etran_tcp_close(a);
+	etran_tcp_close(b);
+	EXPECT_TRUE(idle(0, 60));
+	EXPECT_EQ(0, tcp_counter("frame_stale"));
+}
+
+int main(int argc, char **argv)
+{
+	setenv("TCP_OBJECT", "tcp_large", 1);
+	hosts_up(1500, "BOTH", SET);
+	return test_harness_run(argc, argv);
+}
