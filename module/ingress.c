@@ -7,7 +7,8 @@
  * does claim never reaches the kernel's stack unless its program says PASS: a kernel that knows
  * nothing of the protocol would answer with ICMP. For the same reason packets of its protocol that a
  * program is not shown (IPv4 options, IPv6 extension headers, fragments) are dropped and counted. A transport that
- * shares its protocol with the kernel (ETRAN_OPS_SHARED: TCP) leaves all that to it, uncounted.
+ * shares its protocol with the kernel (ETRAN_OPS_SHARED: TCP) leaves all that to it, uncounted. ICMP errors about its
+ * packets it sees, as others do, and passes on those that are not about its own.
  *
  * A transport also sees ICMP "destination unreachable" and ICMPv6 "destination unreachable", "packet too
  * big" and "unrecognized next header" about its own packets, else it could not tell its applications;
@@ -132,8 +133,6 @@ static bool claimed4(struct arrived *a, struct etran_link *link, struct net_devi
 		return false;
 	if (ip->protocol == IPPROTO_ICMP) {
 		a->transport = quoted4(ip, a->room);
-		if (a->transport && shared(a->transport))
-			return false;
 	} else {
 		a->transport = owner4(ip, a->room);
 	}
@@ -152,8 +151,6 @@ static bool claimed6(struct arrived *a, struct net_device *lower)
 	proto = ip->nexthdr;
 	if (proto == IPPROTO_ICMPV6) {
 		a->transport = quoted6(ip, a->room);
-		if (a->transport && shared(a->transport))
-			return false;
 	} else {
 		a->transport = owner6(ip, a->room);
 		if (!a->transport) {

@@ -43,6 +43,8 @@ enum transport_counter {
 	COUNTER_rx_cookie,		/* ACK that brought a cookie back */
 	COUNTER_rx_cookie_dropped,	/* likewise, and there was no room for its connection */
 	COUNTER_rx_busy,		/* another CPU has the connection's handshake in hand */
+	COUNTER_rx_icmp,		/* ICMP error about a segment that is on its way */
+	COUNTER_rx_icmp_invalid,	/* about another one of a connection */
 	/* what attacks look like */
 	COUNTER_challenge_ack,
 	COUNTER_challenge_limited,	/* not sent, as there were too many */

@@ -19,6 +19,8 @@ static __always_inline struct etran_hdr *header_at(struct etran_hdr *hdr, __u32 
 	return at;
 }
 
+#include "icmp.h"	/* needs header_at() */
+
 /* The TCP header and its options, at @tcp. */
 static __always_inline void segment_read(struct segment *s, struct etran_hdr *tcp, __u32 doff)
 {
@@ -179,6 +181,8 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		s->key.local = address_of_ipv4(get32(hdr, 16));
 		good = is_host_ipv4(s->key.peer.a[3]) && is_host_ipv4(s->key.local.a[3]);
 		tcp = header_at(hdr, IP4_LEN);
+		if (get8(hdr, 9) == ICMP4_PROTOCOL)
+			return icmp_input(s, &scratch->after, tcp, true, pkt->link);
 	} else {
 		ip_len = IP6_LEN;
 		s->ce = (bpf_ntohl(get32(hdr, 0)) >> 20 & ECN_CE) == ECN_CE;
@@ -189,6 +193,8 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 		}
 		good = is_host_ipv6(&s->key.peer) && is_host_ipv6(&s->key.local);
 		tcp = header_at(hdr, IP6_LEN);
+		if (get8(hdr, 6) == ICMP6_PROTOCOL)
+			return icmp_input(s, &scratch->after, tcp, false, pkt->link);
 	}
 	if (len < ip_len + TCP_LEN)
 		return ETRAN_PASS;

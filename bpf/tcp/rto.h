@@ -55,6 +55,12 @@ static __always_inline void rto_start(struct conn *c, struct after *a, __u64 now
 	conn_due(c, a, now);
 }
 
+/* Under the lock: why it is given up: what ICMP said of it since the peer was last heard, if anything. */
+static __always_inline __u32 given_up(const struct conn *c)
+{
+	return c->soft_error && c->soft_ns >= c->heard_ns ? c->soft_error : ETIMEDOUT;
+}
+
 /* Under the lock: the retransmission timer went off. */
 static __always_inline void rto_expired(struct conn *c, struct after *a, __u64 now)
 {
@@ -67,14 +73,14 @@ static __always_inline void rto_expired(struct conn *c, struct after *a, __u64 n
 
 		most = user_timeout_ns(c, ms);
 		if (silent >= most) {
-			conn_close(c, a, ETIMEDOUT);
+			conn_close(c, a, given_up(c));
 			return;
 		}
 		work_add(c, a, PENDING_SYN);
 	} else if (c->una < c->nxt) {
 		most = user_timeout_ns(c, etran_bounded(tcp_user_timeout_ms));
 		if (silent >= most) {
-			conn_close(c, a, ETIMEDOUT);
+			conn_close(c, a, given_up(c));
 			return;
 		}
 		recovery_timeout(c);
@@ -84,7 +90,7 @@ static __always_inline void rto_expired(struct conn *c, struct after *a, __u64 n
 		/* The window is closed, or too small: RFC 9293, 3.8.6.1. For ever while the peer answers. */
 		most = user_timeout_ns(c, etran_bounded(tcp_user_timeout_ms));
 		if (silent >= most) {
-			conn_close(c, a, ETIMEDOUT);
+			conn_close(c, a, given_up(c));
 			return;
 		}
 		work_add(c, a, PENDING_PROBE);

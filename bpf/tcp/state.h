@@ -170,6 +170,7 @@ struct conn_key {
  * @stream: number of its file, 0: it has none (stream.h)
  * @heard_ns: when the peer last made progress; @last_ns: when anything came from it
  * @begun_ns: when it began
+ * @soft_error: positive errno that ICMP told of last, 0 for none; @soft_ns: when
  * @opt: what its application wants
  * @keep_probes: keepalive probes without answer
  * @keep_at: when to look whether a probe is due, 0: never
@@ -269,12 +270,13 @@ struct conn {
 	__u32 zero3;
 	__u64 last_ns;
 	__u64 begun_ns;
+	__u64 soft_ns;
 	__u64 keep_at;
 	struct conn_options opt;
 	__u32 retransmits;
 	__u8 keep_probes;
 	__u8 tail_again;
-	__u16 zero2;
+	__u16 soft_error;
 	__u64 dsack_start;
 	__u64 dsack_end;
 	__u64 tail_at;

@@ -1956,6 +1956,72 @@ TEST_F(wire, no_cookie_without_a_flood)
 	ASSERT_EQ(cookies, tcp_counter("tx_cookie"));
 }
 
+/* ---- ICMP ---- */
+
+/* "Host unreachable", "port unreachable" */
+#define HOST_UNREACHABLE	(family == AF_INET ? 3 : 1), (family == AF_INET ? 1 : 3)
+#define PORT_UNREACHABLE	(family == AF_INET ? 3 : 1), (family == AF_INET ? 3 : 4)
+
+/* RFC 9293, 3.9.2.2 (SHLD-26): a hard error ends a handshake */
+TEST_F(wire, port_unreachable_in_syn_sent)
+{
+	begin(_metadata, self);
+	wire_icmp(&self->w, PORT_UNREACHABLE, self->w.iss);
+	blocking(self);
+	ASSERT_EQ(ECONNREFUSED, etran_socket_error(self->s));
+	self->w.peer_port = 0;
+}
+
+/* RFC 9293, 3.9.2.2 (MUST-56, SHLD-25): a soft one does not, but is told in the end */
+TEST_F(wire, host_unreachable_in_syn_sent)
+{
+	union address to = address_of(HOST_B, PORT);
+
+	self->s = etran_socket(self->t, family, SOCK_NONBLOCK);
+	ASSERT_NE(NULL, self->s);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_USER_TIMEOUT, 500));
+	ASSERT_EQ(-1, etran_connect(self->s, &to.sa, address_len()));
+	NEXT(MS);
+	self->w.peer_port = self->r.sport;
+	wire_icmp(&self->w, HOST_UNREACHABLE, self->r.seq);
+	blocking(self);
+	ASSERT_EQ(0, etran_socket_error(self->s));
+	NOTHING(1500);
+	ASSERT_EQ(EHOSTUNREACH, etran_socket_error(self->s));
+	self->w.peer_port = 0;
+}
+
+/* RFC 5927, 4.1: about what is not on its way: nothing */
+TEST_F(wire, icmp_of_no_segment)
+{
+	uint64_t before = tcp_counter("rx_icmp_invalid");
+
+	begin(_metadata, self);
+	wire_icmp(&self->w, PORT_UNREACHABLE, self->w.iss + 1);
+	wire_icmp(&self->w, PORT_UNREACHABLE, self->w.iss - 1);
+	blocking(self);
+	ASSERT_EQ(before + 2, tcp_counter("rx_icmp_invalid"));
+	answer_syn(self, OFFER_ALL, 0);
+	expect_ack(_metadata, self, self->w.seq, MS);
+}
+
+/* RFC 5927, 5.2: an established connection is not ended by any */
+TEST_F(wire, unreachable_when_established)
+{
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 100);
+	expect_data(_metadata, self, 0, 100, MS);
+	wire_icmp(&self->w, PORT_UNREACHABLE, self->w.iss + 1);
+	wire_icmp(&self->w, HOST_UNREACHABLE, self->w.iss + 1);
+	blocking(self);
+	ASSERT_EQ(0, etran_socket_error(self->s));
+	expect_data(_metadata, self, 0, 100, 500);
+	acknowledge(self, 100);
+	submit(_metadata, self, 100, 100);
+	expect_data(_metadata, self, 100, 100, MS);
+	acknowledge(self, 200);
+}
+
 /* ---- pacing ---- */
 
 /* A connection with a round trip time of 40 ms, whose first window has been acknowledged. */

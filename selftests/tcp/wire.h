@@ -187,6 +187,61 @@ static TT_UNUSED bool wire_put(struct wire *w, const struct seg *s)
 	return send(w->fd, b, ETH_HLEN + ip_len + tcp_len, 0) == (ssize_t)(ETH_HLEN + ip_len + tcp_len);
 }
 
+/* An ICMP error of HOST_B's about a segment with @seq of etran's. */
+static TT_UNUSED bool wire_icmp(struct wire *w, uint8_t type, uint8_t code, uint32_t seq)
+{
+	size_t ip_len = family == AF_INET ? 20 : 40, len = 8 + ip_len + 8;
+	uint8_t b[ETH_HLEN + 120] = {}, *ip = b + ETH_HLEN, *icmp = ip + ip_len, *in = icmp + 8, *tcp = in + ip_len;
+	uint16_t check;
+
+	memcpy(b, w->mac, ETH_ALEN);
+	memcpy(b + ETH_ALEN, (uint8_t[]){ 2, 0, 0, 0, 0, 2 }, ETH_ALEN);
+	b[12] = family == AF_INET ? 0x08 : 0x86;
+	b[13] = family == AF_INET ? 0x00 : 0xdd;
+	if (family == AF_INET) {
+		ip[0] = 0x45;
+		ip[3] = ip_len + len;
+		ip[8] = 64;
+		ip[9] = 1;
+		set32(ip + 12, ADDR_B);
+		set32(ip + 16, ADDR_A);
+		check = sum_end(sum(0, ip, 20));
+		ip[10] = check >> 8;
+		ip[11] = check;
+		in[0] = 0x45;
+		in[3] = 60;
+		in[8] = 60;
+		in[9] = 6;
+		set32(in + 12, ADDR_A);
+		set32(in + 16, ADDR_B);
+	} else {
+		ip[0] = 0x60;
+		ip[5] = len;
+		ip[6] = 58;
+		ip[7] = 64;
+		inet_pton(AF_INET6, ADDR6_B, ip + 8);
+		inet_pton(AF_INET6, ADDR6_A, ip + 24);
+		in[0] = 0x60;
+		in[5] = 40;
+		in[6] = 6;
+		in[7] = 60;
+		inet_pton(AF_INET6, ADDR6_A, in + 8);
+		inet_pton(AF_INET6, ADDR6_B, in + 24);
+	}
+	tcp[0] = w->peer_port >> 8;
+	tcp[1] = w->peer_port;
+	tcp[2] = w->port >> 8;
+	tcp[3] = w->port;
+	set32(tcp + 4, seq);
+	icmp[0] = type;
+	icmp[1] = code;
+	/* The pseudo header of ICMPv6 has 58 where that of TCP has 6. */
+	check = sum_end(sum(family == AF_INET ? 0 : pseudo(ip, len + 52), icmp, len));
+	icmp[2] = check >> 8;
+	icmp[3] = check;
+	return send(w->fd, b, ETH_HLEN + ip_len + len, 0) == (ssize_t)(ETH_HLEN + ip_len + len);
+}
+
 static inline bool malformed(struct wire *w, const char *what)
 {
 	printf("# malformed segment: %s\n", what);

@@ -164,8 +164,8 @@ struct etran_link_info {
 /*
  * Flag of struct etran_ops: the transport takes some packets of its IP protocol only, the kernel's own stack
  * has the others. What the program is not shown (IP options, extension headers, fragments, wrong lengths
- * or header checksums) goes there too, instead of being dropped. ICMP errors about that protocol are
- * all the kernel's.
+ * or header checksums) goes there too, instead of being dropped. ICMP errors about that protocol it is shown
+ * as other transports are, and passes on what is not about its own packets.
  */
 #define ETRAN_OPS_SHARED	(1U << 1)
 
