@@ -28,9 +28,9 @@
 #include <linux/vmalloc.h>
 #include "etran.h"
 
-#define POLL_IN		(EPOLLIN | EPOLLRDNORM)
-#define POLL_OUT	(EPOLLOUT | EPOLLWRNORM)
-#define POLL_ALL	(POLL_IN | POLL_OUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP)
+#define STREAM_IN		(EPOLLIN | EPOLLRDNORM)
+#define STREAM_OUT	(EPOLLOUT | EPOLLWRNORM)
+#define STREAM_ALL	(STREAM_IN | STREAM_OUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP)
 
 #define STREAM_STICKY	(ETRAN_STREAM_CONNECTED | ETRAN_STREAM_FIN | ETRAN_STREAM_ENDED | \
 			 ETRAN_STREAM_ERROR)
@@ -130,7 +130,7 @@ void etran_streams_dead(struct etran_ep *ep)
 
 	rcu_read_lock();
 	xa_for_each(&ep->streams, id, st)
-		wake_up_poll(&st->wait, POLL_ALL);
+		wake_up_poll(&st->wait, STREAM_ALL);
 	rcu_read_unlock();
 }
 
@@ -142,20 +142,20 @@ static __poll_t stream_mask(const struct etran_st *st)
 	__poll_t mask = 0;
 
 	if (READ_ONCE(st->avail) > READ_ONCE(u->read))
-		mask |= POLL_IN;
+		mask |= STREAM_IN;
 	if (in_shut)
-		mask |= POLL_IN | EPOLLRDHUP;
+		mask |= STREAM_IN | EPOLLRDHUP;
 	if (in_shut && said & ETRAN_STREAM_SHUT_WR)
 		mask |= EPOLLHUP;
 	if (state & ETRAN_STREAM_CONNECTED &&
 	    (said & ETRAN_STREAM_SHUT_WR || !READ_ONCE(u->blocked)))
-		mask |= POLL_OUT;
+		mask |= STREAM_OUT;
 	if (state & ETRAN_STREAM_ENDED)
-		mask |= POLL_IN | POLL_OUT | EPOLLRDHUP | EPOLLHUP;
+		mask |= STREAM_IN | STREAM_OUT | EPOLLRDHUP | EPOLLHUP;
 	if (state & ETRAN_STREAM_ERROR && !(said & ETRAN_STREAM_TOLD))
 		mask |= EPOLLERR;
 	if (READ_ONCE(st->ep->dead) || !READ_ONCE(st->ep->open))
-		mask |= POLL_IN | POLL_OUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
+		mask |= STREAM_IN | STREAM_OUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
 	return mask;
 }
 
@@ -189,8 +189,9 @@ static void stream_put(struct etran_st *st)
 {
 	struct etran_ep *ep = st->ep;
 
-	xa_erase(&ep->streams, st->pub.id);
+	/* Before another gets the number. */
 	memset(&ep->stream_users[st->pub.id], 0, sizeof(ep->stream_users[0]));
+	xa_erase(&ep->streams, st->pub.id);
 	etran_count(NULL, ep->transport, streams_closed);
 	if (st->beside)
 		fput(st->beside);
@@ -363,7 +364,7 @@ static void tell_starved(struct etran_ep *ep)
 
 	xa_for_each(&ep->streams, id, st)
 		if (xchg(&ep->stream_users[id].blocked, 0))
-			tell(st, POLL_OUT);
+			tell(st, STREAM_OUT);
 }
 
 /**
@@ -389,23 +390,23 @@ int etran_stream_set(struct etran_ep *ep, u32 id, u64 tag, u64 avail, u32 set)
 	spin_lock(&st->lock);
 	if (avail > st->avail) {
 		WRITE_ONCE(st->avail, avail);
-		events |= POLL_IN;
+		events |= STREAM_IN;
 	}
 	news = set & ~st->state & STREAM_STICKY;
 	WRITE_ONCE(st->state, st->state | news);
 	spin_unlock(&st->lock);
 	if (news & ETRAN_STREAM_CONNECTED)
-		events |= POLL_OUT;
+		events |= STREAM_OUT;
 	if (news & ETRAN_STREAM_FIN)
-		events |= POLL_IN | EPOLLRDHUP;
+		events |= STREAM_IN | EPOLLRDHUP;
 	if (news & (ETRAN_STREAM_ENDED | ETRAN_STREAM_ERROR))
-		events |= POLL_ALL;
+		events |= STREAM_ALL;
 	if (set & ETRAN_STREAM_ROOM) {
 		/* What was given back is seen, or that somebody waits for it. */
 		smp_mb();
 		u = &ep->stream_users[id];
 		if (READ_ONCE(u->blocked) && xchg(&u->blocked, 0))
-			events |= POLL_OUT;
+			events |= STREAM_OUT;
 		if (READ_ONCE(ep->stream_users[0].blocked) && xchg(&ep->stream_users[0].blocked, 0))
 			tell_starved(ep);
 	}
