@@ -28,11 +28,13 @@ beside()
 	ip netns exec tcp_a "$@"
 }
 
-# background COMMAND...: ends with the test
+# background COMMAND...: ends with the test, in a process group of its own for what it starts to end as well
 background()
 {
+	set -m
 	"$@" >>"$W/background" 2>&1 &
 	PIDS+=($!)
+	set +m
 }
 
 # listens HOST PORT: somebody does, in the kernel's table
@@ -75,7 +77,7 @@ posix_down()
 	local pid
 
 	for pid in "${PIDS[@]}"; do
-		kill "$pid"
+		kill -- "-$pid"
 	done 2>/dev/null
 	wait 2>/dev/null
 	[ -z "$HOSTS" ] || bash "$POSIX_DIR/../tcp/hosts.sh" down >&2 || echo "# hosts.sh down failed"
