@@ -6,6 +6,9 @@
  */
 #include "tcp_test.h"
 
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	400
+
 #define PORT		8200
 #define LISTENERS	16
 #define CONNS		12000
