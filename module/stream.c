@@ -28,7 +28,7 @@
 #include <linux/vmalloc.h>
 #include "etran.h"
 
-#define STREAM_IN		(EPOLLIN | EPOLLRDNORM)
+#define STREAM_IN	(EPOLLIN | EPOLLRDNORM)
 #define STREAM_OUT	(EPOLLOUT | EPOLLWRNORM)
 #define STREAM_ALL	(STREAM_IN | STREAM_OUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP)
 
