@@ -192,5 +192,4 @@ TEST_F(slow, parked_messages_end_with_their_server_or_client)
 	EXPECT_EQ(0, responses(self));
 }
 
-/* A machine that stands still for a moment is not silence that somebody asks about. */
-TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_BOTH, "--set resend_ticks=50")
+TEST_HARNESS_MAIN_WITH_HOSTS(1500, HOSTS_BOTH, "")
