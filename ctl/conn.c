@@ -9,68 +9,32 @@
 
 #include "etranctl.h"
 
-/* Behind the transport's name, as they are read. */
-struct record {
-	char transport[ETRAN_NAME_LEN];
-	struct etran_conn_record r;
-};
-
-/**
- * struct selection - which connections are of interest
- * @s: by peer, port, state
- * @list: those found
- * @n: how many
- */
-struct selection {
-	struct iter_selection s;
-	struct record *list;
-	size_t n;
-};
-
-static int take(const char *transport, const void *record, uint32_t size, void *arg)
+static bool wanted(const struct iter_selection *s, void *record)
 {
-	struct etran_conn_record r = {};
-	struct selection *s = arg;
-	struct record *p;
+	struct etran_conn_record *r = record;
 
-	memcpy(&r, record, size < sizeof(r) ? size : sizeof(r));
-	r.state[sizeof(r.state) - 1] = 0;
-	r.cc[sizeof(r.cc) - 1] = 0;
-	if (!iter_wanted(&s->s, r.peer, r.port, r.peer_port, r.state))
-		return CTL_OK;
-	/* In steps: there may be a hundred thousand. */
-	if (!(s->n & (s->n - 1))) {
-		p = realloc(s->list, (s->n ? 2 * s->n : 1) * sizeof(*p));
-		if (!p)
-			return fail(CTL_FAILURE, "out of memory; free some");
-		s->list = p;
-	}
-	p = &s->list[s->n++];
-	snprintf(p->transport, sizeof(p->transport), "%s", transport);
-	p->r = r;
-	return CTL_OK;
+	r->state[sizeof(r->state) - 1] = 0;
+	r->cc[sizeof(r->cc) - 1] = 0;
+	return iter_wanted(s, r->peer, r->port, r->peer_port, r->state);
 }
 
 /* By the port here, then by the peer's. */
 static int by_port(const void *a, const void *b)
 {
-	const struct record *x = a, *y = b;
-	int order = strcmp(x->transport, y->transport);
+	const struct etran_conn_record *x = a, *y = b;
 
-	if (order)
-		return order;
-	if (x->r.port != y->r.port)
-		return x->r.port < y->r.port ? -1 : 1;
-	return (x->r.peer_port > y->r.peer_port) - (x->r.peer_port < y->r.peer_port);
+	if (x->port != y->port)
+		return x->port < y->port ? -1 : 1;
+	return (x->peer_port > y->peer_port) - (x->peer_port < y->peer_port);
 }
 
-static struct json_object *json_conn(const struct record *rec)
+static struct json_object *json_conn(const struct iter_entry *e)
 {
-	const struct etran_conn_record *r = &rec->r;
+	const struct etran_conn_record *r = e->record;
 	struct json_object *obj = json_object_new_object();
 	char addr[INET6_ADDRSTRLEN];
 
-	out_str(obj, "transport", rec->transport);
+	out_str(obj, "transport", e->transport);
 	out_u64(obj, "id", r->id);
 	out_str(obj, "state", r->state);
 	iter_address(r->addr, addr, sizeof(addr));
@@ -135,7 +99,7 @@ static void segments(uint32_t bytes, uint16_t mss, char *buf, size_t len)
 		snprintf(buf, len, "%u", bytes / mss);
 }
 
-static void print_conns(const struct selection *s)
+static void print_conns(const struct iter_list *list)
 {
 	char unread[24], unacked[24], local[INET6_ADDRSTRLEN + 8], peer[INET6_ADDRSTRLEN + 8], cwnd[16];
 	char ssthresh[16], alpha[16], rtt[32], rto[16], again[16], rate[24];
@@ -143,8 +107,9 @@ static void print_conns(const struct selection *s)
 				      "CWND", "SSTHRESH", "ALPHA", "RTT-MS", "RTO-MS", "RETRANS", "RATE");
 	size_t i;
 
-	for (i = 0; i < s->n; i++) {
-		const struct etran_conn_record *r = &s->list[i].r;
+	for (i = 0; i < list->n; i++) {
+		const struct iter_entry *e = &list->entry[i];
+		const struct etran_conn_record *r = e->record;
 
 		number(r->unread, unread, sizeof(unread));
 		number(r->sent - r->acked + r->unsent, unacked, sizeof(unacked));
@@ -163,38 +128,19 @@ static void print_conns(const struct selection *s)
 			snprintf(rate, sizeof(rate), "%.1f Mbit/s", r->pacing_rate * 8 / 1e6);
 		else
 			snprintf(rate, sizeof(rate), "-");
-		table_row(tab, s->list[i].transport, r->state, unread, unacked, local, peer, r->cc, cwnd,
+		table_row(tab, e->transport, r->state, unread, unacked, local, peer, r->cc, cwnd,
 			  ssthresh, alpha, rtt, rto, again, rate);
 	}
 	table_print(tab);
 }
 
+static const struct iter_kind kind = {
+	.command = "conn", .pin = PIN_CONNS, .what = "connections",
+	.least = offsetof(struct etran_conn_record, cwnd), .size = sizeof(struct etran_conn_record),
+	.wanted = wanted, .order = by_port, .json = json_conn, .print = print_conns,
+};
+
 int cmd_conn(const struct ctl_args *args)
 {
-	struct selection s = {};
-	const struct iter_reader reader = {
-		.pin = PIN_CONNS, .what = "connections", .least = offsetof(struct etran_conn_record, cwnd),
-		.take = take, .arg = &s,
-	};
-	struct json_object *array;
-	int status;
-	size_t i;
-
-	if (args->nargs > 1)
-		return fail(CTL_USAGE, "conn takes the name of one transport; 'etranctl list' shows the names");
-	status = iter_selection(args, &s.s);
-	if (!status)
-		status = iter_read(args, &reader);
-	if (!status) {
-		if (s.n)
-			qsort(s.list, s.n, sizeof(*s.list), by_port);
-		array = json_object_new_array();
-		for (i = 0; opt_json && i < s.n; i++)
-			json_object_array_add(array, json_conn(&s.list[i]));
-		answer(array);
-		if (!opt_json)
-			print_conns(&s);
-	}
-	free(s.list);
-	return status;
+	return iter_show(args, &kind);
 }

@@ -322,31 +322,67 @@ struct iter_selection {
 	const char *state;
 };
 
-int iter_selection(const struct ctl_args *args, struct iter_selection *s);	/* an exit status */
-bool iter_wanted(const struct iter_selection *s, const uint32_t *peer, uint16_t port, uint16_t peer_port,
-		 const char *state);
 void iter_address(const uint32_t *addr, char *buf, size_t len);
 /* "10.0.0.1:80", "[fd00::1]:80" */
 void iter_address_port(const uint32_t *addr, uint16_t port, char *buf, size_t len);
 
+struct iter_entry;
+struct iter_list;
+
 /**
- * struct iter_reader - who reads an iterator
+ * struct iter_kind - what an iterator tells of, in records that begin with their size, a __u32
+ * @command: that shows it
  * @pin: its name
- * @what: what it tells of, for people
- * @least: bytes that a record has at least
- * @take: is given each record; returns an exit status
- * @arg: of that
+ * @what: what its records are of, for people
+ * @least: bytes that a record has at least; others are of a later release, or an earlier one
+ * @size: of a record as it is known here; what it lacks is zero, what is behind it is not looked at
+ * @wanted: is it of interest? Ends its texts, too.
+ * @order: of qsort(), by the record; transports come by their names
+ * @json: a record in JSON
+ * @print: all as a table
  */
-struct iter_reader {
+struct iter_kind {
+	const char *command;
 	const char *pin;
 	const char *what;
 	size_t least;
-	int (*take)(const char *transport, const void *record, uint32_t size, void *arg);
-	void *arg;
+	size_t size;
+	bool (*wanted)(const struct iter_selection *s, void *record);
+	int (*order)(const void *a, const void *b);
+	struct json_object *(*json)(const struct iter_entry *e);
+	void (*print)(const struct iter_list *list);
 };
 
-/* Of the transport that was named, or of all. An exit status. */
-int iter_read(const struct ctl_args *args, const struct iter_reader *r);
+/**
+ * struct iter_entry - a record, and whose it is
+ * @kind: what it is
+ * @transport: name
+ * @record: @kind->size bytes
+ */
+struct iter_entry {
+	const struct iter_kind *kind;
+	char transport[ETRAN_NAME_LEN];
+	void *record;
+};
+
+/**
+ * struct iter_list - what was read
+ * @entry: sorted
+ * @n: how many
+ */
+struct iter_list {
+	struct iter_entry *entry;
+	size_t n;
+};
+
+bool iter_wanted(const struct iter_selection *s, const uint32_t *peer, uint16_t port, uint16_t peer_port,
+		 const char *state);
+
+/*
+ * The command: shows what the transport that was named tells, or all do, as far as it is asked for. An exit
+ * status.
+ */
+int iter_show(const struct ctl_args *args, const struct iter_kind *kind);
 
 /* ---- filter.c ------------------------------------------------------------------------------ */
 

@@ -73,7 +73,7 @@ int iters_pin(struct bpf_object *obj, const char *transport, const char *(*name)
 	return err;
 }
 
-int iter_selection(const struct ctl_args *args, struct iter_selection *s)
+static int iter_selection(const struct ctl_args *args, struct iter_selection *s)
 {
 	struct in_addr v4;
 	char *end;
@@ -126,30 +126,74 @@ void iter_address_port(const uint32_t *addr, uint16_t port, char *buf, size_t le
 	snprintf(buf, len, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text, port);
 }
 
+/**
+ * struct reading - an iterator's answer on its way into a list
+ * @kind: what it tells of
+ * @s: what is of interest
+ * @list: where it goes
+ */
+struct reading {
+	const struct iter_kind *kind;
+	struct iter_selection s;
+	struct iter_list *list;
+};
+
+static int take(struct reading *r, const char *transport, const void *record, uint32_t size)
+{
+	const struct iter_kind *kind = r->kind;
+	struct iter_list *list = r->list;
+	struct iter_entry *e;
+	void *copy;
+
+	copy = calloc(1, kind->size);
+	if (!copy)
+		goto no_memory;
+	memcpy(copy, record, size < kind->size ? size : kind->size);
+	if (!kind->wanted(&r->s, copy)) {
+		free(copy);
+		return CTL_OK;
+	}
+	/* In steps: there may be a hundred thousand. */
+	if (!(list->n & (list->n - 1))) {
+		e = realloc(list->entry, (list->n ? 2 * list->n : 1) * sizeof(*e));
+		if (!e) {
+			free(copy);
+			goto no_memory;
+		}
+		list->entry = e;
+	}
+	e = &list->entry[list->n++];
+	e->kind = kind;
+	snprintf(e->transport, sizeof(e->transport), "%s", transport);
+	e->record = copy;
+	return CTL_OK;
+no_memory:
+	return fail(CTL_FAILURE, "out of memory; free some");
+}
+
 /* Complete records in @buf of @len bytes; *@used is how much of it they are. */
-static int take_all(const struct iter_reader *r, const char *transport, const char *buf, size_t len,
-		    size_t *used)
+static int take_all(struct reading *r, const char *transport, const char *buf, size_t len, size_t *used)
 {
 	uint32_t size;
 	int status;
 
 	for (*used = 0; len - *used >= sizeof(size); *used += size) {
 		memcpy(&size, buf + *used, sizeof(size));
-		if (size < r->least || size > 4096)
+		if (size < r->kind->least || size > 4096)
 			return fail(CTL_FAILURE, "'%s' tells of its %s in records of %u bytes; use the"
-				    " etranctl of its release", transport, r->what, size);
+				    " etranctl of its release", transport, r->kind->what, size);
 		if (len - *used < size)
 			break;
-		status = r->take(transport, buf + *used, size, r->arg);
+		status = take(r, transport, buf + *used, size);
 		if (status)
 			return status;
 	}
 	return CTL_OK;
 }
 
-static int read_one(const struct iter_reader *r, const char *transport)
+static int read_one(struct reading *r, const char *transport)
 {
-	const char *path = pin_path(transport, r->pin);
+	const char *path = pin_path(transport, r->kind->pin);
 	size_t len = 0, used;
 	int status = CTL_OK;
 	char buf[16384];
@@ -168,7 +212,7 @@ static int read_one(const struct iter_reader *r, const char *transport)
 			continue;
 		if (n < 0)
 			status = fail(CTL_FAILURE, "cannot read the %s of '%s': %s; was it unloaded"
-				      " meanwhile?", r->what, transport, strerror(errno));
+				      " meanwhile?", r->kind->what, transport, strerror(errno));
 		if (n <= 0)
 			break;
 		len += n;
@@ -180,31 +224,74 @@ static int read_one(const struct iter_reader *r, const char *transport)
 	return status;
 }
 
-int iter_read(const struct ctl_args *args, const struct iter_reader *r)
+static int by_transport(const void *a, const void *b)
 {
+	const struct iter_entry *x = a, *y = b;
+	int order = strcmp(x->transport, y->transport);
+
+	return order ? order : x->kind->order(x->record, y->record);
+}
+
+static void list_free(struct iter_list *list)
+{
+	while (list->n)
+		free(list->entry[--list->n].record);
+	free(list->entry);
+}
+
+static int read_all(const struct ctl_args *args, const struct iter_kind *kind, struct iter_list *list)
+{
+	struct reading r = { .kind = kind, .list = list };
 	struct etran_transport_info t;
 	int fd, status, found = 0;
 	uint32_t id = 0;
 
-	status = kernel_open(&fd);
+	status = iter_selection(args, &r.s);
+	if (!status)
+		status = kernel_open(&fd);
 	if (status)
 		return status;
 	for (; !status && !device_transport(fd, id, &t); id = t.id + 1) {
 		if (args->nargs && strcmp(t.name, args->arg[0]))
 			continue;
 		found++;
-		status = read_one(r, t.name);
+		status = read_one(&r, t.name);
 		if (status != -ENOENT)
 			continue;
 		status = CTL_OK;
 		if (args->nargs)
 			status = fail(CTL_FAILURE, "'%s' does not tell of its %s: there is no %s; it has no"
 				      " such iterator, or was loaded from another mount namespace", t.name,
-				      r->what, pin_path(t.name, r->pin));
+				      kind->what, pin_path(t.name, kind->pin));
 	}
 	close(fd);
 	if (!status && args->nargs && !found)
 		status = fail(CTL_FAILURE, "no transport '%s' is loaded; 'etranctl list' shows which are",
 			      args->arg[0]);
+	if (!status && list->n)
+		qsort(list->entry, list->n, sizeof(*list->entry), by_transport);
+	return status;
+}
+
+int iter_show(const struct ctl_args *args, const struct iter_kind *kind)
+{
+	struct iter_list list = {};
+	struct json_object *array;
+	int status;
+	size_t i;
+
+	if (args->nargs > 1)
+		return fail(CTL_USAGE, "%s takes the name of one transport; 'etranctl list' shows the names",
+			    kind->command);
+	status = read_all(args, kind, &list);
+	if (!status) {
+		array = json_object_new_array();
+		for (i = 0; opt_json && i < list.n; i++)
+			json_object_array_add(array, kind->json(&list.entry[i]));
+		answer(array);
+		if (!opt_json)
+			kind->print(&list);
+	}
+	list_free(&list);
 	return status;
 }

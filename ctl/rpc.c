@@ -9,66 +9,30 @@
 
 #include "etranctl.h"
 
-/* Behind the transport's name, as they are read. */
-struct record {
-	char transport[ETRAN_NAME_LEN];
-	struct etran_rpc_record r;
-};
-
-/**
- * struct selection - which RPCs are of interest
- * @s: by peer, port, state
- * @list: those found
- * @n: how many
- */
-struct selection {
-	struct iter_selection s;
-	struct record *list;
-	size_t n;
-};
-
-static int take(const char *transport, const void *record, uint32_t size, void *arg)
+static bool wanted(const struct iter_selection *s, void *record)
 {
-	struct etran_rpc_record r = {};
-	struct selection *s = arg;
-	struct record *p;
+	struct etran_rpc_record *r = record;
 
-	memcpy(&r, record, size < sizeof(r) ? size : sizeof(r));
-	r.state[sizeof(r.state) - 1] = 0;
-	if (!iter_wanted(&s->s, r.peer, r.port, r.peer_port, r.state))
-		return CTL_OK;
-	/* In steps: there may be a hundred thousand. */
-	if (!(s->n & (s->n - 1))) {
-		p = realloc(s->list, (s->n ? 2 * s->n : 1) * sizeof(*p));
-		if (!p)
-			return fail(CTL_FAILURE, "out of memory; free some");
-		s->list = p;
-	}
-	p = &s->list[s->n++];
-	snprintf(p->transport, sizeof(p->transport), "%s", transport);
-	p->r = r;
-	return CTL_OK;
+	r->state[sizeof(r->state) - 1] = 0;
+	return iter_wanted(s, r->peer, r->port, r->peer_port, r->state);
 }
 
 /* The oldest first. */
 static int by_age(const void *a, const void *b)
 {
-	const struct record *x = a, *y = b;
-	int order = strcmp(x->transport, y->transport);
+	const struct etran_rpc_record *x = a, *y = b;
 
-	if (order)
-		return order;
-	return (x->r.age_ns < y->r.age_ns) - (x->r.age_ns > y->r.age_ns);
+	return (x->age_ns < y->age_ns) - (x->age_ns > y->age_ns);
 }
 
-static struct json_object *json_rpc(const struct record *rec)
+static struct json_object *json_rpc(const struct iter_entry *e)
 {
-	const struct etran_rpc_record *r = &rec->r;
+	const struct etran_rpc_record *r = e->record;
 	struct json_object *obj = json_object_new_object();
 	char addr[INET6_ADDRSTRLEN];
 
 	iter_address(r->peer, addr, sizeof(addr));
-	out_str(obj, "transport", rec->transport);
+	out_str(obj, "transport", e->transport);
 	out_u64(obj, "id", r->id);
 	out_str(obj, "role", r->flags & ETRAN_RPC_SERVER ? "server" : "client");
 	out_str(obj, "state", r->state);
@@ -107,7 +71,7 @@ static void bytes(uint32_t done, uint32_t all, char *buf, size_t len)
 		snprintf(buf, len, "-");
 }
 
-static void print_rpcs(const struct selection *s)
+static void print_rpcs(const struct iter_list *list)
 {
 	char id[24], peer[INET6_ADDRSTRLEN + 8], port[8], sent[24], received[24];
 	char age[32], quiet[32];
@@ -115,8 +79,9 @@ static void print_rpcs(const struct selection *s)
 				      "RECEIVED", "AGE", "QUIET");
 	size_t i;
 
-	for (i = 0; i < s->n; i++) {
-		const struct etran_rpc_record *r = &s->list[i].r;
+	for (i = 0; i < list->n; i++) {
+		const struct iter_entry *e = &list->entry[i];
+		const struct etran_rpc_record *r = e->record;
 
 		snprintf(id, sizeof(id), "%" PRIu64, (uint64_t)r->id);
 		iter_address_port(r->peer, r->peer_port, peer, sizeof(peer));
@@ -125,38 +90,19 @@ static void print_rpcs(const struct selection *s)
 		bytes(r->received, r->receive_len, received, sizeof(received));
 		duration(r->age_ns, age, sizeof(age));
 		duration(r->quiet_ns, quiet, sizeof(quiet));
-		table_row(tab, s->list[i].transport, id, r->flags & ETRAN_RPC_SERVER ? "server" : "client",
+		table_row(tab, e->transport, id, r->flags & ETRAN_RPC_SERVER ? "server" : "client",
 			  r->state, peer, port, sent, received, age, quiet);
 	}
 	table_print(tab);
 }
 
+static const struct iter_kind kind = {
+	.command = "rpc", .pin = PIN_RPCS, .what = "RPCs",
+	.least = offsetof(struct etran_rpc_record, age_ns), .size = sizeof(struct etran_rpc_record),
+	.wanted = wanted, .order = by_age, .json = json_rpc, .print = print_rpcs,
+};
+
 int cmd_rpc(const struct ctl_args *args)
 {
-	struct selection s = {};
-	const struct iter_reader reader = {
-		.pin = PIN_RPCS, .what = "RPCs", .least = offsetof(struct etran_rpc_record, age_ns),
-		.take = take, .arg = &s,
-	};
-	struct json_object *array;
-	int status;
-	size_t i;
-
-	if (args->nargs > 1)
-		return fail(CTL_USAGE, "rpc takes the name of one transport; 'etranctl list' shows the names");
-	status = iter_selection(args, &s.s);
-	if (!status)
-		status = iter_read(args, &reader);
-	if (!status) {
-		if (s.n)
-			qsort(s.list, s.n, sizeof(*s.list), by_age);
-		array = json_object_new_array();
-		for (i = 0; opt_json && i < s.n; i++)
-			json_object_array_add(array, json_rpc(&s.list[i]));
-		answer(array);
-		if (!opt_json)
-			print_rpcs(&s);
-	}
-	free(s.list);
-	return status;
+	return iter_show(args, &kind);
 }

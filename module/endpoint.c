@@ -607,6 +607,43 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 }
 
 /**
+ * etran_file_open - give the calling process a file for something of ours, and an answer
+ * @name: of the file
+ * @fops: what it does
+ * @private: private_data, which is the file's from here on if it was made
+ * @flags: O_CLOEXEC, O_NONBLOCK or 0
+ * @to: where the answer goes
+ * @answer: it
+ * @len: its bytes
+ *
+ * The answer first: a file that cannot be told of would have to be closed, and its owner would not know by whom.
+ *
+ * Return: a file descriptor, or a negative errno, and then @private is still the caller's.
+ * Context: process, may sleep.
+ */
+int etran_file_open(const char *name, const struct file_operations *fops, void *private, u32 flags,
+		    void __user *to, const void *answer, size_t len)
+{
+	int fd = get_unused_fd_flags(flags & O_CLOEXEC), err = -EFAULT;
+	struct file *file;
+
+	if (fd < 0)
+		return fd;
+	if (copy_to_user(to, answer, len))
+		goto put_fd;
+	file = anon_inode_getfile(name, fops, private, O_RDWR | (flags & O_NONBLOCK));
+	if (IS_ERR(file)) {
+		err = PTR_ERR(file);
+		goto put_fd;
+	}
+	fd_install(fd, file);
+	return fd;
+put_fd:
+	put_unused_fd(fd);
+	return err;
+}
+
+/**
  * etran_endpoint_open - ETRAN_IOC_ENDPOINT_OPEN
  * @arg: question and answer
  *
@@ -616,7 +653,7 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 long etran_endpoint_open(struct etran_endpoint_open __user *arg)
 {
 	struct etran_endpoint_open o;
-	struct file *xsk_file, *file;
+	struct file *xsk_file;
 	struct socket *sock;
 	struct etran_ep *ep;
 	int fd, err;
@@ -660,28 +697,10 @@ long etran_endpoint_open(struct etran_endpoint_open __user *arg)
 	}
 
 	/* From here on the file, or its failure, ends the endpoint. */
-	fd = get_unused_fd_flags(o.flags & O_CLOEXEC);
-	if (fd < 0) {
-		err = fd;
-		goto close;
-	}
-	file = anon_inode_getfile("[etran]", &endpoint_fops, ep, O_RDWR | (o.flags & O_NONBLOCK));
-	if (IS_ERR(file)) {
-		err = PTR_ERR(file);
-		goto put_fd;
-	}
-	if (copy_to_user(arg, &o, sizeof(o))) {
-		put_unused_fd(fd);
-		fput(file);
-		return -EFAULT;
-	}
-	fd_install(fd, file);
+	fd = etran_file_open("[etran]", &endpoint_fops, ep, o.flags, arg, &o, sizeof(o));
+	if (fd < 0)
+		endpoint_close(ep);
 	return fd;
-put_fd:
-	put_unused_fd(fd);
-close:
-	endpoint_close(ep);
-	return err;
 put_file:
 	fput(xsk_file);
 	return err;

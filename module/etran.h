@@ -1101,6 +1101,8 @@ int etran_ingress(struct xdp_buff *xdp);
 
 extern struct etran_ep __rcu **etran_endpoint_pages[ETRAN_EP_PAGES];
 long etran_endpoint_open(struct etran_endpoint_open __user *arg);
+int etran_file_open(const char *name, const struct file_operations *fops, void *private, u32 flags,
+		    void __user *to, const void *answer, size_t len);
 
 /* stream.c */
 void etran_streams_init(struct etran_ep *ep);

@@ -20,7 +20,6 @@
  * it, of which poll() tells as well: a listener also takes connections of the kernel's TCP. Only sockets, whose
  * poll() asks no other file: a chain of streams would be a recursion without end.
  */
-#include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/net.h>
 #include <linux/poll.h>
@@ -41,9 +40,8 @@
  * @ep: its endpoint, referenced
  * @beside: socket that poll() tells of as well, or NULL
  * @wait: who polls
- * @lock: guards @avail and @state
- * @avail: how far deliveries go
- * @state: ETRAN_STREAM_*, STREAM_STICKY of them
+ * @avail: how far deliveries go; only grows
+ * @state: ETRAN_STREAM_*, STREAM_STICKY of them; none is taken back
  * @rcu: programs may still find it
  */
 struct etran_st {
@@ -51,9 +49,8 @@ struct etran_st {
 	struct etran_ep *ep;
 	struct file *beside;
 	wait_queue_head_t wait;
-	spinlock_t lock;
-	u64 avail;
-	u32 state;
+	atomic64_t avail;
+	atomic_t state;
 	struct rcu_head rcu;
 };
 
@@ -137,11 +134,11 @@ void etran_streams_dead(struct etran_ep *ep)
 static __poll_t stream_mask(const struct etran_st *st)
 {
 	const struct etran_stream_user *u = &st->ep->stream_users[st->pub.id];
-	u32 state = READ_ONCE(st->state), said = READ_ONCE(u->flags);
+	u32 state = atomic_read(&st->state), said = READ_ONCE(u->flags);
 	bool in_shut = state & ETRAN_STREAM_FIN || said & ETRAN_STREAM_SHUT_RD;
 	__poll_t mask = 0;
 
-	if (READ_ONCE(st->avail) > READ_ONCE(u->read))
+	if ((u64)atomic64_read(&st->avail) > READ_ONCE(u->read))
 		mask |= STREAM_IN;
 	if (in_shut)
 		mask |= STREAM_IN | EPOLLRDHUP;
@@ -283,7 +280,7 @@ static struct file *beside_get(int fd)
 long etran_stream_open(struct etran_ep *ep, struct etran_stream_open __user *arg)
 {
 	struct etran_stream_open o;
-	struct file *file, *beside;
+	struct file *beside;
 	struct etran_st *st;
 	int fd, err;
 
@@ -307,7 +304,6 @@ long etran_stream_open(struct etran_ep *ep, struct etran_stream_open __user *arg
 	st->pub.endpoint = ep->pub.id;
 	st->pub.tag = o.tag;
 	init_waitqueue_head(&st->wait);
-	spin_lock_init(&st->lock);
 	err = xa_alloc(&ep->streams, &st->pub.id, st, XA_LIMIT(1, ETRAN_STREAMS_MAX - 1),
 		       GFP_KERNEL_ACCOUNT);
 	if (err) {
@@ -321,27 +317,11 @@ long etran_stream_open(struct etran_ep *ep, struct etran_stream_open __user *arg
 	err = run_open(st);
 	if (err)
 		goto put;
-	fd = get_unused_fd_flags(o.flags & O_CLOEXEC);
-	if (fd < 0) {
-		err = fd;
-		goto close;
-	}
-	file = anon_inode_getfile("[etran-stream]", &stream_fops, st,
-				  O_RDWR | (o.flags & O_NONBLOCK));
-	if (IS_ERR(file)) {
-		put_unused_fd(fd);
-		err = PTR_ERR(file);
-		goto close;
-	}
 	o.id = st->pub.id;
-	if (copy_to_user(arg, &o, sizeof(o))) {
-		put_unused_fd(fd);
-		fput(file);
-		return -EFAULT;
-	}
-	fd_install(fd, file);
-	return fd;
-close:
+	fd = etran_file_open("[etran-stream]", &stream_fops, st, o.flags, arg, &o, sizeof(o));
+	if (fd >= 0)
+		return fd;
+	err = fd;
 	run_close(st);
 put:
 	stream_put(st);
@@ -363,7 +343,7 @@ static void tell_starved(struct etran_ep *ep)
 	unsigned long id;
 
 	xa_for_each(&ep->streams, id, st)
-		if (xchg(&ep->stream_users[id].blocked, 0))
+		if (READ_ONCE(ep->stream_users[id].blocked) && xchg(&ep->stream_users[id].blocked, 0))
 			tell(st, STREAM_OUT);
 }
 
@@ -382,19 +362,21 @@ int etran_stream_set(struct etran_ep *ep, u32 id, u64 tag, u64 avail, u32 set)
 	struct etran_st *st = xa_load(&ep->streams, id);
 	struct etran_stream_user *u;
 	__poll_t events = 0;
+	s64 was;
 	u32 news;
 
 	/* The number may have gone to another by now. */
 	if (!st || st->pub.tag != tag)
 		return -ENOENT;
-	spin_lock(&st->lock);
-	if (avail > st->avail) {
-		WRITE_ONCE(st->avail, avail);
-		events |= STREAM_IN;
-	}
-	news = set & ~st->state & STREAM_STICKY;
-	WRITE_ONCE(st->state, st->state | news);
-	spin_unlock(&st->lock);
+	was = atomic64_read(&st->avail);
+	while (avail > (u64)was)
+		if (atomic64_try_cmpxchg(&st->avail, &was, avail)) {
+			events |= STREAM_IN;
+			break;
+		}
+	news = set & STREAM_STICKY & ~atomic_read(&st->state);
+	if (news)
+		news &= ~atomic_fetch_or(news, &st->state);
 	if (news & ETRAN_STREAM_CONNECTED)
 		events |= STREAM_OUT;
 	if (news & ETRAN_STREAM_FIN)

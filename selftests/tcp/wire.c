@@ -118,12 +118,15 @@ static void expect_read(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *s
 }
 
 /* etran begins: its SYN is in self->r. */
-static void begin(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+static void begin_within(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint32_t user_timeout_ms)
 {
 	union address to = address_of(HOST_B, PORT);
 
 	self->s = etran_socket(self->t, family, SOCK_NONBLOCK);
 	ASSERT_NE(NULL, self->s);
+	if (user_timeout_ms) {
+		ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_USER_TIMEOUT, user_timeout_ms));
+	}
 	ASSERT_EQ(-1, etran_connect(self->s, &to.sa, address_len()));
 	ASSERT_EQ(EINPROGRESS, errno) TH_LOG("%s", etran_strerror_detail());
 	NEXT(MS);
@@ -131,6 +134,11 @@ static void begin(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
 	self->w.peer_port = self->r.sport;
 	self->w.iss = self->r.seq;
 	self->w.ack = self->r.seq + 1;
+}
+
+static void begin(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self)
+{
+	begin_within(_metadata, self, 0);
 }
 
 static void answer_syn(FIXTURE_DATA(wire) *self, int offer, uint8_t flags)
@@ -1699,15 +1707,10 @@ TEST_F(wire, user_timeout)
 /* The same of a handshake */
 TEST_F(wire, user_timeout_of_a_handshake)
 {
-	union address to = address_of(HOST_B, PORT);
-
-	self->s = etran_socket(self->t, family, SOCK_NONBLOCK);
-	ASSERT_NE(NULL, self->s);
-	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_USER_TIMEOUT, 500));
-	ASSERT_EQ(-1, etran_connect(self->s, &to.sa, address_len()));
-	NEXT(MS);
+	begin_within(_metadata, self, 500);
 	NOTHING(1500);
 	ASSERT_EQ(ETIMEDOUT, etran_socket_error(self->s));
+	self->w.peer_port = 0;
 }
 
 /* RFC 9293, 3.8.6.1 (MUST-37): a peer that answers with a closed window is waited for, whatever the user timeout */
@@ -1975,15 +1978,8 @@ TEST_F(wire, port_unreachable_in_syn_sent)
 /* RFC 9293, 3.9.2.2 (MUST-56, SHLD-25): a soft one does not, but is told in the end */
 TEST_F(wire, host_unreachable_in_syn_sent)
 {
-	union address to = address_of(HOST_B, PORT);
-
-	self->s = etran_socket(self->t, family, SOCK_NONBLOCK);
-	ASSERT_NE(NULL, self->s);
-	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_TCP_USER_TIMEOUT, 500));
-	ASSERT_EQ(-1, etran_connect(self->s, &to.sa, address_len()));
-	NEXT(MS);
-	self->w.peer_port = self->r.sport;
-	wire_icmp(&self->w, HOST_UNREACHABLE, self->r.seq);
+	begin_within(_metadata, self, 500);
+	wire_icmp(&self->w, HOST_UNREACHABLE, self->w.iss);
 	blocking(self);
 	ASSERT_EQ(0, etran_socket_error(self->s));
 	NOTHING(1500);

@@ -134,37 +134,53 @@ static inline uint32_t pseudo(const uint8_t *ip, size_t len)
 	return family == AF_INET ? sum(len + 6, ip + 12, 8) : sum(len + 6, ip + 8, 32);
 }
 
+/* An IP header in front of @len bytes: from HOST_B to HOST_A, or in the packet that is quoted the other way. Its length. */
+static TT_UNUSED size_t put_ip(uint8_t *ip, bool quoted, uint8_t tos, uint8_t protocol, size_t len)
+{
+	uint16_t check;
+
+	if (family == AF_INET6) {
+		set32(ip, 0x60000000 | (uint32_t)tos << 20);
+		ip[4] = len >> 8;
+		ip[5] = len;
+		ip[6] = protocol;
+		ip[7] = 64;
+		inet_pton(AF_INET6, quoted ? ADDR6_A : ADDR6_B, ip + 8);
+		inet_pton(AF_INET6, quoted ? ADDR6_B : ADDR6_A, ip + 24);
+		return 40;
+	}
+	len += 20;
+	ip[0] = 0x45;
+	ip[1] = tos;
+	ip[2] = len >> 8;
+	ip[3] = len;
+	ip[8] = 64;
+	ip[9] = protocol;
+	set32(ip + 12, quoted ? ADDR_A : ADDR_B);
+	set32(ip + 16, quoted ? ADDR_B : ADDR_A);
+	check = sum_end(sum(0, ip, 20));
+	ip[10] = check >> 8;
+	ip[11] = check;
+	return 20;
+}
+
+/* From the Ethernet header up to what is behind the IP header, which has @len bytes: its length. */
+static TT_UNUSED size_t put_headers(const struct wire *w, uint8_t *b, uint8_t tos, uint8_t protocol, size_t len)
+{
+	memcpy(b, w->mac, ETH_ALEN);
+	memcpy(b + ETH_ALEN, (uint8_t[]){ 2, 0, 0, 0, 0, 2 }, ETH_ALEN);
+	b[12] = family == AF_INET ? 0x08 : 0x86;
+	b[13] = family == AF_INET ? 0x00 : 0xdd;
+	return ETH_HLEN + put_ip(b + ETH_HLEN, false, tos, protocol, len);
+}
+
 static TT_UNUSED bool wire_put(struct wire *w, const struct seg *s)
 {
 	size_t ip_len = family == AF_INET ? 20 : 40, tcp_len = 20 + s->optlen + s->len;
 	uint8_t b[2200] = {}, *ip = b + ETH_HLEN, *tcp = ip + ip_len;
 	uint16_t check;
 
-	memcpy(b, w->mac, ETH_ALEN);
-	memcpy(b + ETH_ALEN, (uint8_t[]){ 2, 0, 0, 0, 0, 2 }, ETH_ALEN);
-	b[12] = family == AF_INET ? 0x08 : 0x86;
-	b[13] = family == AF_INET ? 0x00 : 0xdd;
-	if (family == AF_INET) {
-		ip[0] = 0x45;
-		ip[1] = s->tos;
-		ip[2] = (ip_len + tcp_len) >> 8;
-		ip[3] = ip_len + tcp_len;
-		ip[8] = 64;
-		ip[9] = 6;
-		set32(ip + 12, ADDR_B);
-		set32(ip + 16, ADDR_A);
-		check = sum_end(sum(0, ip, 20));
-		ip[10] = check >> 8;
-		ip[11] = check;
-	} else {
-		set32(ip, 0x60000000 | (uint32_t)s->tos << 20);
-		ip[4] = tcp_len >> 8;
-		ip[5] = tcp_len;
-		ip[6] = 6;
-		ip[7] = 64;
-		inet_pton(AF_INET6, ADDR6_B, ip + 8);
-		inet_pton(AF_INET6, ADDR6_A, ip + 24);
-	}
+	put_headers(w, b, s->tos, 6, tcp_len);
 	tcp[0] = s->sport >> 8;
 	tcp[1] = s->sport;
 	tcp[2] = s->dport >> 8;
@@ -194,40 +210,8 @@ static TT_UNUSED bool wire_icmp(struct wire *w, uint8_t type, uint8_t code, uint
 	uint8_t b[ETH_HLEN + 120] = {}, *ip = b + ETH_HLEN, *icmp = ip + ip_len, *in = icmp + 8, *tcp = in + ip_len;
 	uint16_t check;
 
-	memcpy(b, w->mac, ETH_ALEN);
-	memcpy(b + ETH_ALEN, (uint8_t[]){ 2, 0, 0, 0, 0, 2 }, ETH_ALEN);
-	b[12] = family == AF_INET ? 0x08 : 0x86;
-	b[13] = family == AF_INET ? 0x00 : 0xdd;
-	if (family == AF_INET) {
-		ip[0] = 0x45;
-		ip[3] = ip_len + len;
-		ip[8] = 64;
-		ip[9] = 1;
-		set32(ip + 12, ADDR_B);
-		set32(ip + 16, ADDR_A);
-		check = sum_end(sum(0, ip, 20));
-		ip[10] = check >> 8;
-		ip[11] = check;
-		in[0] = 0x45;
-		in[3] = 60;
-		in[8] = 60;
-		in[9] = 6;
-		set32(in + 12, ADDR_A);
-		set32(in + 16, ADDR_B);
-	} else {
-		ip[0] = 0x60;
-		ip[5] = len;
-		ip[6] = 58;
-		ip[7] = 64;
-		inet_pton(AF_INET6, ADDR6_B, ip + 8);
-		inet_pton(AF_INET6, ADDR6_A, ip + 24);
-		in[0] = 0x60;
-		in[5] = 40;
-		in[6] = 6;
-		in[7] = 60;
-		inet_pton(AF_INET6, ADDR6_A, in + 8);
-		inet_pton(AF_INET6, ADDR6_B, in + 24);
-	}
+	put_headers(w, b, 0, family == AF_INET ? 1 : 58, len);
+	put_ip(in, true, 0, 6, 40);
 	tcp[0] = w->peer_port >> 8;
 	tcp[1] = w->peer_port;
 	tcp[2] = w->port >> 8;

@@ -97,12 +97,27 @@ static void psock_undo(struct psock *p)
 	errno = err;
 }
 
+/* The program knows @p by @fd from here on. When that cannot be, @file, which is @p's, and @p are gone. Return: 0, -1. */
+static int psock_known(int fd, struct psock *p, int file)
+{
+	int err;
+
+	if (!table_set(fd, p))
+		return 0;
+	err = errno;
+	real(close)(file);
+	etran_socket_drop(p->s);
+	free(p);
+	errno = err;
+	return -1;
+}
+
 /*
  * Give @p a file in the place of @fd; @p->s is gone when that fails. Return: 0, -1 with errno.
  */
 static int replace(int fd, struct psock *p)
 {
-	int cloexec = real(fcntl)(fd, F_GETFD), status = real(fcntl)(fd, F_GETFL), file, err;
+	int cloexec = real(fcntl)(fd, F_GETFD), status = real(fcntl)(fd, F_GETFL), file;
 
 	p->nonblock = status & O_NONBLOCK;
 	options_from_kernel(p, fd);
@@ -112,14 +127,8 @@ static int replace(int fd, struct psock *p)
 		return -1;
 	}
 	/* Before the number is the file's: another thread may know it. */
-	if (table_set(fd, p)) {
-		err = errno;
-		real(close)(file);
-		etran_socket_drop(p->s);
-		free(p);
-		errno = err;
+	if (psock_known(fd, p, file))
 		return -1;
-	}
 	real(dup3)(file, fd, cloexec & FD_CLOEXEC ? O_CLOEXEC : 0);
 	real(close)(file);
 	return 0;
@@ -223,15 +232,7 @@ static int accept_etran(struct psock *p, struct sockaddr *addr, socklen_t *len, 
 		errno = err;
 		return -1;
 	}
-	if (table_set(fd, c)) {
-		err = errno;
-		real(close)(fd);
-		etran_socket_drop(s);
-		free(c);
-		errno = err;
-		return -1;
-	}
-	return fd;
+	return psock_known(fd, c, fd) ? -1 : fd;
 }
 
 static int accept_kernel(struct psock *p, struct sockaddr *addr, socklen_t *len, int flags)

@@ -170,6 +170,14 @@ static int get_error(struct psock *p)
 
 static const char cc_name[16] = "dctcp";
 
+/* An option that a socket does not have, of a level that it has or has not. Return: -1 */
+static int unknown(int level)
+{
+	errno = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ||
+		level == IPPROTO_IPV6 ? ENOPROTOOPT : EOPNOTSUPP;
+	return -1;
+}
+
 int options_get(struct psock *p, int level, int name, void *value, socklen_t *len)
 {
 	int i;
@@ -208,9 +216,7 @@ int options_get(struct psock *p, int level, int name, void *value, socklen_t *le
 	i = index_of(level, name);
 	if (i >= 0)
 		return give_int(value, len, p->option[i]);
-	errno = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ||
-		level == IPPROTO_IPV6 ? ENOPROTOOPT : EOPNOTSUPP;
-	return -1;
+	return unknown(level);
 }
 
 static int take_ms(const void *value, socklen_t len, int *ms)
@@ -260,11 +266,8 @@ int options_set(struct psock *p, int level, int name, const void *value, socklen
 		return -1;
 	}
 	i = index_of(level, name);
-	if (i < 0) {
-		errno = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ||
-			level == IPPROTO_IPV6 ? ENOPROTOOPT : EOPNOTSUPP;
-		return -1;
-	}
+	if (i < 0)
+		return unknown(level);
 	if (len < sizeof(n)) {
 		errno = EINVAL;
 		return -1;
