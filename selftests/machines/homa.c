@@ -109,26 +109,34 @@ static int local(const char *format, ...)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* Both machines are ready, whatever a test that was cut short left. Return: the server over there, -1 if they are not. */
+static int both_up(int family, const int *mtu, const char * const *set)
+{
+	if (!other_is_there(300) || local(HERE "down") || remote(THERE "down", top) ||
+	    local(HERE "up 1 %d %s", mtu[0], set[0]) || remote(THERE "up 2 %d %s", top, mtu[1], set[1]))
+		return -1;
+	return serve_there(family);
+}
+
+/* Nothing is left on either, and neither kernel complains. */
+#define EXPECT_BOTH_DOWN(server) do {						\
+	close(server);								\
+	EXPECT_EQ(0, local(HERE "idle"));					\
+	EXPECT_EQ(0, remote(THERE "idle", top));				\
+	EXPECT_EQ(0, local(HERE "down"));					\
+	EXPECT_EQ(0, remote(THERE "down", top));				\
+	EXPECT_EQ(0, remote("! dmesg | grep -E -A 20 -f <(grep -vE '^#|^$' %s/selftests/lab/splats)", top)); \
+} while (0)
+
 FIXTURE_SETUP(machines)
 {
-	ASSERT_TRUE(other_is_there(300));
-	/* What a test that was cut short left. */
-	ASSERT_EQ(0, local(HERE "down"));
-	ASSERT_EQ(0, remote(THERE "down", top));
-	ASSERT_EQ(0, local(HERE "up 1 %d %s", variant->mtu[0], variant->set[0]));
-	ASSERT_EQ(0, remote(THERE "up 2 %d %s", top, variant->mtu[1], variant->set[1]));
-	self->server = serve_there(variant->family);
+	self->server = both_up(variant->family, variant->mtu, variant->set);
 	ASSERT_LE(0, self->server);
 }
 
 FIXTURE_TEARDOWN(machines)
 {
-	close(self->server);
-	EXPECT_EQ(0, local(HERE "idle"));
-	EXPECT_EQ(0, remote(THERE "idle", top));
-	EXPECT_EQ(0, local(HERE "down"));
-	EXPECT_EQ(0, remote(THERE "down", top));
-	EXPECT_EQ(0, remote("! dmesg | grep -E -A 20 -f <(grep -vE '^#|^$' %s/selftests/lab/splats)", top));
+	EXPECT_BOTH_DOWN(self->server);
 }
 
 TEST_F_TIMEOUT(machines, every_size_both_ways, 300)
@@ -162,23 +170,13 @@ FIXTURE(restart)
 
 FIXTURE_SETUP(restart)
 {
-	ASSERT_TRUE(other_is_there(300));
-	/* What a test that was cut short left. */
-	ASSERT_EQ(0, local(HERE "down"));
-	ASSERT_EQ(0, remote(THERE "down", top));
-	ASSERT_EQ(0, local(HERE "up 1 1500"));
-	ASSERT_EQ(0, remote(THERE "up 2 1500", top));
-	self->server = serve_there(4);
+	self->server = both_up(4, (int[]){ 1500, 1500 }, (const char *[]){ "", "" });
 	ASSERT_LE(0, self->server);
 }
 
 FIXTURE_TEARDOWN(restart)
 {
-	close(self->server);
-	EXPECT_EQ(0, local(HERE "idle"));
-	EXPECT_EQ(0, remote(THERE "idle", top));
-	EXPECT_EQ(0, local(HERE "down"));
-	EXPECT_EQ(0, remote(THERE "down", top));
+	EXPECT_BOTH_DOWN(self->server);
 }
 
 /* A kernel that is gone from one instruction to the next, with RPCs on their way from it and to it. */

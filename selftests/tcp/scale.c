@@ -26,19 +26,6 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-static struct etran_tcp *small(enum host host)
-{
-	struct etran_tcp_config config = { .channel = { .tx_frames = 4096, .rx_frames = 4096 },
-					   .rcvbuf = 4096 };
-	struct etran_tcp *t;
-
-	enter(host);
-	t = etran_tcp_open(&config);
-	if (!t)
-		printf("# etran_tcp_open: %s\n", etran_strerror_detail());
-	return t;
-}
-
 /* Connections from @from to @to, one after the other. What each costs, both ends; 0: one could not be made. */
 static uint64_t open_some(struct etran_tcp *a, struct etran_socket **l, int from, int to)
 {
@@ -103,7 +90,7 @@ TEST(many_connections)
 	struct etran_tcp *a, *b;
 	int i;
 
-	b = small(HOST_B);
+	b = context_with(HOST_B, 4096, 4096);
 	ASSERT_NE(NULL, b);
 	for (i = 0; i < LISTENERS; i++) {
 		union address any = { .in.sin_family = family, .in.sin_port = htons(PORT + i) };
@@ -113,7 +100,7 @@ TEST(many_connections)
 		ASSERT_EQ(0, etran_bind(l[i], &any.sa, address_len()));
 		ASSERT_EQ(0, etran_listen(l[i], 64)) TH_LOG("%s", etran_strerror_detail());
 	}
-	a = small(HOST_A);
+	a = context_with(HOST_A, 4096, 4096);
 	ASSERT_NE(NULL, a);
 	ASSERT_NE(0, open_some(a, l, 0, 10));
 	/* Once for all that is done the first time only. */

@@ -153,10 +153,10 @@ static TT_UNUSED ssize_t stream_wrong(const uint8_t *b, uint64_t seed, uint64_t 
 	return -1;
 }
 
-/* A context on HOST_A with so many frames; NULL after printing why not. */
-static TT_UNUSED struct etran_tcp *context(enum host host, uint32_t rcvbuf)
+/* A context on a host with so many frames each way; NULL after printing why not. */
+static TT_UNUSED struct etran_tcp *context_with(enum host host, uint32_t frames, uint32_t rcvbuf)
 {
-	struct etran_tcp_config config = { .channel = { .tx_frames = 1024, .rx_frames = 1024 },
+	struct etran_tcp_config config = { .channel = { .tx_frames = frames, .rx_frames = frames },
 					   .rcvbuf = rcvbuf };
 	struct etran_tcp *t;
 
@@ -165,6 +165,11 @@ static TT_UNUSED struct etran_tcp *context(enum host host, uint32_t rcvbuf)
 	if (!t)
 		printf("# etran_tcp_open: %s\n", etran_strerror_detail());
 	return t;
+}
+
+static TT_UNUSED struct etran_tcp *context(enum host host, uint32_t rcvbuf)
+{
+	return context_with(host, 1024, rcvbuf);
 }
 
 /* One of the transport's counters, without COUNTER_. */
