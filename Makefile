@@ -22,7 +22,7 @@ LAB	?= $(if $(KSRC),patched,stock)
 T	?=
 # none: packages that are missing are not installed, for those who build packages.
 SETUP	?=
-# 1: debug kernel: with kmemleak.
+# Debug kernel, with kmemleak: 1 looks after each test, end after the last.
 LEAKS	?=
 # Another Homa, a kernel module for the lab's kernel: what T=homa-interop speaks to.
 HOMA_KO	?=
@@ -99,7 +99,7 @@ demo: setup
 		ETRAN_MODULE=$(O)/module/$$(cat $(LAB_KERNEL)/release)/etran.ko \
 		$(TOP)/selftests/demo/demo.sh
 
-## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug [LEAKS=1]] [KSRC=DIR] [HOMA_KO=FILE]
+## check: sets up all that is needed, then the tests [T=collection[:test]] [LAB=stock|patched|debug [LEAKS=1|end]] [KSRC=DIR] [HOMA_KO=FILE]
 check: setup
 	@LEAKS=$(LEAKS) ETRAN_HOMA_KO=$(abspath $(HOMA_KO)) $(LAB_DIR)/check -k $(LAB) -o $(O) $(T)
 
