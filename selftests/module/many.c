@@ -237,8 +237,12 @@ TEST_F_TIMEOUT(many, a_thousand_processes_share_a_link_device, 300)
 
 /* ---- fairness ---- */
 
-/* Sends @batch packets to b at a time without end; counts what was completed. */
-static void greedy(FIXTURE_DATA(many) *self, unsigned int who, uint32_t batch, volatile uint64_t *sent)
+/*
+ * Sends @batch packets to b at a time without end; counts what was completed. All of them begin together: on a slow machine
+ * it takes the last one seconds to come so far.
+ */
+static void greedy(FIXTURE_DATA(many) *self, unsigned int who, uint32_t batch, volatile uint64_t *sent,
+		   volatile uint64_t *ready)
 {
 	struct tt_req r = {
 		.daddr = self->net.b->addr, .verdict = 1, .rx_verdict = 5, .dport = 20 + who,
@@ -248,6 +252,9 @@ static void greedy(FIXTURE_DATA(many) *self, unsigned int who, uint32_t batch, v
 
 	if (xsk_open(&x, &(struct xsk_config) { .queue = who, .chunks = 256, .fill = 1 }))
 		_exit(1);
+	__sync_fetch_and_add(ready, 1);
+	while (*ready < PROCS)
+		usleep(1000);
 	for (;;) {
 		room = XSK_RING - (*x.tx.producer - __atomic_load_n(x.tx.consumer, __ATOMIC_ACQUIRE));
 		for (i = 0; i < batch && i < room; i++)
@@ -281,7 +288,7 @@ TEST_F_TIMEOUT(many, greedy_senders_and_lazy_readers_starve_nobody, 120)
 	for (i = 0; i < PROCS; i++) {
 		pid[i] = fork();
 		if (!pid[i])
-			greedy(self, i, i < PROCS / 2 ? 64 : 1, &sent[i]);
+			greedy(self, i, i < PROCS / 2 ? 64 : 1, &sent[i], &sent[PROCS]);
 	}
 	/* Until everyone has had many turns. */
 	end = et_now_ms() + 60000;
