@@ -38,6 +38,8 @@
 #define USERS_BYTES	(ETRAN_STREAMS_MAX * sizeof(struct etran_stream_user))
 /* Frames that data leaves for what has none. */
 #define SPARE_FRAMES	16
+/* Frames that are looked for at once when there are too few. */
+#define RECLAIM_FRAMES	(SPARE_FRAMES + 64)
 
 enum sock_state {
 	SOCK_NEW,
@@ -69,7 +71,8 @@ struct addr {
 
 /**
  * struct etran_socket - a socket
- * @node: in one of the context's lists: all or those that are closed
+ * @node: in one of the context's lists: listeners, or all others
+ * @busy: in the list of those that have frames
  * @ready: in the list of those that etran_tcp_next() tells of
  * @waiting: in its listener's list
  * @tcp: its context
@@ -82,6 +85,7 @@ struct addr {
  * @shut_rd: nothing is to be received any more
  * @has_fin: the stream ends at @fin
  * @opened: was connected, of which etran_tcp_next() has not told
+ * @closed: it ends when its frames have come back
  * @error: positive errno to be told, 0 for none
  * @id: of the connection; @listener: of the listener, or of that which it came by
  * @mss: payload of a frame
@@ -107,6 +111,7 @@ struct addr {
  */
 struct etran_socket {
 	struct list node;
+	struct list busy;
 	struct list ready;
 	struct list waiting;
 	struct etran_tcp *tcp;
@@ -120,6 +125,7 @@ struct etran_socket {
 	bool shut_rd;
 	bool has_fin;
 	bool opened;
+	bool closed;
 	int error;
 	uint64_t id;
 	uint32_t listener;
@@ -153,8 +159,10 @@ struct etran_socket {
  * @fd: its endpoint
  * @endpoint: the endpoint's id
  * @config: as it was opened
- * @all: sockets
- * @closed: sockets that are closed, whose frames the kernel still has
+ * @all: sockets that do not listen
+ * @listeners: those that do
+ * @busy: sockets with frames that were not seen to be back, the longest not looked at first
+ * @nbusy: how many
  * @ready: see struct etran_socket
  * @ready_told: the kernel knows that @ready is not empty
  * @control: frames without payload
@@ -169,7 +177,9 @@ struct etran_tcp {
 	uint32_t endpoint;
 	struct etran_tcp_config config;
 	struct list all;
-	struct list closed;
+	struct list listeners;
+	struct list busy;
+	uint32_t nbusy;
 	struct list ready;
 	bool ready_told;
 	struct etran_chain control;
@@ -257,6 +267,7 @@ static struct etran_socket *sock_new(struct etran_tcp *t, int domain, int flags)
 	s->rcvbuf = RCVBUF_MIN;
 	while (s->rcvbuf < s->window + RCVBUF_SLACK)
 		s->rcvbuf *= 2;
+	list_init(&s->busy);
 	list_init(&s->queue);
 	list_add_tail(&s->node, &t->all);
 	return s;
@@ -265,6 +276,10 @@ static struct etran_socket *sock_new(struct etran_tcp *t, int domain, int flags)
 static void sock_free(struct etran_socket *s)
 {
 	list_del(&s->node);
+	if (!list_empty(&s->busy)) {
+		list_del(&s->busy);
+		s->tcp->nbusy--;
+	}
 	free(s->ring);
 	free(s->part);
 	free(s);
@@ -291,14 +306,27 @@ static void user_wake(struct etran_socket *s, int fd)
 		ioctl(fd, ETRAN_IOC_STREAM_WAKE);
 }
 
-/* Sockets that were closed, and whose frames have come back. */
-static void reap(struct etran_tcp *t)
+/*
+ * Frames that came back, until there are enough. A socket that is idle does not look for its own, and there may be more
+ * of these than frames.
+ */
+static void reclaim(struct etran_tcp *t)
 {
-	struct etran_socket *s, *next;
+	uint32_t most = t->nbusy;
+	struct etran_socket *s;
 
-	list_for_each_safe(s, next, &t->closed, node)
-		if (!etran_tx_reclaim(t->ch, &s->frames))
+	etran_tx_reclaim(t->ch, &t->control);
+	while (most-- && etran_tx_free(t->ch) < RECLAIM_FRAMES) {
+		s = list_first(&t->busy, struct etran_socket, busy);
+		list_del(&s->busy);
+		if (etran_tx_reclaim(t->ch, &s->frames)) {
+			list_add_tail(&s->busy, &t->busy);
+			continue;
+		}
+		t->nbusy--;
+		if (s->closed)
 			sock_free(s);
+	}
 }
 
 /* A request without payload. Return: 0, or -1 without a frame for it. */
@@ -309,6 +337,8 @@ static int control(struct etran_socket *s, uint16_t op)
 	struct etran_tcp_req *r;
 
 	etran_tx_reclaim(t->ch, &t->control);
+	if (!etran_tx_free(t->ch))
+		reclaim(t);
 	req = etran_tx_frame(t->ch, &t->control);
 	if (!req)
 		return -1;
@@ -333,7 +363,6 @@ static void control_surely(struct etran_socket *s, uint16_t op)
 		released = status_read(&etran_endpoint_status(t->ch)->released);
 		if (!control(s, op) || errno == ENETDOWN)
 			return;
-		reap(t);
 		if (etran_tx_free(t->ch))
 			continue;
 		unlock(t);
@@ -452,8 +481,8 @@ static void take_accepted(struct etran_tcp *t, const struct etran_tcp_rec_opened
 {
 	struct etran_socket *l, *s;
 
-	list_for_each(l, &t->all, node) {
-		if (l->state != SOCK_LISTENS || l->listener != o->listener)
+	list_for_each(l, &t->listeners, node) {
+		if (l->listener != o->listener)
 			continue;
 		s = sock_new(t, l->domain, 0);
 		/* Without memory the peer waits until it is tired of that. */
@@ -580,7 +609,8 @@ struct etran_tcp *etran_tcp_open(const struct etran_tcp_config *config)
 	t->control = (struct etran_chain)ETRAN_CHAIN_INIT;
 	pthread_mutex_init(&t->lock, NULL);
 	list_init(&t->all);
-	list_init(&t->closed);
+	list_init(&t->listeners);
+	list_init(&t->busy);
 	list_init(&t->ready);
 	t->ch = etran_channel_open(&t->config.channel);
 	if (!t->ch)
@@ -601,25 +631,29 @@ fail:
 	return NULL;
 }
 
-void etran_tcp_close(struct etran_tcp *t)
+static void sockets_free(struct list *list)
 {
 	struct etran_socket *s, *next;
 
+	list_for_each_safe(s, next, list, node) {
+		if (s->file >= 0)
+			close(s->file);
+		sock_free(s);
+	}
+}
+
+void etran_tcp_close(struct etran_tcp *t)
+{
 	if (!t)
 		return;
 	/* What is left in the ring is sent before the endpoint goes, which closes all connections. */
 	etran_tx_kick(t->ch);
 	etran_endpoint_detach(t->ch);
 	etran_channel_close(t->ch);
-	list_for_each_safe(s, next, &t->all, node) {
-		if (s->file >= 0)
-			close(s->file);
-		sock_free(s);
-	}
+	sockets_free(&t->all);
+	sockets_free(&t->listeners);
 	if (t->users)
 		munmap(t->users, USERS_BYTES);
-	list_for_each_safe(s, next, &t->closed, node)
-		sock_free(s);
 	free(t->slots);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
@@ -652,7 +686,6 @@ struct etran_socket *etran_tcp_next(struct etran_tcp *t, short *events)
 
 	lock(t);
 	take_all(t);
-	reap(t);
 	while (!found && !list_empty(&t->ready)) {
 		s = list_first(&t->ready, struct etran_socket, ready);
 		list_del(&s->ready);
@@ -798,6 +831,8 @@ int etran_listen(struct etran_socket *s, int backlog)
 	s->local.port = b.port;
 	s->listener = b.arg[0];
 	s->state = SOCK_LISTENS;
+	list_del(&s->node);
+	list_add_tail(&s->node, &t->listeners);
 	options_tell(s);
 out:
 	unlock(t);
@@ -971,6 +1006,10 @@ static void send_frame(struct etran_socket *s, const uint8_t *data, uint32_t len
 		memcpy(req + 1, data, len);
 	s->told = s->read;
 	s->sent += len;
+	if (len && list_empty(&s->busy)) {
+		list_add_tail(&s->busy, &s->tcp->busy);
+		s->tcp->nbusy++;
+	}
 	etran_tx_queue(s->tcp->ch, chain, sizeof(*req) + len);
 }
 
@@ -982,9 +1021,8 @@ static uint32_t send_room(struct etran_socket *s)
 
 	etran_tx_reclaim(t->ch, &t->control);
 	used = etran_tx_reclaim(t->ch, &s->frames);
-	free = etran_tx_free(t->ch);
-	if (free <= SPARE_FRAMES)
-		reap(t);
+	if (etran_tx_free(t->ch) <= SPARE_FRAMES)
+		reclaim(t);
 	free = etran_tx_free(t->ch);
 	if (used >= t->config.sndbuf || free <= SPARE_FRAMES)
 		return 0;
@@ -1157,9 +1195,7 @@ int etran_shutdown(struct etran_socket *s, int how)
 		while (!etran_tx_free(t->ch)) {
 			uint32_t released = status_read(&etran_endpoint_status(t->ch)->released);
 
-			etran_tx_reclaim(t->ch, &t->control);
-			etran_tx_reclaim(t->ch, &s->frames);
-			reap(t);
+			reclaim(t);
 			if (etran_tx_free(t->ch))
 				break;
 			unlock(t);
@@ -1198,9 +1234,20 @@ static void forget(struct etran_socket *s)
 	if (s->listed)
 		list_del(&s->ready);
 	s->listed = false;
+	s->closed = true;
+	s->state = SOCK_ENDED;
+	s->file = -1;
 	list_del(&s->node);
-	list_add_tail(&s->node, &t->closed);
-	reap(t);
+	list_add_tail(&s->node, &t->all);
+	if (!etran_tx_reclaim(t->ch, &s->frames)) {
+		sock_free(s);
+		return;
+	}
+	/* There are no more of these than frames; what is large goes now. */
+	free(s->ring);
+	free(s->part);
+	s->ring = NULL;
+	s->part = NULL;
 }
 
 static void end(struct etran_socket *s, uint16_t op)

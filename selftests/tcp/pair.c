@@ -266,4 +266,26 @@ TEST_F(pair, port_without_listener_refuses)
 	etran_close(s);
 }
 
+/* Sockets that are idle do not keep the frames of those that are not. */
+TEST_F(pair, more_connections_than_frames)
+{
+	struct etran_tcp *few = context_with(HOST_A, 64, 0);
+	struct etran_socket *c, *s;
+	char byte;
+	int i;
+
+	ASSERT_NE(NULL, few);
+	for (i = 0; i < MANY; i++) {
+		c = connected(few, HOST_B, PORT);
+		ASSERT_NE(NULL, c) TH_LOG("connection %d", i);
+		s = etran_accept(self->l, NULL, NULL, 0);
+		ASSERT_NE(NULL, s);
+		byte = i;
+		ASSERT_EQ(1, etran_send(c, &byte, 1, 0));
+		ASSERT_EQ(1, etran_recv(s, &byte, 1, 0));
+		ASSERT_EQ((char)i, byte);
+	}
+	etran_tcp_close(few);
+}
+
 TCP_MAIN(1500, "BOTH", "")
