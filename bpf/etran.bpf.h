@@ -136,6 +136,7 @@ struct etran_pkt {
  * struct etran_endpoint - context of endpoint_open, endpoint_bind, endpoint_close and endpoint_room
  * @id: the endpoint's id; never reused while anything refers to it
  * @link: id of the link device
+ * @uid: effective user id of who opened it, in the first user namespace
  * @addr: local address, network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d, all zero for any;
  *	  writable in open and bind
  * @port: host byte order; in: asked for (0: choose one); writable in open and bind: what it got
@@ -144,6 +145,7 @@ struct etran_pkt {
 struct etran_endpoint {
 	__u32 id;
 	__u32 link;
+	__u32 uid;
 	__be32 addr[4];
 	__u16 port;
 	__u64 arg[4];

@@ -63,6 +63,7 @@ static int enter(struct etran_ep *ep)
 	}
 	serial = (serial + 1) & (ETRAN_EP_SERIALS - 1);
 	ep->pub.id = serial << ETRAN_EP_BITS | index;
+	ep->pub.uid = from_kuid(&init_user_ns, current_euid());
 	nr_endpoints++;
 	rcu_assign_pointer((*page)[index % ETRAN_EP_PAGE], ep);
 	return 0;

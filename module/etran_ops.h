@@ -120,6 +120,7 @@ enum etran_queue_place {
 struct etran_endpoint {
 	__u32 id;
 	__u32 link;
+	__u32 uid;
 	__be32 addr[4];
 	__u16 port;
 	__u64 arg[4];

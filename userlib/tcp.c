@@ -108,6 +108,10 @@ struct addr {
  * @file: its file if that is ours, else -1
  * @taken: a listener's: connections that were accepted, or could not be
  * @option: those that etran_tcp_set() was told before there was a connection or a listener; @chosen: which
+ * @token: a listener's: who knows it may listen there, too; before it listens: that of another
+ * @backlog: a listener's
+ * @reuseport: ETRAN_SOCKET_REUSEPORT
+ * @spare: ETRAN_TCP_SPARE
  */
 struct etran_socket {
 	struct list node;
@@ -150,6 +154,10 @@ struct etran_socket {
 	uint64_t taken;
 	uint32_t option[ETRAN_TCP_OPTIONS];
 	uint32_t chosen;
+	uint64_t token;
+	uint32_t backlog;
+	bool reuseport;
+	bool spare;
 };
 
 /**
@@ -824,10 +832,17 @@ int etran_listen(struct etran_socket *s, int backlog)
 	b.port = s->local.port;
 	b.arg[0] = ETRAN_TCP_LISTEN;
 	b.arg[1] = etran_tcp_options(s->window, t->config.congestion);
-	b.arg[2] = backlog > 0 ? backlog : 1;
+	s->backlog = backlog > 0 ? backlog : 1;
+	b.arg[2] = s->backlog;
+	if (s->reuseport)
+		b.arg[2] |= (uint64_t)ETRAN_TCP_LISTEN_REUSEPORT << 32;
+	if (s->spare)
+		b.arg[2] |= (uint64_t)ETRAN_TCP_LISTEN_SPARE << 32;
+	b.arg[3] = s->token;
 	ret = etran_endpoint_bind_port(t->ch, &b);
 	if (ret)
 		goto out;
+	s->token = b.arg[1];
 	s->local.port = b.port;
 	s->listener = b.arg[0];
 	s->state = SOCK_LISTENS;
@@ -837,6 +852,28 @@ int etran_listen(struct etran_socket *s, int backlog)
 out:
 	unlock(t);
 	return ret;
+}
+
+void etran_socket_spare(struct etran_socket *s, bool spare)
+{
+	lock(s->tcp);
+	s->spare = spare;
+	if (s->state == SOCK_LISTENS)
+		option_tell(s, ETRAN_TCP_SPARE, spare);
+	unlock(s->tcp);
+}
+
+int etran_listen_beside(struct etran_socket *s, const struct etran_socket *other)
+{
+	lock(s->tcp);
+	s->local = other->local;
+	s->bound = true;
+	s->token = other->token;
+	s->reuseport = other->reuseport;
+	memcpy(s->option, other->option, sizeof(s->option));
+	s->chosen = other->chosen;
+	unlock(s->tcp);
+	return etran_listen(s, other->backlog);
 }
 
 static struct etran_socket *accept_one(struct etran_socket *l, struct sockaddr *addr,
@@ -1451,9 +1488,17 @@ int etran_tcp_set(struct etran_socket *s, int option, uint32_t value)
 	int ret = 0;
 
 	lock(s->tcp);
+	if (option == ETRAN_SOCKET_REUSEPORT) {
+		if (value > 1)
+			ret = etran_fail(EINVAL, "ETRAN_SOCKET_REUSEPORT is 0 or 1");
+		else
+			s->reuseport = value;
+		unlock(s->tcp);
+		return ret;
+	}
 	if (s->state == SOCK_ENDED)
 		ret = etran_fail(ENOTCONN, "the connection has ended");
-	else if (option <= 0 || option >= ETRAN_TCP_OPTIONS)
+	else if (option <= 0 || option >= ETRAN_TCP_OPTIONS || option == ETRAN_TCP_SPARE)
 		ret = etran_fail(ENOPROTOOPT, "etran_tcp_set() knows no option %d", option);
 	else if (value > INT32_MAX || (option == ETRAN_TCP_KEEPALIVE && value > 1) ||
 		 (option == ETRAN_TCP_KEEPALIVE_COUNT && value > 127) ||
@@ -1461,7 +1506,8 @@ int etran_tcp_set(struct etran_socket *s, int option, uint32_t value)
 		ret = etran_fail(EINVAL, "option %d cannot be %u", option, value);
 	else if (s->state != SOCK_NEW)
 		ret = option_tell(s, option, value);
-	if (!ret && s->state == SOCK_NEW) {
+	/* A listener's, too, for who is to listen beside it. */
+	if (!ret && s->state != SOCK_CONNECTED) {
 		s->option[option] = value;
 		s->chosen |= 1U << option;
 	}

@@ -44,6 +44,15 @@ bool etran_socket_connecting(struct etran_socket *s);
 /* All descriptors of a context, none of its sockets. Return: how many, at most 4. */
 int etran_tcp_fds(const struct etran_tcp *t, int fds[4]);
 
+/* A listener gets no connections as long as others listen beside it that are not spare. Also before it listens. */
+void etran_socket_spare(struct etran_socket *s, bool spare);
+
+/*
+ * Listen where @other does, with its options, beside it. @other may be another process's, of which this one, as a child of
+ * fork(), has a copy: only its memory is looked at. Return: as etran_listen().
+ */
+int etran_listen_beside(struct etran_socket *s, const struct etran_socket *other);
+
 /* Can it be connected, or was it? False: it has ended. */
 bool etran_socket_lives(struct etran_socket *s);
 

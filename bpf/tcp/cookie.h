@@ -52,7 +52,7 @@ __noinline int cookie_answer(struct segment *s, struct after *a)
 
 	if (!s || !a)
 		return 0;
-	l = listener_of(port_owner(s->key.link, s->key.port));
+	l = listener_of(s->listener);
 	if (!l || bpf_etran_path(s->key.link, &s->key.peer, sizeof(s->key.peer), &path, sizeof(path)) < 0 ||
 	    path.mtu < 256)
 		return 0;
@@ -104,7 +104,7 @@ __noinline int cookie_takes(struct segment *s)
 
 	if (!s)
 		return 0;
-	l = listener_of(port_owner(s->key.link, s->key.port));
+	l = listener_of(s->listener);
 	if (!l || !l->cookie_ns || s->now - l->cookie_ns > 2 * COOKIE_TICK_NS)
 		return 0;
 	cookie = s->ack - 1;

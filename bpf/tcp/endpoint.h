@@ -13,11 +13,13 @@
  * struct leaving - whose connections end
  * @endpoint: all of this endpoint, or 0
  * @listener: those of this listener that were not accepted
+ * @token: those of spare listeners with this, likewise
  * @now: ns
  */
 struct leaving {
 	__u32 endpoint;
 	__u32 listener;
+	__u64 token;
 	__u64 now;
 };
 
@@ -50,7 +52,7 @@ CONN_EACH(conn_leave, struct leaving)
 
 static __always_inline void listener_close(struct listener *l)
 {
-	port_give(l->link, l->port);
+	port_give(l->link, l->port, l->id);
 	/* First: segment_syn() looks once more under the lock of its new connection. */
 	__sync_lock_test_and_set(&l->id, 0);
 }
@@ -65,13 +67,28 @@ static __always_inline __u32 rcvbuf_of(__u64 options)
 	       rcvbuf > tcp_rcvbuf_max ? tcp_rcvbuf_max : rcvbuf;
 }
 
+/* Who begins to take connections in the place of those that wait only for that. */
+static __always_inline long spare_leave(struct conn *c, struct leaving *l)
+{
+	struct listener *of = c->listener ? listener_of(c->listener) : NULL;
+
+	if (of && of->spare && of->token == l->token && !c->accepted) {
+		l->listener = c->listener;
+		return conn_leave(c, l);
+	}
+	return 0;
+}
+
+CONN_EACH(spare_leave, struct leaving)
+
 static __noinline int listen_begin(struct etran_endpoint *ep)
 {
-	__u32 index, id = 0, cc = ep->arg[1] >> 32, port = ep->port, tries;
+	__u32 index, id = 0, cc = ep->arg[1] >> 32, port = ep->port, tries, flags = ep->arg[2] >> 32;
+	__u32 backlog = ep->arg[2];
 	struct listener *l = NULL;
 	int err = -EADDRINUSE;
 
-	if (!cc_known(cc))
+	if (!cc_known(cc) || flags & ~(ETRAN_TCP_LISTEN_REUSEPORT | ETRAN_TCP_LISTEN_SPARE))
 		return -EINVAL;
 	/* One at a time is opened, of all endpoints: the place stays free. Index 0 is none. */
 	bpf_for(index, 1, TCP_MAX_LISTENERS) {
@@ -86,12 +103,25 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	}
 	if (!id || !l)
 		return -ENOMEM;
+	l->addr.a[0] = ep->addr[0];
+	l->addr.a[1] = ep->addr[1];
+	l->addr.a[2] = ep->addr[2];
+	l->addr.a[3] = ep->addr[3];
+	l->uid = ep->uid;
+	l->reuse = !!(flags & ETRAN_TCP_LISTEN_REUSEPORT);
+	l->spare = !!(flags & ETRAN_TCP_LISTEN_SPARE);
+	l->joins = ep->arg[3];
+	l->token = l->joins ? l->joins : bpf_etran_random() | 1;
 	if (port) {
-		err = port_take(ep->link, port, id);
+		err = port_allows(ep->link, port, l);
+		if (!err)
+			err = port_take(ep->link, port, id);
 	} else {
 		bpf_for(tries, 0, PORT_TRIES) {
 			port = etran_bounded(tcp_port_min);
 			port += bpf_get_prandom_u32() % (0x10000 - port);
+			if (port_group(ep->link, port))
+				continue;
 			err = port_take(ep->link, port, id);
 			if (err != -EADDRINUSE)
 				break;
@@ -104,20 +134,22 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	l->port = port;
 	l->cc = cc;
 	l->rcvbuf = rcvbuf_of(ep->arg[1]);
-	l->backlog = ep->arg[2] > 0xffff ? 0xffff : ep->arg[2] ? ep->arg[2] : 1;
+	l->backlog = backlog > 0xffff ? 0xffff : backlog ? backlog : 1;
 	l->waiting = 0;
 	l->stream = 0;
 	l->arrived = 0;
 	__builtin_memset(&l->opt, 0, sizeof(l->opt));
 	l->cookie_ns = 0;
-	l->addr.a[0] = ep->addr[0];
-	l->addr.a[1] = ep->addr[1];
-	l->addr.a[2] = ep->addr[2];
-	l->addr.a[3] = ep->addr[3];
 	/* Last: SYNs find it from here on. */
 	__sync_lock_test_and_set(&l->id, id);
 	ep->port = port;
 	ep->arg[0] = id;
+	ep->arg[1] = l->token;
+	if (l->joins && !l->spare) {
+		struct leaving leaving = { .token = l->joins, .now = bpf_ktime_get_ns() };
+
+		for_each_slot(spare_leave, &leaving);
+	}
 	return 0;
 }
 
@@ -217,7 +249,7 @@ static __noinline int connect_begin(struct etran_endpoint *ep)
 		err = -EADDRNOTAVAIL;
 		bpf_for(tries, 0, PORT_TRIES) {
 			key.port = first + (start + tries) % (last - first + 1);
-			if (port_owner(key.link, key.port))
+			if (port_group(key.link, key.port))
 				continue;
 			if (connect_slot(&key, &b)) {
 				err = 0;

@@ -163,8 +163,7 @@ SEC("struct_ops/ingress")
 __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
 	struct scratch *scratch = scratch_get(SCRATCH_INGRESS);
-	__u32 len = pkt->len, ip_len, doff, id;
-	struct listener *l;
+	__u32 len = pkt->len, ip_len, doff;
 	struct etran_hdr *tcp;
 	struct segment *s;
 	bool good;
@@ -203,11 +202,8 @@ __u32 BPF_PROG(ingress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	s->key.port = bpf_ntohs(get16(tcp, 2));
 	s->slot = conn_find(&s->key);
 	if (!s->slot) {
-		id = port_owner(s->key.link, s->key.port);
-		if (!id)
-			return ETRAN_PASS;
-		l = listener_of(id);
-		if (!l || !listener_takes(l, &s->key.local))
+		s->listener = listener_for(&s->key);
+		if (!s->listener)
 			return ETRAN_PASS;
 	}
 	if (!good || !s->key.peer_port) {

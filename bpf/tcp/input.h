@@ -452,7 +452,7 @@ __noinline int segment_syn(struct segment *s, struct after *a)
 
 	if (!s || !a)
 		return 0;
-	id = port_owner(s->key.link, s->key.port);
+	id = s->listener;
 	l = listener_of(id);
 	if (!l)
 		return 0;

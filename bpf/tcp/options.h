@@ -41,6 +41,7 @@
  * @key: whose it is
  * @now: ns
  * @slot: of its connection, 0 for none
+ * @listener: without connection: id of the listener that it is for
  * @seq: of its header, host byte order, as all of these
  * @ack: likewise
  * @window: likewise, not scaled
@@ -80,6 +81,7 @@ struct segment {
 	struct conn_key key;
 	__u64 now;
 	__u32 slot;
+	__u32 listener;
 	__u32 seq;
 	__u32 ack;
 	__u16 window;

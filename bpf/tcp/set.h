@@ -78,6 +78,10 @@ static __noinline int set_option(struct etran_endpoint *ep)
 	l = listener_of(ep->arg[1]);
 	if (!l || l->endpoint != ep->id)
 		return -ENOENT;
+	if (option == ETRAN_TCP_SPARE) {
+		l->spare = !!value;
+		return 0;
+	}
 	if (option != ETRAN_TCP_CONGESTION)
 		return options_set(&l->opt, option, value);
 	l->cc = value;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include "tcp_test.h"
+#include "../../userlib/tcp_file.h"
 
 #define PORT	8100
 #define BULK	(1 << 20)
@@ -286,6 +287,123 @@ TEST_F(pair, more_connections_than_frames)
 		ASSERT_EQ((char)i, byte);
 	}
 	etran_tcp_close(few);
+}
+
+#define SHARED	(PORT + 2)
+
+/* A listener at @addr; what it is made of is @s, which is gone when that fails. */
+static struct etran_socket *listens(struct etran_socket *s, union address addr)
+{
+	if (s && !etran_bind(s, &addr.sa, address_len()) && !etran_listen(s, MANY))
+		return s;
+	etran_close(s);
+	return NULL;
+}
+
+static union address any(uint16_t port)
+{
+	return (union address){ .in6.sin6_family = family, .in6.sin6_port = htons(port) };
+}
+
+static struct etran_socket *shares(struct etran_tcp *t)
+{
+	struct etran_socket *s = etran_socket(t, family, SOCK_NONBLOCK);
+
+	return s && !etran_tcp_set(s, ETRAN_SOCKET_REUSEPORT, 1) ? listens(s, any(SHARED)) : NULL;
+}
+
+/* Make @n connections and accept them at @l, two listeners. @got: how many at which */
+static bool spread(struct etran_tcp *a, struct etran_socket *l[2], int n, int got[2])
+{
+	uint64_t end = now_ms() + 5000;
+	int i, done = 0;
+
+	got[0] = got[1] = 0;
+	for (i = 0; i < n; i++)
+		if (!connected(a, HOST_B, SHARED))
+			return false;
+	while (done < n && now_ms() < end)
+		for (i = 0; i < 2; i++)
+			while (l[i] && etran_accept(l[i], NULL, NULL, 0)) {
+				got[i]++;
+				done++;
+			}
+	return done == n;
+}
+
+/* SO_REUSEPORT */
+TEST_F(pair, listeners_share_a_port)
+{
+	struct etran_tcp *b = context(HOST_B, 0);
+	struct etran_socket *l[2];
+	int got[2];
+
+	ASSERT_NE(NULL, b);
+	l[0] = shares(self->b);
+	ASSERT_NE(NULL, l[0]) TH_LOG("%s", etran_strerror_detail());
+	/* Who does not want it cannot have it. */
+	ASSERT_EQ(NULL, listens(etran_socket(b, family, 0), any(SHARED)));
+	ASSERT_EQ(EADDRINUSE, errno);
+	l[1] = shares(b);
+	ASSERT_NE(NULL, l[1]) TH_LOG("%s", etran_strerror_detail());
+	enter(HOST_A);
+	ASSERT_TRUE(spread(self->a, l, 40, got)) TH_LOG("%d and %d", got[0], got[1]);
+	EXPECT_LT(3, got[0]);
+	EXPECT_LT(3, got[1]);
+	etran_close(l[1]);
+	l[1] = NULL;
+	ASSERT_TRUE(spread(self->a, l, 10, got));
+	ASSERT_EQ(10, got[0]);
+	etran_tcp_close(b);
+}
+
+TEST_F(pair, listeners_at_different_addresses_of_a_port)
+{
+	struct etran_socket *l[2];
+	int got[2];
+
+	l[0] = listens(etran_socket(self->b, family, SOCK_NONBLOCK), address_of(HOST_B, SHARED));
+	ASSERT_NE(NULL, l[0]);
+	l[1] = listens(etran_socket(self->b, family, SOCK_NONBLOCK), address_of(HOST_A, SHARED));
+	ASSERT_NE(NULL, l[1]);
+	ASSERT_EQ(NULL, listens(etran_socket(self->b, family, 0), any(SHARED)));
+	ASSERT_EQ(EADDRINUSE, errno);
+	ASSERT_TRUE(spread(self->a, l, 10, got));
+	ASSERT_EQ(10, got[0]);
+}
+
+/* Who listens for its children only; the shim's workers. */
+TEST_F(pair, spare_listener_gets_what_no_other_wants)
+{
+	struct etran_socket *l[2] = {}, *s = etran_socket(self->b, family, SOCK_NONBLOCK), *early;
+	struct etran_tcp *b = context(HOST_B, 0);
+	int got[2];
+	char c;
+
+	ASSERT_NE(NULL, b);
+	ASSERT_NE(NULL, s);
+	etran_socket_spare(s, true);
+	l[0] = listens(s, any(SHARED));
+	ASSERT_NE(NULL, l[0]);
+	ASSERT_TRUE(spread(self->a, l, 3, got));
+	ASSERT_EQ(3, got[0]);
+	enter(HOST_A);
+	early = connected(self->a, HOST_B, SHARED);
+	ASSERT_NE(NULL, early);
+	/* Beside it because of what it knows, not of who it is. */
+	l[1] = etran_socket(b, family, SOCK_NONBLOCK);
+	ASSERT_EQ(0, etran_listen_beside(l[1], l[0])) TH_LOG("%s", etran_strerror_detail());
+	/* Nobody would ever have accepted it. */
+	ASSERT_EQ(-1, etran_recv(early, &c, 1, 0));
+	ASSERT_EQ(ECONNRESET, errno);
+	/* It is there to be accepted, though reset, as with the kernel. */
+	ASSERT_NE(NULL, etran_accept(l[0], NULL, NULL, 0));
+	ASSERT_TRUE(spread(self->a, l, 10, got));
+	ASSERT_EQ(10, got[1]);
+	etran_tcp_close(b);
+	l[1] = NULL;
+	ASSERT_TRUE(spread(self->a, l, 3, got));
+	ASSERT_EQ(3, got[0]);
 }
 
 TCP_MAIN(1500, "BOTH", "")

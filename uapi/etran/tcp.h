@@ -36,13 +36,20 @@
 #define ETRAN_TCP_CC_DCTCP		2U
 #define ETRAN_TCP_CC_CUBIC		3U
 
+/* etran_endpoint_bind.arg[2], the upper half, of ETRAN_TCP_LISTEN */
+#define ETRAN_TCP_LISTEN_REUSEPORT	(1U << 0)	/* others of the same user may be at the port, if they say so, too */
+#define ETRAN_TCP_LISTEN_SPARE		(1U << 1)	/* ETRAN_TCP_SPARE is 1 from the beginning */
+
 /**
  * enum etran_tcp_control - etran_endpoint_bind.arg[0], the lower half, with ETRAN_IOC_BIND
  * @ETRAN_TCP_LISTEN: begin to listen at addr (all zero: any; of IPv4 any: ::ffff:0.0.0.0) and port, 0 for a free one.
  *	arg[1]: etran_tcp_options(); arg[2]: how many connections may wait to be accepted, those whose
- *	handshake is under way included.
- *	Answer: port; arg[0]: the listener's id.
- *	Errors: EADDRINUSE, ENOMEM (too many listeners), EINVAL.
+ *	handshake is under way included, and in its upper half ETRAN_TCP_LISTEN_*; arg[3]: token of a listener at that
+ *	port, whoever's, to listen beside, or 0.
+ *	Answer: port; arg[0]: the listener's id; arg[1]: its token, which is arg[3] if that was given.
+ *	Connections are spread over the listeners at a port; whoever listens beside spare listeners of that token, and
+ *	is not itself, has those reset that wait at them.
+ *	Errors: EADDRINUSE, ENOENT (no listener has that token), ENOMEM (too many listeners), EINVAL.
  * @ETRAN_TCP_UNLISTEN: arg[1]: a listener's id. Connections that were not accepted are reset. Errors: ENOENT.
  * @ETRAN_TCP_CONNECT: connect to addr and port. arg[0], upper half: local port, 0 for a free one; arg[1]:
  *	etran_tcp_options(); arg[2], arg[3]: local address as 16 bytes, all zero for the route's choice.
@@ -75,6 +82,7 @@ enum etran_tcp_control {
  * @ETRAN_TCP_USER_TIMEOUT: give up when data got no acknowledgement for so long, ms (RFC 5482's local value); it counts for
  *	handshakes and keepalive, too; 0: tunables
  * @ETRAN_TCP_CONGESTION: ETRAN_TCP_CC_*; the congestion window stays
+ * @ETRAN_TCP_SPARE: of listeners only: 1: others at its port that are not spare get all connections; 0: it gets its share
  */
 enum etran_tcp_option {
 	ETRAN_TCP_KEEPALIVE		= 1,
@@ -83,6 +91,7 @@ enum etran_tcp_option {
 	ETRAN_TCP_KEEPALIVE_COUNT	= 4,
 	ETRAN_TCP_USER_TIMEOUT		= 5,
 	ETRAN_TCP_CONGESTION		= 6,
+	ETRAN_TCP_SPARE			= 7,
 	ETRAN_TCP_OPTIONS,
 };
 

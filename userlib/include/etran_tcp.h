@@ -218,10 +218,20 @@ ETRAN_API int etran_getpeername(const struct etran_socket *s, struct sockaddr *a
 ETRAN_API int etran_socket_error(struct etran_socket *s);
 
 /**
+ * enum etran_socket_option - options that are the library's own, for etran_tcp_set()
+ * @ETRAN_SOCKET_REUSEPORT: before etran_listen(): 1: other sockets of the same user may listen at the same port and
+ *	address if they have this, too; connections are spread over them (SO_REUSEPORT)
+ */
+enum etran_socket_option {
+	ETRAN_SOCKET_REUSEPORT	= 64,
+};
+
+/**
  * etran_tcp_set() - an option of a socket
  * @s: the socket, at any time before its end
  * @option: ETRAN_TCP_KEEPALIVE (1: on), ETRAN_TCP_KEEPALIVE_IDLE, ETRAN_TCP_KEEPALIVE_INTERVAL (milliseconds),
- *	ETRAN_TCP_KEEPALIVE_COUNT, ETRAN_TCP_USER_TIMEOUT (milliseconds), ETRAN_TCP_CONGESTION (ETRAN_TCP_CC_*)
+ *	ETRAN_TCP_KEEPALIVE_COUNT, ETRAN_TCP_USER_TIMEOUT (milliseconds), ETRAN_TCP_CONGESTION (ETRAN_TCP_CC_*), or enum
+ *	etran_socket_option
  * @value: 0: what the system has, or off
  *
  * A listener's are those that its connections begin with. Return: 0, or -1 with errno EINVAL (value), ENOPROTOOPT (no such

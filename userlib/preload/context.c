@@ -109,6 +109,7 @@ static void in_child(void)
 		table_clear_internal(fds[nfds]);
 	}
 	inside--;
+	listeners_in_child();
 }
 
 /* Behind table.c's, whose lock is free then when in_child() runs. */

@@ -6,6 +6,13 @@
  * the kernel's socket beside it: it has the port in the kernel, so that bind() conflicts are found both ways and ss(8)
  * shows it, and takes connections that do not come over etran's link. Whether a way is etran's the kernel says: etran's
  * connect fails with ENETUNREACH or EHOSTUNREACH where its route is over another device, loopback say.
+ *
+ * Connections are in the memory of the process that accepts them, so each process needs a listener of its own. A child of
+ * fork() has one for what it inherited from the moment on when it first asks that for connections, or waits for some
+ * (wait.c); its file takes the number, the parent's is closed in the child. All of them are at the same port, and share the
+ * kernel's socket. A listener that its process has not asked yet is spare (bpf/tcp/listen.h): the parent of workers, who
+ * never accepts, gets no connections as long as they live. Rejected: a listener for each child at fork(), most of which
+ * want none, and an AF_XDP socket with its memory for nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -136,6 +143,38 @@ static int replace(int fd, struct psock *p)
 
 /* ---- listen ---- */
 
+static unsigned int listeners;
+
+static void listener_known(void)
+{
+	__atomic_add_fetch(&listeners, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&listeners_unused, 1, __ATOMIC_RELAXED);
+}
+
+static void listener_gone(const struct psock *p)
+{
+	__atomic_sub_fetch(&listeners, 1, __ATOMIC_RELAXED);
+	if (!p->used)
+		__atomic_sub_fetch(&listeners_unused, 1, __ATOMIC_RELAXED);
+}
+
+void listeners_in_child(void)
+{
+	int fd;
+
+	listeners_unused = listeners;
+	if (!listeners)
+		return;
+	for (fd = 0; (fd = table_next(fd, INT32_MAX)) >= 0; fd++) {
+		struct psock *p = psock_get(fd);
+
+		if (p) {
+			p->used = false;
+			psock_put(p);
+		}
+	}
+}
+
 /* The kernel listens; may etran, too? True: @a is where. */
 static bool listen_wanted(int fd, int domain, union address *a)
 {
@@ -159,6 +198,9 @@ static void listen_convert(int fd, int domain, const union address *a, int backl
 	s = etran_socket(t, domain, SOCK_NONBLOCK);
 	if (!s)
 		return;
+	if (option(fd, SOL_SOCKET, SO_REUSEPORT) == 1)
+		etran_tcp_set(s, ETRAN_SOCKET_REUSEPORT, 1);
+	etran_socket_spare(s, true);
 	if (etran_bind(s, &a->sa, sizeof(*a)) || etran_listen(s, backlog)) {
 		context_say("port %u is the kernel's alone: %s", port_of(a), etran_strerror_detail());
 		etran_close(s);
@@ -180,9 +222,88 @@ static void listen_convert(int fd, int domain, const union address *a, int backl
 			real(close)(kernel);
 		return;
 	}
+	listener_known();
 	real(fcntl)(kernel, F_SETFL, real(fcntl)(kernel, F_GETFL) | O_NONBLOCK);
 	table_set_internal(kernel);
 	context_say("listens at port %u", port_of(a));
+}
+
+/* A listener of its own for a child of fork(), in the place of what it has of its parent's. */
+static void listener_adopt(int fd, struct psock *p)
+{
+	struct etran_tcp *t = context_get();
+	struct etran_socket *s;
+	int at, file, flags;
+	struct psock *own;
+
+	s = t ? etran_socket(t, p->domain, SOCK_NONBLOCK) : NULL;
+	if (!s)
+		return;
+	if (etran_listen_beside(s, p->s)) {
+		context_say("descriptor %d takes the kernel's connections only: %s", fd,
+			    etran_strerror_detail());
+		etran_close(s);
+		return;
+	}
+	own = psock_new(s, p->domain);
+	if (!own)
+		return;
+	own->nonblock = p->nonblock;
+	options_inherit(own, p);
+	own->kernel = p->kernel;
+	file = etran_socket_file(s, O_CLOEXEC | (p->nonblock ? O_NONBLOCK : 0), p->kernel);
+	if (file < 0) {
+		context_say("descriptor %d takes the kernel's connections only: %s", fd,
+			    etran_strerror_detail());
+		psock_undo(own);
+		return;
+	}
+	own->listens = true;
+	own->used = true;
+	listener_known();
+	__atomic_sub_fetch(&listeners_unused, 1, __ATOMIC_RELAXED);
+	/* All descriptors that are copies of this one. */
+	for (at = 0; (at = table_next(at, INT32_MAX)) >= 0; at++) {
+		struct psock *other = psock_get(at);
+		bool last;
+
+		if (other && other == p) {
+			table_take(at, &last);
+			flags = real(fcntl)(at, F_GETFD);
+			if (!table_set(at, own))
+				real(dup3)(file, at, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+			psock_put(p);
+		}
+		if (other)
+			psock_put(other);
+	}
+	real(close)(file);
+	listener_gone(p);
+	p->kernel = -1;
+	context_say("listens at descriptor %d, too", fd);
+}
+
+void listener_use(int fd)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct psock *p = psock_get(fd);
+	int err = errno;
+
+	if (p && p->listens && !p->used) {
+		pthread_mutex_lock(&lock);
+		if (!p->used) {
+			p->used = true;
+			__atomic_sub_fetch(&listeners_unused, 1, __ATOMIC_RELAXED);
+			if (!psock_foreign(p))
+				etran_socket_spare(p->s, false);
+			else
+				listener_adopt(fd, p);
+		}
+		pthread_mutex_unlock(&lock);
+	}
+	if (p)
+		psock_put(p);
+	errno = err;
 }
 
 SHIM int listen(int fd, int backlog)
@@ -261,7 +382,7 @@ static int accept_on(int fd, struct psock *p, struct sockaddr *addr, socklen_t *
 		errno = EINVAL;
 		return -1;
 	}
-	/* The parent takes those of etran; any may take the kernel's. */
+	/* It could have no listener of its own; any may take the kernel's. */
 	if (psock_foreign(p)) {
 		got = accept_kernel(p, addr, len, flags);
 		if (got < 0 && errno == EAGAIN)
@@ -283,9 +404,12 @@ static int accept_on(int fd, struct psock *p, struct sockaddr *addr, socklen_t *
 
 SHIM int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	struct psock *p = psock_get(fd);
+	struct psock *p;
 	int ret;
 
+	if (__atomic_load_n(&listeners_unused, __ATOMIC_RELAXED))
+		listener_use(fd);
+	p = psock_get(fd);
 	if (!p)
 		return real(accept4)(fd, addr, len, flags);
 	ret = accept_on(fd, p, addr, len, flags);
@@ -295,9 +419,12 @@ SHIM int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 SHIM int accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	struct psock *p = psock_get(fd);
+	struct psock *p;
 	int ret;
 
+	if (__atomic_load_n(&listeners_unused, __ATOMIC_RELAXED))
+		listener_use(fd);
+	p = psock_get(fd);
 	if (!p)
 		return real(accept)(fd, addr, len);
 	ret = accept_on(fd, p, addr, len, 0);
@@ -485,6 +612,8 @@ int close_taken(int fd, struct psock *p, bool last)
 	}
 	if (last)
 		kernel = p->kernel;
+	if (last && p->listens)
+		listener_gone(p);
 	ret = fd < 0 ? 0 : real(close)(fd);
 	if (kernel >= 0) {
 		table_clear_internal(kernel);

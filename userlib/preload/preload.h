@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * What the files of the shim share. real.c: the C library's functions; table.c: which descriptors are etran's; context.c: the
- * door to the network, configuration, fork(); lifecycle.c, data.c, options.c: the calls.
+ * door to the network, configuration, fork(); lifecycle.c, data.c, options.c: the calls; wait.c: who waits.
  *
- * poll(), select() and epoll are not touched: a socket of etran's is a kernel's file, which they know what to do with.
+ * poll(), select() and epoll do what they do: a socket of etran's is a kernel's file, which they know what to do with. They are
+ * looked at only for listeners that nobody has asked for connections yet.
  *
  * A socket is the kernel's TCP socket until connect() or listen(). Then, if the way is etran's, a file of etran's
  * takes the place of its descriptor. Everything that is asked or set before that is between program and kernel.
@@ -13,10 +14,12 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
+#include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -67,6 +70,12 @@ struct real {
 	ssize_t (*sendfile)(int out, int in, off_t *offset, size_t count);
 	ssize_t (*pread)(int fd, void *buf, size_t len, off_t offset);
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout);
+	int (*ppoll)(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
+		     const sigset_t *mask);
+	int (*select)(int n, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout);
+	int (*pselect)(int n, fd_set *in, fd_set *out, fd_set *except,
+		       const struct timespec *timeout, const sigset_t *mask);
+	int (*epoll_ctl)(int epoll, int op, int fd, struct epoll_event *event);
 };
 
 extern struct real real_;
@@ -87,6 +96,7 @@ void real_resolve(void);
  * @forks: of which process it is: context_forks() when it was made
  * @domain: AF_INET or AF_INET6
  * @listens: it is a listener
+ * @used: of this process somebody has asked it for connections; see lifecycle.c
  * @connecting: connect() has not told how it went
  * @nonblock: O_NONBLOCK of the file
  * @shut: a listener that was shut down
@@ -103,6 +113,7 @@ struct psock {
 	unsigned int forks;
 	int domain;
 	bool listens;
+	bool used;
 	bool connecting;
 	bool nonblock;
 	bool shut;
@@ -152,6 +163,15 @@ int file_wait(int fd, short events, int timeout);
 
 /* ---- lifecycle.c ---- */
 int close_taken(int fd, struct psock *p, bool last);
+/* In a child of fork(): what it has of its parent's listeners it has not used. */
+void listeners_in_child(void);
+
+/* ---- wait.c ---- */
+
+/* Listeners of this process that are not @used: as long as there are any, who waits is looked at. */
+extern unsigned int listeners_unused;
+/* A program asks @fd for connections, or waits for them: lifecycle.c */
+void listener_use(int fd);
 
 /* ---- options.c ---- */
 

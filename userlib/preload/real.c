@@ -55,6 +55,10 @@ void real_resolve(void)
 	RESOLVE(sendfile);
 	RESOLVE(pread);
 	RESOLVE(poll);
+	RESOLVE(ppoll);
+	RESOLVE(select);
+	RESOLVE(pselect);
+	RESOLVE(epoll_ctl);
 #undef RESOLVE
 }
 
