@@ -464,6 +464,13 @@ static void large(void)
 	close(fd);
 }
 
+/* Set it, and ask what it is then. */
+static void setting(const char *what, int fd, int level, int name, int value)
+{
+	outcome(what, setsockopt(fd, level, name, &value, sizeof(value)));
+	answer(what, option(fd, level, name));
+}
+
 static void options(void)
 {
 	int fd = connection('e'), one = 1;
@@ -482,6 +489,20 @@ static void options(void)
 	answer("SO_KEEPALIVE", option(fd, SOL_SOCKET, SO_KEEPALIVE));
 	answer("TCP_KEEPIDLE", option(fd, IPPROTO_TCP, TCP_KEEPIDLE));
 	answer("TCP_CORK", option(fd, IPPROTO_TCP, TCP_CORK));
+	setting("SO_KEEPALIVE", fd, SOL_SOCKET, SO_KEEPALIVE, 7);
+	setting("TCP_KEEPIDLE", fd, IPPROTO_TCP, TCP_KEEPIDLE, 100);
+	setting("TCP_KEEPIDLE 0", fd, IPPROTO_TCP, TCP_KEEPIDLE, 0);
+	setting("TCP_KEEPINTVL", fd, IPPROTO_TCP, TCP_KEEPINTVL, 20);
+	setting("TCP_KEEPCNT", fd, IPPROTO_TCP, TCP_KEEPCNT, 5);
+	setting("TCP_KEEPCNT 128", fd, IPPROTO_TCP, TCP_KEEPCNT, 128);
+	setting("TCP_USER_TIMEOUT", fd, IPPROTO_TCP, TCP_USER_TIMEOUT, 30000);
+	setting("TCP_USER_TIMEOUT -1", fd, IPPROTO_TCP, TCP_USER_TIMEOUT, -1);
+	outcome("TCP_CONGESTION reno", setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+	len = sizeof(info);
+	outcome("TCP_CONGESTION", getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, info, &len));
+	answer("its length", len);
+	answer("is reno", !strcmp(info, "reno"));
+	outcome("TCP_CONGESTION nonesuch", setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nonesuch", 8));
 	outcome("SO_LINGER", setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l)));
 	l.l_linger = 0;
 	len = sizeof(l);

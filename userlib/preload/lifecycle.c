@@ -590,13 +590,27 @@ SHIM int shutdown(int fd, int how)
 
 /* ---- descriptors ---- */
 
-/* SO_LINGER with a time: until all is acknowledged, or the time is over. */
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
+/*
+ * SO_LINGER with a time: until all is acknowledged, or the time is over, as the kernel does it also for who does not
+ * want to wait otherwise. What was not read is answered with RST at once.
+ */
 static void linger(struct psock *p)
 {
-	struct timespec moment = { .tv_nsec = 10000000 };
-	int tries = p->linger.l_linger * 100;
+	struct timespec moment = { .tv_nsec = 5000000 };
+	uint64_t end = now_ms() + (p->linger.l_linger > 0 ? p->linger.l_linger : 0) * 1000ULL;
 
-	while (p->nonblock == false && tries-- > 0 && etran_socket_unacked(p->s))
+	if (etran_socket_readable(p->s))
+		return;
+	etran_shutdown(p->s, SHUT_WR);
+	while (etran_socket_lives(p->s) && etran_socket_unacked(p->s) && now_ms() < end)
 		nanosleep(&moment, NULL);
 }
 

@@ -2,19 +2,66 @@
 /*
  * getsockopt() and setsockopt(). What was set of the kernel's socket before it became etran's is asked from it once, and
  * children of a listener have what that has. Most options are only kept: etran-run(1) says which do something.
+ *
+ * Keepalive's times are the kernel's (net.ipv4.tcp_keepalive_*) until the program says others, as getsockopt() tells those;
+ * the transport learns them when keepalive is turned on, so that who does not want it does not pay for them.
  */
 #include <errno.h>
 #include <string.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/time.h>
+#include <etran/conn.h>
 
 #include "preload.h"
 
-#ifndef TCP_USER_TIMEOUT
-#define TCP_USER_TIMEOUT	18
-#endif
+/* tcp_info.tcpi_state; no header for programs has these and all of struct tcp_info. */
+enum {
+	STATE_ESTABLISHED = 1, STATE_SYN_SENT, STATE_SYN_RECV, STATE_FIN_WAIT1, STATE_FIN_WAIT2,
+	STATE_TIME_WAIT, STATE_CLOSE, STATE_CLOSE_WAIT, STATE_LAST_ACK, STATE_LISTEN, STATE_CLOSING,
+};
+
+static const struct {
+	const char *name;
+	uint8_t state;
+} states[] = {
+	{ "ESTAB", STATE_ESTABLISHED }, { "SYN-SENT", STATE_SYN_SENT },
+	{ "SYN-RECV", STATE_SYN_RECV }, { "FIN-WAIT-1", STATE_FIN_WAIT1 },
+	{ "FIN-WAIT-2", STATE_FIN_WAIT2 }, { "TIME-WAIT", STATE_TIME_WAIT },
+	{ "CLOSE-WAIT", STATE_CLOSE_WAIT }, { "LAST-ACK", STATE_LAST_ACK },
+	{ "CLOSING", STATE_CLOSING },
+};
+
+/* Congestion controls as the kernel calls them, by ETRAN_TCP_CC_*, and as the transport does. */
+static const struct {
+	const char *name;
+	const char *own;
+} controls[] = {
+	[ETRAN_TCP_CC_NEWRENO] = { "reno", "newreno" },
+	[ETRAN_TCP_CC_DCTCP] = { "dctcp", "dctcp" },
+	[ETRAN_TCP_CC_CUBIC] = { "cubic", "cubic" },
+};
+
+#define CONTROLS	((int)(sizeof(controls) / sizeof(controls[0])))
+#define CC_NAME_MAX	16
+
+/* Integers that the transport is told, in its unit. */
+static const struct {
+	int level;
+	int name;
+	int option;
+	int unit;
+} told[] = {
+	{ IPPROTO_TCP, TCP_KEEPIDLE, ETRAN_TCP_KEEPALIVE_IDLE, 1000 },
+	{ IPPROTO_TCP, TCP_KEEPINTVL, ETRAN_TCP_KEEPALIVE_INTERVAL, 1000 },
+	{ IPPROTO_TCP, TCP_KEEPCNT, ETRAN_TCP_KEEPALIVE_COUNT, 1 },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT, ETRAN_TCP_USER_TIMEOUT, 1 },
+	/* Last: the times are known then. */
+	{ SOL_SOCKET, SO_KEEPALIVE, ETRAN_TCP_KEEPALIVE, 1 },
+};
+
+#define TOLD	((int)(sizeof(told) / sizeof(told[0])))
 
 /* Integers that are kept. The kernel's socket knows their defaults. */
 static const struct {
@@ -71,6 +118,105 @@ static int index_of(int level, int name)
 	return -1;
 }
 
+/* One that has ended takes none, but does not say so. */
+static void tell(struct psock *p, int option, uint32_t value)
+{
+	int err = errno;
+
+	if (!psock_foreign(p) && etran_tcp_set(p->s, option, value) && errno != ENOTCONN)
+		context_say("option %d cannot be %u: %s", option, value, etran_strerror_detail());
+	errno = err;
+}
+
+/* The transport learns of the options that are not as a connection begins. */
+static void tell_all(struct psock *p)
+{
+	bool alive = p->option[index_of(SOL_SOCKET, SO_KEEPALIVE)];
+	int i, n;
+
+	for (i = 0; i < TOLD; i++) {
+		n = p->option[index_of(told[i].level, told[i].name)];
+		if (n && (alive || told[i].option == ETRAN_TCP_USER_TIMEOUT))
+			tell(p, told[i].option, n * told[i].unit);
+	}
+}
+
+static void tell_one(struct psock *p, int level, int name, int n)
+{
+	int i;
+
+	if (level == SOL_SOCKET && name == SO_KEEPALIVE && n) {
+		tell_all(p);
+		return;
+	}
+	for (i = 0; i < TOLD; i++)
+		if (told[i].level == level && told[i].name == name)
+			tell(p, told[i].option, n * told[i].unit);
+}
+
+/* As the kernel judges them. */
+static bool allowed(int level, int name, int n)
+{
+	if (level != IPPROTO_TCP)
+		return true;
+	switch (name) {
+	case TCP_KEEPIDLE:
+	case TCP_KEEPINTVL:
+		return n >= 1 && n <= 32767;
+	case TCP_KEEPCNT:
+	case TCP_SYNCNT:
+		return n >= 1 && n <= 127;
+	case TCP_USER_TIMEOUT:
+		return n >= 0;
+	}
+	return true;
+}
+
+/* Are they told as 0 or 1, whatever was set? */
+static bool is_switch(int level, int name)
+{
+	if (level == SOL_SOCKET)
+		return name == SO_REUSEADDR || name == SO_REUSEPORT || name == SO_KEEPALIVE ||
+		       name == SO_BROADCAST || name == SO_OOBINLINE || name == SO_DONTROUTE;
+	return level == IPPROTO_TCP && (name == TCP_NODELAY || name == TCP_CORK);
+}
+
+/* ETRAN_TCP_CC_*, or 0 for a name that is none. */
+static int control_of(const char *name)
+{
+	int i;
+
+	for (i = 1; i < CONTROLS; i++)
+		if (controls[i].name && !strcmp(controls[i].name, name))
+			return i;
+	return 0;
+}
+
+/* A congestion control that the program chose, that is one other than sockets begin with. */
+static void control_from_kernel(struct psock *p, int fd)
+{
+	static char usual[CC_NAME_MAX];
+	char name[CC_NAME_MAX] = "";
+	socklen_t len = sizeof(name) - 1;
+	int probe;
+
+	if (real(getsockopt)(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len))
+		return;
+	if (!usual[0]) {
+		probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (probe < 0)
+			return;
+		len = sizeof(usual) - 1;
+		real(getsockopt)(probe, IPPROTO_TCP, TCP_CONGESTION, usual, &len);
+		real(close)(probe);
+	}
+	if (!strcmp(name, usual))
+		return;
+	p->control = control_of(name);
+	if (p->control)
+		tell(p, ETRAN_TCP_CONGESTION, p->control);
+}
+
 static int to_ms(const struct timeval *t)
 {
 	if (!t->tv_sec && !t->tv_usec)
@@ -100,11 +246,14 @@ void options_from_kernel(struct psock *p, int fd)
 	len = sizeof(t);
 	if (!real(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &t, &len))
 		p->sndtimeo = to_ms(&t);
+	tell_all(p);
+	control_from_kernel(p, fd);
 }
 
 void options_inherit(struct psock *p, const struct psock *listener)
 {
 	memcpy(p->option, listener->option, sizeof(p->option));
+	p->control = listener->control;
 	p->linger = listener->linger;
 	p->rcvtimeo = listener->rcvtimeo;
 	p->sndtimeo = listener->sndtimeo;
@@ -139,23 +288,95 @@ static int give_ms(void *value, socklen_t *len, int ms)
 	return give(value, len, &t, sizeof(t));
 }
 
+static void info_of(struct tcp_info *info, const struct etran_conn_record *r)
+{
+	int i;
+
+	for (i = 0; i < (int)(sizeof(states) / sizeof(states[0])); i++)
+		if (!strncmp(states[i].name, r->state, sizeof(r->state)))
+			info->tcpi_state = states[i].state;
+	info->tcpi_ca_state = r->flags & ETRAN_CONN_TIMEOUT ? TCP_CA_Loss :
+			      r->flags & ETRAN_CONN_RECOVERY ? TCP_CA_Recovery : TCP_CA_Open;
+	info->tcpi_retransmits = r->backoff;
+	info->tcpi_probes = r->probes;
+	info->tcpi_backoff = r->backoff;
+	if (r->flags & ETRAN_CONN_TIMESTAMPS)
+		info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
+	if (r->flags & ETRAN_CONN_SACK)
+		info->tcpi_options |= TCPI_OPT_SACK;
+	if (r->flags & ETRAN_CONN_WSCALE)
+		info->tcpi_options |= TCPI_OPT_WSCALE;
+	if (r->flags & ETRAN_CONN_ECN)
+		info->tcpi_options |= TCPI_OPT_ECN;
+	info->tcpi_snd_wscale = r->snd_wscale;
+	info->tcpi_rcv_wscale = r->rcv_wscale;
+	info->tcpi_rto = r->rto_us;
+	info->tcpi_snd_mss = r->mss;
+	info->tcpi_rcv_mss = r->rcv_mss;
+	info->tcpi_advmss = r->rcv_mss;
+	if (r->mss) {
+		info->tcpi_unacked = (r->sent - r->acked + r->mss - 1) / r->mss;
+		info->tcpi_snd_ssthresh = r->ssthresh / r->mss;
+		info->tcpi_snd_cwnd = r->cwnd / r->mss;
+	}
+	info->tcpi_last_data_recv = r->quiet_ns / 1000000;
+	info->tcpi_last_ack_recv = r->quiet_ns / 1000000;
+	info->tcpi_rtt = r->srtt_us;
+	info->tcpi_rttvar = r->rttvar_us;
+	info->tcpi_rcv_space = r->rcvbuf;
+	info->tcpi_total_retrans = r->retransmits;
+	info->tcpi_pacing_rate = r->pacing_rate;
+	info->tcpi_bytes_acked = r->acked;
+	info->tcpi_bytes_received = r->received;
+	info->tcpi_notsent_bytes = r->unsent;
+	info->tcpi_bytes_sent = r->sent;
+	info->tcpi_snd_wnd = r->send_window;
+}
+
 static int give_info(struct psock *p, void *value, socklen_t *len)
 {
+	struct etran_conn_record r;
 	struct tcp_info info = {};
 
-	info.tcpi_state = p->listens ? TCP_LISTEN : TCP_CLOSE;
-	if (!p->listens && !psock_foreign(p)) {
-		if (etran_socket_connecting(p->s))
-			info.tcpi_state = TCP_SYN_SENT;
-		else if (etran_socket_lives(p->s))
-			info.tcpi_state = TCP_ESTABLISHED;
-		info.tcpi_snd_mss = etran_socket_mss(p->s);
-		info.tcpi_rcv_mss = info.tcpi_snd_mss;
-		info.tcpi_advmss = info.tcpi_snd_mss;
-		if (info.tcpi_snd_mss)
-			info.tcpi_unacked = etran_socket_unacked(p->s) / info.tcpi_snd_mss;
-	}
+	info.tcpi_state = p->listens ? STATE_LISTEN : STATE_CLOSE;
+	if (!p->listens && !psock_foreign(p) && !etran_tcp_info(p->s, &r))
+		info_of(&info, &r);
 	return give(value, len, &info, sizeof(info));
+}
+
+static int give_control(struct psock *p, void *value, socklen_t *len)
+{
+	char name[CC_NAME_MAX] = "dctcp";
+	struct etran_conn_record r;
+	int i;
+
+	if (p->control)
+		strcpy(name, controls[p->control].name);
+	else if (!p->listens && !psock_foreign(p) && !etran_tcp_info(p->s, &r))
+		for (i = 1; i < CONTROLS; i++)
+			if (!strncmp(controls[i].own, r.cc, sizeof(r.cc)))
+				strcpy(name, controls[i].name);
+	return give(value, len, name, sizeof(name));
+}
+
+static int take_control(struct psock *p, const void *value, socklen_t len)
+{
+	char name[CC_NAME_MAX] = "";
+	int control;
+
+	if (len < 1) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(name, value, len < sizeof(name) ? len : sizeof(name) - 1);
+	control = control_of(name);
+	if (!control) {
+		errno = ENOENT;
+		return -1;
+	}
+	p->control = control;
+	tell(p, ETRAN_TCP_CONGESTION, control);
+	return 0;
 }
 
 static int get_error(struct psock *p)
@@ -167,8 +388,6 @@ static int get_error(struct psock *p)
 		p->connecting = false;
 	return etran_socket_error(p->s);
 }
-
-static const char cc_name[16] = "dctcp";
 
 /* An option that a socket does not have, of a level that it has or has not. Return: -1 */
 static int unknown(int level)
@@ -210,7 +429,7 @@ int options_get(struct psock *p, int level, int name, void *value, socklen_t *le
 			i = p->listens ? 0 : etran_socket_mss(p->s);
 			return give_int(value, len, i ? i : 536);
 		case TCP_CONGESTION:
-			return give(value, len, cc_name, sizeof(cc_name));
+			return give_control(p, value, len);
 		}
 	}
 	i = index_of(level, name);
@@ -259,12 +478,8 @@ int options_set(struct psock *p, int level, int name, const void *value, socklen
 	}
 	if (level == IPPROTO_TCP && name == TCP_MAXSEG)
 		return 0;
-	if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
-		if (len == strlen(cc_name) && !memcmp(value, cc_name, len))
-			return 0;
-		errno = ENOENT;
-		return -1;
-	}
+	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+		return take_control(p, value, len);
 	i = index_of(level, name);
 	if (i < 0)
 		return unknown(level);
@@ -273,10 +488,17 @@ int options_set(struct psock *p, int level, int name, const void *value, socklen
 		return -1;
 	}
 	memcpy(&n, value, sizeof(n));
+	if (!allowed(level, name, n)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (is_switch(level, name))
+		n = !!n;
 	/* As the kernel does, which doubles them. */
 	if (level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF))
 		n = n > INT32_MAX / 2 ? INT32_MAX : 2 * n;
 	p->option[i] = n;
+	tell_one(p, level, name, n);
 	return 0;
 }
 

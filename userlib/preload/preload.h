@@ -103,6 +103,7 @@ void real_resolve(void);
  * @turn: a listener: the kernel's turn to be asked first
  * @kernel: a listener: the kernel's, at the same port; else -1
  * @option: values that were set, by index of the table in options.c
+ * @control: congestion control that was chosen, ETRAN_TCP_CC_*; 0: none was
  * @linger: SO_LINGER
  * @rcvtimeo: SO_RCVTIMEO, ms, -1: for ever; @sndtimeo: SO_SNDTIMEO
  */
@@ -120,6 +121,7 @@ struct psock {
 	bool turn;
 	int kernel;
 	int option[OPTIONS_MAX];
+	int control;
 	struct linger linger;
 	int rcvtimeo;
 	int sndtimeo;
