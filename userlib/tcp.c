@@ -108,6 +108,7 @@ struct addr {
  * @file: its file if that is ours, else -1
  * @taken: a listener's: connections that were accepted, or could not be
  * @option: those that etran_tcp_set() was told before there was a connection or a listener; @chosen: which
+ * @open: the newest of @frames, to which bytes are added, with @open_len so far; NULL: there is none
  * @token: a listener's: who knows it may listen there, too; before it listens: that of another
  * @backlog: a listener's
  * @reuseport: ETRAN_SOCKET_REUSEPORT
@@ -154,6 +155,8 @@ struct etran_socket {
 	uint64_t taken;
 	uint32_t option[ETRAN_TCP_OPTIONS];
 	uint32_t chosen;
+	struct etran_req *open;
+	uint32_t open_len;
 	uint64_t token;
 	uint32_t backlog;
 	bool reuseport;
@@ -1025,11 +1028,10 @@ static int sock_fault(struct etran_socket *s)
 	return 0;
 }
 
-/* One frame of the stream. @fin: its last. */
-static void send_frame(struct etran_socket *s, const uint8_t *data, uint32_t len, bool fin)
+/* The transport gets the next frame of the stream, @len bytes of payload, the newest of @chain. */
+static void frame_submit(struct etran_socket *s, struct etran_chain *chain, struct etran_req *req,
+			 uint32_t len, uint32_t flags)
 {
-	struct etran_chain *chain = len ? &s->frames : &s->tcp->control;
-	struct etran_req *req = etran_tx_frame(s->tcp->ch, chain);
 	struct etran_tcp_req *r = (void *)req->data;
 
 	memset(req, 0, sizeof(*req));
@@ -1038,16 +1040,39 @@ static void send_frame(struct etran_socket *s, const uint8_t *data, uint32_t len
 	r->conn = s->id;
 	r->offset = s->sent;
 	r->read = s->read;
-	r->flags = fin ? ETRAN_TCP_REQ_FIN : 0;
-	if (len)
-		memcpy(req + 1, data, len);
+	r->flags = flags;
 	s->told = s->read;
 	s->sent += len;
-	if (len && list_empty(&s->busy)) {
+	etran_tx_queue(s->tcp->ch, chain, sizeof(*req) + len);
+}
+
+static void fin_submit(struct etran_socket *s)
+{
+	struct etran_chain *chain = &s->tcp->control;
+
+	frame_submit(s, chain, etran_tx_frame(s->tcp->ch, chain), 0, ETRAN_TCP_REQ_FIN);
+}
+
+/* Begin a frame, which bytes are added to until it is full or pushed. */
+static void frame_open(struct etran_socket *s)
+{
+	s->open = etran_tx_frame(s->tcp->ch, &s->frames);
+	s->open_len = 0;
+	if (list_empty(&s->busy)) {
 		list_add_tail(&s->busy, &s->tcp->busy);
 		s->tcp->nbusy++;
 	}
-	etran_tx_queue(s->tcp->ch, chain, sizeof(*req) + len);
+}
+
+/* What is in the open frame, if there is one, need not wait for more. */
+static void frame_push(struct etran_socket *s)
+{
+	struct etran_req *req = s->open;
+
+	if (!req)
+		return;
+	s->open = NULL;
+	frame_submit(s, &s->frames, req, s->open_len, 0);
 }
 
 /* Frames that the connection may have now. */
@@ -1107,12 +1132,24 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 			break;
 		}
 		room = send_room(s);
-		while (done < len && room--) {
-			n = len - done < s->mss ? len - done : s->mss;
-			send_frame(s, (const uint8_t *)buf + done, n, false);
+		while (done < len && (s->open || room)) {
+			if (!s->open) {
+				frame_open(s);
+				room--;
+			}
+			n = s->mss - s->open_len;
+			if (n > len - done)
+				n = len - done;
+			memcpy((uint8_t *)(s->open + 1) + s->open_len, (const uint8_t *)buf + done, n);
+			s->open_len += n;
 			done += n;
+			if (s->open_len == s->mss)
+				frame_push(s);
 		}
-		if (etran_tx_kick(t->ch)) {
+		if (done == len && !(flags & MSG_MORE))
+			frame_push(s);
+		/* What is only held back is nothing to tell the kernel of. */
+		if ((!(flags & MSG_MORE) || etran_tx_pending(t->ch)) && etran_tx_kick(t->ch)) {
 			err = errno;
 			break;
 		}
@@ -1229,6 +1266,7 @@ int etran_shutdown(struct etran_socket *s, int how)
 	if (how != SHUT_RD && !s->sent_fin) {
 		s->sent_fin = true;
 		user_flag(s, ETRAN_STREAM_SHUT_WR);
+		frame_push(s);
 		while (!etran_tx_free(t->ch)) {
 			uint32_t released = status_read(&etran_endpoint_status(t->ch)->released);
 
@@ -1243,7 +1281,7 @@ int etran_shutdown(struct etran_socket *s, int how)
 				goto out;
 			}
 		}
-		send_frame(s, NULL, 0, true);
+		fin_submit(s);
 		ret = etran_tx_kick(t->ch);
 	}
 	user_wake(s, s->file);
@@ -1271,6 +1309,11 @@ static void forget(struct etran_socket *s)
 	if (s->listed)
 		list_del(&s->ready);
 	s->listed = false;
+	/* The transport drops it if it knows the socket no more. */
+	if (s->open) {
+		frame_push(s);
+		etran_tx_kick(t->ch);
+	}
 	s->closed = true;
 	s->state = SOCK_ENDED;
 	s->file = -1;
@@ -1304,6 +1347,7 @@ static void end(struct etran_socket *s, uint16_t op)
 		b.arg[1] = s->listener;
 		etran_endpoint_bind_port(t->ch, &b);
 	}
+	frame_push(s);
 	if (s->id)
 		control_surely(s, op);
 	forget(s);
@@ -1416,6 +1460,7 @@ void etran_socket_flush(struct etran_socket *s)
 		bool pending;
 
 		lock(t);
+		frame_push(s);
 		pending = s->frames.count && etran_tx_pending(t->ch) && !etran_tx_kick(t->ch) &&
 			  etran_tx_pending(t->ch);
 		unlock(t);
@@ -1441,6 +1486,16 @@ void etran_socket_linger(struct etran_socket *s, bool abort)
 		user_flag(s, ETRAN_STREAM_ABORT);
 	else if (s->user)
 		__atomic_fetch_and(&s->user->flags, ~ETRAN_STREAM_ABORT, __ATOMIC_SEQ_CST);
+	unlock(s->tcp);
+}
+
+void etran_socket_push(struct etran_socket *s)
+{
+	lock(s->tcp);
+	if (s->open) {
+		frame_push(s);
+		etran_tx_kick(s->tcp->ch);
+	}
 	unlock(s->tcp);
 }
 

@@ -44,6 +44,9 @@ bool etran_socket_connecting(struct etran_socket *s);
 /* All descriptors of a context, none of its sockets. Return: how many, at most 4. */
 int etran_tcp_fds(const struct etran_tcp *t, int fds[4]);
 
+/* What MSG_MORE has held back is sent. */
+void etran_socket_push(struct etran_socket *s);
+
 /* A listener gets no connections as long as others listen beside it that are not spare. Also before it listens. */
 void etran_socket_spare(struct etran_socket *s, bool spare);
 

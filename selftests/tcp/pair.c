@@ -289,6 +289,37 @@ TEST_F(pair, more_connections_than_frames)
 	etran_tcp_close(few);
 }
 
+/* Bytes of several calls with MSG_MORE are one segment; the end of the stream sends what is left. */
+TEST_F(pair, more_comes_in_the_same_segment)
+{
+	struct etran_socket *c = connected(self->a, HOST_B, PORT), *s;
+	uint64_t before;
+	uint8_t b[64];
+	int i;
+
+	ASSERT_NE(NULL, c);
+	s = etran_accept(self->l, NULL, NULL, 0);
+	ASSERT_NE(NULL, s);
+	before = tcp_counter("tx_data");
+	stream_fill(b, 5, 0, sizeof(b));
+	for (i = 0; i < 30; i++)
+		ASSERT_EQ(1, etran_send(c, b + i, 1, MSG_MORE));
+	ASSERT_EQ(10, etran_send(c, b + 30, 10, 0));
+	memset(b, 0, sizeof(b));
+	ASSERT_EQ(40, etran_recv(s, b, 40, MSG_WAITALL));
+	EXPECT_EQ(-1, stream_wrong(b, 5, 0, 40));
+	EXPECT_EQ(before + 1, tcp_counter("tx_data"));
+	ASSERT_EQ(1, etran_send(c, "x", 1, MSG_MORE));
+	ASSERT_EQ(0, etran_shutdown(c, SHUT_WR));
+	ASSERT_EQ(1, etran_recv(s, b, sizeof(b), MSG_WAITALL));
+	EXPECT_EQ('x', b[0]);
+	ASSERT_EQ(1, etran_send(s, "y", 1, MSG_MORE));
+	etran_close(s);
+	ASSERT_EQ(1, etran_recv(c, b, sizeof(b), MSG_WAITALL));
+	EXPECT_EQ('y', b[0]);
+	etran_close(c);
+}
+
 #define SHARED	(PORT + 2)
 
 /* A listener at @addr; what it is made of is @s, which is gone when that fails. */

@@ -146,9 +146,10 @@ ETRAN_API int etran_connect(struct etran_socket *s, const struct sockaddr *addr,
  * @s: a connection
  * @buf: data
  * @len: its bytes
- * @flags: MSG_DONTWAIT, MSG_NOSIGNAL (never a signal comes) or 0
+ * @flags: MSG_DONTWAIT, MSG_NOSIGNAL (never a signal comes), MSG_MORE or 0
  *
- * Return: how many bytes were taken, all of them when it may block; or -1 with errno EAGAIN, EPIPE, ECONNRESET,
+ * With MSG_MORE what does not fill a segment is held back in the library, and lost with the process, until the next call
+ * without it, etran_shutdown() or etran_close(). Return: how many bytes were taken, all of them when it may block; or -1 with errno EAGAIN, EPIPE, ECONNRESET,
  * ETIMEDOUT, ENOTCONN, EINTR, ENETDOWN.
  */
 ETRAN_API ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flags);

@@ -111,10 +111,16 @@ static ssize_t recv_one(int fd, struct psock *p, void *buf, size_t len, int flag
 
 #define SEND_FLAGS	(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_CONFIRM | MSG_EOR | MSG_DONTROUTE)
 
-static ssize_t send_iov(int fd, struct psock *p, const struct iovec *iov, size_t n, int flags)
+/*
+ * All pieces make one run of full segments: what is behind the first ones is held back with MSG_MORE, but never longer than
+ * the call lasts, whatever the program asks for, as it would be lost with the process. @more: the caller comes back.
+ */
+static ssize_t send_pieces(int fd, struct psock *p, const struct iovec *iov, size_t n, int flags,
+			   bool more)
 {
 	size_t i = 0, at = 0, done = 0;
 	ssize_t sent = 0;
+	bool held = false;
 
 	if (flags & ~SEND_FLAGS) {
 		errno = EOPNOTSUPP;
@@ -131,7 +137,8 @@ static ssize_t send_iov(int fd, struct psock *p, const struct iovec *iov, size_t
 			continue;
 		}
 		sent = etran_send(p->s, (const uint8_t *)iov[i].iov_base + at, iov[i].iov_len - at,
-				  MSG_DONTWAIT);
+				  MSG_DONTWAIT | (more || i + 1 < n ? MSG_MORE : 0));
+		held = held || more || i + 1 < n;
 		if (sent >= 0) {
 			done += sent;
 			at += sent;
@@ -146,6 +153,8 @@ static ssize_t send_iov(int fd, struct psock *p, const struct iovec *iov, size_t
 			break;
 		sent = 0;
 	}
+	if (held && !more)
+		etran_socket_push(p->s);
 	if (done)
 		return done;
 	if (sent < 0 && errno == EPIPE && !(flags & MSG_NOSIGNAL)) {
@@ -154,6 +163,11 @@ static ssize_t send_iov(int fd, struct psock *p, const struct iovec *iov, size_t
 		errno = EPIPE;
 	}
 	return sent < 0 ? -1 : 0;
+}
+
+static ssize_t send_iov(int fd, struct psock *p, const struct iovec *iov, size_t n, int flags)
+{
+	return send_pieces(fd, p, iov, n, flags, false);
 }
 
 static ssize_t send_one(int fd, struct psock *p, const void *buf, size_t len, int flags)
@@ -319,13 +333,15 @@ static ssize_t send_file(int out, struct psock *p, int in, off_t *offset, size_t
 		if (n <= 0)
 			break;
 		iov.iov_len = n;
-		sent = send_iov(out, p, &iov, 1, 0);
+		sent = send_pieces(out, p, &iov, 1, 0, true);
 		if (sent > 0)
 			done += sent;
 		if (sent < n)
 			break;
 	}
 	free(buf);
+	if (done)
+		etran_socket_push(p->s);
 	if (done) {
 		if (offset)
 			*offset = at + done;
