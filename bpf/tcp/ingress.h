@@ -121,7 +121,8 @@ static __noinline __u32 segment_input(struct etran_pkt *pkt, struct segment *s, 
 					s->fate = COUNTER_MAX;
 		} else {
 			s->fate = COUNTER_rx_no_connection;
-			if (challenge_allowed(s->now))
+			/* A listener answers nothing else: RFC 9293, 3.10.7.2. */
+			if (s->flags & TCP_ACK && challenge_allowed(s->now))
 				answer_reset(s, a);
 		}
 	} else {

@@ -85,6 +85,7 @@ struct seg {
  * @ts: put timestamps into what we send
  * @tsval: ours
  * @tsecr: etran's newest
+ * @one: only segments of this connection come, and SYNs
  * @arrived: when the last segment came, ms
  */
 struct wire {
@@ -100,6 +101,7 @@ struct wire {
 	bool ts;
 	uint32_t tsval;
 	uint32_t tsecr;
+	bool one;
 	uint64_t arrived;
 };
 
@@ -356,6 +358,9 @@ static TT_UNUSED bool wire_next(struct wire *w, struct seg *s, int ms)
 			return false;
 		n = recv(w->fd, b, sizeof(b), MSG_DONTWAIT);
 		if (n < 0 || !seg_parse(w, b, n, s) || (w->port && s->dport != w->port))
+			continue;
+		/* Of a connection of the test before. */
+		if (w->one && s->sport != w->peer_port && s->flags != SYN && s->flags != (SYN | ECE | CWR))
 			continue;
 		w->arrived = now_ms();
 		if (s->has_ts)
