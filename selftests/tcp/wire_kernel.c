@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The cases of wire.c with the kernel's TCP in etran's place: one that the kernel fails is looked at twice. Those that it does
+ * fail, for a reason, stand below with that; they are expected to, so that one which it fails no more is seen.
+ */
+#include "kernel.h"
+#include "wire.c"
+
+#define KERNEL_CASES(test)							\
+	XFAIL_ADD(wire, ipv4, test)						\
+	XFAIL_ADD(wire, ipv6, test)
+
+/* About etran alone: its options, its unit of time for them (the kernel counts seconds), and what it tells. */
+KERNEL_CASES(options_are_checked)
+KERNEL_CASES(info)
+KERNEL_CASES(keepalive_asks)
+KERNEL_CASES(keepalive_gives_up)
+KERNEL_CASES(keepalive_of_a_listener)
+KERNEL_CASES(no_keepalive_with_data_under_way)
+
+/* With DCTCP its SYN is ECN-capable, which RFC 3168, 6.1.1 forbids and RFC 8257 does not mention. */
+KERNEL_CASES(syn_offers_everything)
+/* A backlog of 8 has room for 9. */
+KERNEL_CASES(syn_flood)
+/* Rounding to what the window scale can say takes a few bytes of the window back. */
+KERNEL_CASES(window_closes_and_opens)
+/* It fills a window with a part of a segment. */
+KERNEL_CASES(keeps_to_the_window)
+/* An ACK of what was never sent is dropped; RFC 9293, 3.10.7.4, fifth, wants an answer. */
+KERNEL_CASES(blind_data)
+KERNEL_CASES(ESTABLISHED_ack_of_unsent)
+/* In TIME-WAIT little of a connection is left: segments are not looked at in order and answered one by one. */
+KERNEL_CASES(TIME_WAIT_reset_asked_back)
+KERNEL_CASES(TIME_WAIT_ack_of_unsent)
+KERNEL_CASES(TIME_WAIT_no_ack_flag)
+/* The second segment is acknowledged at once only if the window need not become smaller for it. */
+KERNEL_CASES(delayed_ack)
+KERNEL_CASES(old_and_overlapping_data)
+KERNEL_CASES(dsack_of_a_duplicate)
+KERNEL_CASES(dsack_and_a_gap)
+KERNEL_CASES(dsack_of_a_part)
+/* Data behind FIN is dropped without a word. */
+KERNEL_CASES(data_behind_fin)
+/* The ACK of a FIN is delayed. */
+KERNEL_CASES(fin_with_data)
+/* The user timeout is looked at when another timer goes off, not for SYNs, and also ends who is told of a closed window. */
+KERNEL_CASES(user_timeout)
+KERNEL_CASES(user_timeout_of_a_handshake)
+KERNEL_CASES(user_timeout_and_closed_window)
+/* ICMP ends a handshake, soft or not; it is believed one byte beyond what was sent; SO_ERROR tells soft errors. */
+KERNEL_CASES(host_unreachable_in_syn_sent)
+KERNEL_CASES(icmp_of_no_segment)
+KERNEL_CASES(unreachable_when_established)
+/* While it sends cookies it drops an ACK that has none. */
+KERNEL_CASES(cookie_forged)
+/* Why nothing comes after the duplicate ACKs of these is not known yet. */
+KERNEL_CASES(fast_retransmit_without_sack)
+KERNEL_CASES(limited_transmit)
+KERNEL_CASES(limited_transmit_with_sack)
+KERNEL_CASES(tail_probe_begins_recovery)
+/* Only BBR and sockets that ask for it are paced. */
+KERNEL_CASES(pacing)
+
+TCP_MAIN(1500, "KERNEL_WIRE", "")
