@@ -111,6 +111,7 @@ TEST_F(interop, ping_pong)
 {
 	static const size_t sizes[] = { 1, 2, 100, 1447, 1448, 1449, 1460, 1461, 5000, 60000 };
 	static uint8_t b[65536];
+	uint64_t before = tcp_counter("tx_retransmit");
 	size_t i, got;
 	ssize_t n;
 
@@ -128,7 +129,7 @@ TEST_F(interop, ping_pong)
 		}
 		ASSERT_EQ(-1, stream_wrong(b, i, 0, sizes[i]));
 	}
-	ASSERT_EQ(0, tcp_counter("tx_retransmit"));
+	ASSERT_EQ(before, tcp_counter("tx_retransmit"));
 }
 
 TEST_F(interop, bulk_to_kernel)
