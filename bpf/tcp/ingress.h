@@ -104,6 +104,7 @@ static __noinline __u32 segment_input(struct etran_pkt *pkt, struct segment *s, 
 		after_settle(a);
 		__builtin_memset(a, 0, sizeof(*a));
 		s->slot = 0;
+		s->listener = listener_for(&s->key);
 	}
 	if (!s->slot && (s->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_ACK && cookie_takes(s)) {
 		segment_syn(s, a);
