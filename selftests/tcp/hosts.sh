@@ -10,7 +10,7 @@
 #
 # KERNEL: tcp_b has the kernel's TCP and nothing of etran.
 # WIRE: tcp_b has no address either: a test speaks to the wire there itself.
-# KERNEL_WIRE: the same, and tcp_a has the kernel's TCP, with what etran's does by default, and nothing of etran.
+# KERNEL_WIRE: the same, and tcp_a has the kernel's TCP, with what etran's does by default, and no transport.
 # BOTH: etran is on both.
 # TCP_OBJECT=tcp_large in the environment loads that instead.
 # TCP_DEVICE=testnic: the hosts are joined by testnic's pair, tn0 and tn1, whose wire has faults, a rate and
@@ -45,7 +45,8 @@ kernel_settings()
 	# Only the first namespace says what others may choose.
 	sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic dctcp" &&
 	ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=dctcp net.ipv4.tcp_ecn=1 net.ipv4.tcp_early_retrans=0 \
-		net.ipv4.tcp_recovery=0 net.ipv4.tcp_invalid_ratelimit=0 net.ipv4.tcp_comp_sack_nr=0 net.ipv4.tcp_autocorking=0 net.ipv4.tcp_syn_linear_timeouts=0 \
+		net.ipv4.tcp_recovery=0 net.ipv4.tcp_invalid_ratelimit=0 net.ipv4.tcp_comp_sack_nr=0 net.ipv4.tcp_autocorking=0 \
+		net.ipv4.tcp_syn_linear_timeouts=0 \
 		net.ipv4.ip_local_port_range="61000 65535"
 }
 
@@ -53,14 +54,11 @@ up()
 {
 	local which=$2
 
-	hosts_new && devices_up "$1" "$which" || return
+	hosts_new && devices_up "$1" "$which" && insmod "$MODULE" || return
+	shift 2
 	if [ "$which" = KERNEL_WIRE ]; then
 		kernel_settings
-		return
-	fi
-	insmod "$MODULE" || return
-	shift 2
-	if [ "$which" = BOTH ]; then
+	elif [ "$which" = BOTH ]; then
 		"$CTL" load "$OBJ" --dev "$A/$DEV_A" --dev "$B/$DEV_B" "$@"
 	else
 		"$CTL" load "$OBJ" --dev "$A/$DEV_A" "$@"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The kernel's TCP behind the calls of etran's library, for cases that were written for that: so much as wire.c needs. HOST_A
- * has no etran then (hosts.sh, KERNEL_WIRE).
+ * has no transport then (hosts.sh, KERNEL_WIRE).
  */
 #ifndef KERNEL_H
 #define KERNEL_H
