@@ -131,25 +131,42 @@ void out_bool(struct json_object *obj, const char *key, bool value)
 	json_object_object_add(obj, key, json_object_new_boolean(value));
 }
 
+/**
+ * struct table - lines of cells
+ * @columns: cells of a line
+ * @rows: lines, that of the names of columns among them
+ * @room: of so many
+ * @width: of each column, in characters, its longest cell
+ * @cell: line by line
+ */
 struct table {
 	int columns;
 	int rows;
+	int room;
+	int *width;
 	char **cell;
 };
 
 static void table_add(struct table *t, va_list ap)
 {
-	int i;
+	char **cell;
+	int i, len;
 
-	t->cell = realloc(t->cell, sizeof(*t->cell) * t->columns * (t->rows + 1));
-	if (!t->cell)
-		abort();
-	for (i = 0; i < t->columns; i++) {
-		t->cell[t->rows * t->columns + i] = strdup(va_arg(ap, const char *));
-		if (!t->cell[t->rows * t->columns + i])
+	if (t->rows == t->room) {
+		t->room = t->room ? 2 * t->room : 16;
+		t->cell = realloc(t->cell, sizeof(*t->cell) * t->columns * t->room);
+		if (!t->cell)
 			abort();
 	}
-	t->rows++;
+	cell = t->cell + (size_t)t->rows++ * t->columns;
+	for (i = 0; i < t->columns; i++) {
+		cell[i] = strdup(va_arg(ap, const char *));
+		if (!cell[i])
+			abort();
+		len = strlen(cell[i]);
+		if (len > t->width[i])
+			t->width[i] = len;
+	}
 }
 
 struct table *table_new(int columns, ...)
@@ -160,6 +177,9 @@ struct table *table_new(int columns, ...)
 	if (!t)
 		abort();
 	t->columns = columns;
+	t->width = calloc(columns, sizeof(*t->width));
+	if (!t->width)
+		abort();
 	va_start(ap, columns);
 	table_add(t, ap);
 	va_end(ap);
@@ -177,27 +197,18 @@ void table_row(struct table *t, ...)
 
 void table_print(struct table *t)
 {
-	int row, col, width;
+	char **cell = t->cell;
+	int row, col;
 
 	for (row = 0; row < t->rows; row++) {
-		for (col = 0; col < t->columns; col++) {
-			int i;
-
-			for (i = 0, width = 0; i < t->rows; i++) {
-				int len = strlen(t->cell[i * t->columns + col]);
-
-				if (len > width)
-					width = len;
-			}
-			/* No spaces at the end of a line. */
-			if (col == t->columns - 1)
-				width = 0;
-			printf("%s%-*s", col ? "  " : "", width, t->cell[row * t->columns + col]);
+		/* No spaces at the end of a line. */
+		for (col = 0; col < t->columns; col++, cell++) {
+			printf("%s%-*s", col ? "  " : "", col < t->columns - 1 ? t->width[col] : 0, *cell);
+			free(*cell);
 		}
 		putchar('\n');
 	}
-	for (row = 0; row < t->rows * t->columns; row++)
-		free(t->cell[row]);
 	free(t->cell);
+	free(t->width);
 	free(t);
 }
