@@ -7,7 +7,9 @@
  *
  * Received bytes are copied into a ring of the socket that is as large as its receive buffer: the kernel lets no peer
  * send more than was read plus that, so they always fit. Rejected: keeping the kernel's buffers until they are read,
- * as one slow reader would keep those that all others need, and the fill ring gives them back in order.
+ * as one slow reader would keep those that all others need, and the fill ring gives them back in order. A ring with
+ * nothing in it is the context's again, for the next socket that needs one: so idle sockets have none, and those that
+ * take turns use memory that is in the cache.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +40,8 @@
 #define USERS_BYTES	(ETRAN_STREAMS_MAX * sizeof(struct etran_stream_user))
 /* Frames that data leaves for what has none. */
 #define SPARE_FRAMES	16
+/* Empty rings that a context keeps: as many as have data at a time, most likely. */
+#define RINGS_MAX	64
 /* Frames that are looked for at once when there are too few. */
 #define RECLAIM_FRAMES	(SPARE_FRAMES + 64)
 
@@ -94,7 +98,7 @@ struct addr {
  * @queue: connections that wait to be accepted
  * @sent: bytes of the stream that were given to the kernel
  * @frames: in which they are, as far as they are not acknowledged
- * @ring: received bytes; byte n of the stream is at n modulo @rcvbuf
+ * @ring: received bytes; byte n of the stream is at n modulo @rcvbuf; NULL: none wait to be read
  * @rcvbuf: its size, a power of two
  * @window: what the transport was told, at most @rcvbuf
  * @read: bytes that were read
@@ -177,6 +181,7 @@ struct etran_socket {
  * @ready: see struct etran_socket
  * @ready_told: the kernel knows that @ready is not empty
  * @control: frames without payload
+ * @rings: without data, of sockets whose receive buffer is as large as @config says; @nrings: how many
  * @slots: connections, by the lower half of their ids
  * @nslots: entries of that
  * @users: mapping of struct etran_stream_user, by number of the stream; NULL before there is one
@@ -194,6 +199,8 @@ struct etran_tcp {
 	struct list ready;
 	bool ready_told;
 	struct etran_chain control;
+	uint8_t *rings[RINGS_MAX];
+	uint32_t nrings;
 	struct etran_socket **slots;
 	uint32_t nslots;
 	struct etran_stream_user *users;
@@ -284,6 +291,27 @@ static struct etran_socket *sock_new(struct etran_tcp *t, int domain, int flags)
 	return s;
 }
 
+/* All sockets of a context have rings of one size. */
+static uint8_t *ring_take(struct etran_socket *s)
+{
+	struct etran_tcp *t = s->tcp;
+
+	return t->nrings ? t->rings[--t->nrings] : malloc(s->rcvbuf);
+}
+
+static void ring_drop(struct etran_socket *s)
+{
+	struct etran_tcp *t = s->tcp;
+
+	if (!s->ring)
+		return;
+	if (t->nrings < RINGS_MAX)
+		t->rings[t->nrings++] = s->ring;
+	else
+		free(s->ring);
+	s->ring = NULL;
+}
+
 static void sock_free(struct etran_socket *s)
 {
 	list_del(&s->node);
@@ -291,7 +319,7 @@ static void sock_free(struct etran_socket *s)
 		list_del(&s->busy);
 		s->tcp->nbusy--;
 	}
-	free(s->ring);
+	ring_drop(s);
 	free(s->part);
 	free(s);
 }
@@ -471,14 +499,18 @@ static void take_data(struct etran_socket *s, const struct etran_tcp_rec *r, con
 		return;
 	}
 	if (start < end) {
+		bool next = start == s->have && !s->parts;
+
 		if (!s->ring)
-			s->ring = malloc(s->rcvbuf);
-		if (!s->ring || part_add(s, start, end)) {
+			s->ring = ring_take(s);
+		if (!s->ring || (!next && part_add(s, start, end))) {
 			sock_broken(s, ENOMEM);
 			return;
 		}
 		ring_put(s, start, data, end - start);
-		if (s->part[0].start <= s->have) {
+		if (next) {
+			s->have = end;
+		} else if (s->part[0].start <= s->have) {
 			s->have = s->part[0].end;
 			s->parts--;
 			memmove(s->part, s->part + 1, s->parts * sizeof(*s->part));
@@ -663,6 +695,8 @@ void etran_tcp_close(struct etran_tcp *t)
 	etran_channel_close(t->ch);
 	sockets_free(&t->all);
 	sockets_free(&t->listeners);
+	while (t->nrings)
+		free(t->rings[--t->nrings]);
 	if (t->users)
 		munmap(t->users, USERS_BYTES);
 	free(t->slots);
@@ -1214,6 +1248,8 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 			done += n;
 			if (!(flags & MSG_PEEK)) {
 				s->read += n;
+				if (s->read == s->have && !s->parts)
+					ring_drop(s);
 				user_read(s);
 				tell_read(s);
 			}
@@ -1324,9 +1360,8 @@ static void forget(struct etran_socket *s)
 		return;
 	}
 	/* There are no more of these than frames; what is large goes now. */
-	free(s->ring);
+	ring_drop(s);
 	free(s->part);
-	s->ring = NULL;
 	s->part = NULL;
 }
 
