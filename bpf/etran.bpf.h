@@ -140,6 +140,8 @@ struct etran_pkt {
  * @addr: local address, network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d, all zero for any;
  *	  writable in open and bind
  * @port: host byte order; in: asked for (0: choose one); writable in open and bind: what it got
+ * @port_least: the lowest port that who opened it may have, where the transport's ports are the host's as those of TCP are:
+ *	  net.ipv4.ip_unprivileged_port_start, or with CAP_NET_BIND_SERVICE 0; host byte order
  * @arg: the transport's own; in: from the library, out: to the library; writable in open and bind
  */
 struct etran_endpoint {
@@ -148,6 +150,7 @@ struct etran_endpoint {
 	__u32 uid;
 	__be32 addr[4];
 	__u16 port;
+	__u16 port_least;
 	__u64 arg[4];
 };
 
@@ -652,6 +655,18 @@ struct etran_path {
  */
 extern int bpf_etran_path(__u32 link, const void *daddr, __u32 daddr__sz, void *path,
 			  __u32 path__sz) __ksym;
+
+/**
+ * bpf_etran_is_local - has this host that address?
+ * @link: id of the link device
+ * @addr: address, network byte order
+ * @addr__sz: as of bpf_etran_route()
+ *
+ * For what an application says that it is: packets are received at such an address only, and the module does not look whose
+ * the source of a packet is that a program makes.
+ * Return: 0: it has; -EADDRNOTAVAIL; -EINVAL (no such link device, or no size of an address).
+ */
+extern int bpf_etran_is_local(__u32 link, const void *addr, __u32 addr__sz) __ksym;
 
 /**
  * bpf_etran_tcp_checksum - ingress: is the checksum of a TCP segment right?

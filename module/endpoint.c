@@ -36,6 +36,18 @@ static u32 nr_endpoints;
 /* By index, to look them up for each packet: two loads. */
 struct etran_ep __rcu **etran_endpoint_pages[ETRAN_EP_PAGES];
 
+/* As the kernel has it for its own sockets (inet_port_requires_bind_service()). */
+static u16 port_least(struct net *net)
+{
+	if (ns_capable(net->user_ns, CAP_NET_BIND_SERVICE))
+		return 0;
+#ifdef CONFIG_SYSCTL
+	return min(READ_ONCE(net->ipv4.sysctl_ip_prot_sock), U16_MAX);
+#else
+	return PROT_SOCK;
+#endif
+}
+
 /*
  * Give @ep an id: index, and a number that changes each time. Indices go round in a range that is
  * larger than the number of endpoints, so an old id does not fit its successor for long.
@@ -64,6 +76,7 @@ static int enter(struct etran_ep *ep)
 	serial = (serial + 1) & (ETRAN_EP_SERIALS - 1);
 	ep->pub.id = serial << ETRAN_EP_BITS | index;
 	ep->pub.uid = from_kuid(&init_user_ns, current_euid());
+	ep->pub.port_least = port_least(current->nsproxy->net_ns);
 	nr_endpoints++;
 	rcu_assign_pointer((*page)[index % ETRAN_EP_PAGE], ep);
 	return 0;

@@ -740,6 +740,7 @@ int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
 int bpf_etran_rx_room(u32 endpoint, u32 most, u32 least);
 int bpf_etran_stream_set(u32 endpoint, u32 stream, u64 tag, u64 avail, u32 set);
 int bpf_etran_path(u32 link, const void *daddr, u32 daddr__sz, void *path, u32 path__sz);
+int bpf_etran_is_local(u32 link, const void *addr, u32 addr__sz);
 int bpf_etran_tcp_checksum(struct etran_pkt *pkt);
 u64 bpf_etran_random(void);
 void bpf_etran_gen_kick(void);

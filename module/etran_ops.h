@@ -123,6 +123,7 @@ struct etran_endpoint {
 	__u32 uid;
 	__be32 addr[4];
 	__u16 port;
+	__u16 port_least;
 	__u64 arg[4];
 };
 

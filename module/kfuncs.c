@@ -418,6 +418,18 @@ __bpf_kfunc int bpf_etran_error(s64 code, const char *msg, u32 msg__sz)
 	return err;
 }
 
+/* An address as programs give it. */
+static int address_of(struct in6_addr *addr, const void *given, u32 len)
+{
+	if (len == sizeof(struct in_addr))
+		ipv6_addr_set_v4mapped(get_unaligned((const __be32 *)given), addr);
+	else if (len == sizeof(*addr))
+		memcpy(addr, given, sizeof(*addr));
+	else
+		return -EINVAL;
+	return 0;
+}
+
 /* The way to an address: 0, and what bpf_etran_path() tells unless @path is NULL; or why there is none. */
 static int look_up(u32 link, const void *daddr, u32 daddr_len, struct etran_path *path)
 {
@@ -427,11 +439,7 @@ static int look_up(u32 link, const void *daddr, u32 daddr_len, struct etran_path
 	struct etran_link *l;
 	int err = -EINVAL;
 
-	if (daddr_len == sizeof(struct in_addr))
-		ipv6_addr_set_v4mapped(get_unaligned((const __be32 *)daddr), &addr);
-	else if (daddr_len == sizeof(addr))
-		memcpy(&addr, daddr, sizeof(addr));
-	else
+	if (address_of(&addr, daddr, daddr_len))
 		return -EINVAL;
 	local_bh_disable();
 	rcu_read_lock();
@@ -478,6 +486,36 @@ __bpf_kfunc int bpf_etran_path(u32 link, const void *daddr, u32 daddr__sz, void 
 			       u32 path__sz)
 {
 	return path__sz == sizeof(struct etran_path) ? look_up(link, daddr, daddr__sz, path) : -EINVAL;
+}
+
+/**
+ * bpf_etran_is_local - has this host that address?
+ * @link: id of the link device
+ * @addr: IPv4 or IPv6 address, network byte order
+ * @addr__sz: its size, 4 or 16 bytes
+ *
+ * Return: 0, -EADDRNOTAVAIL, -EINVAL.
+ */
+__bpf_kfunc int bpf_etran_is_local(u32 link, const void *addr, u32 addr__sz)
+{
+	struct net_device *lower;
+	struct etran_link *l;
+	struct in6_addr a;
+	bool local = false;
+
+	if (address_of(&a, addr, addr__sz))
+		return -EINVAL;
+	local_bh_disable();
+	rcu_read_lock();
+	l = etran_link_by_id(link);
+	lower = l ? rcu_dereference(l->lower) : NULL;
+	if (lower && ipv6_addr_v4mapped(&a))
+		local = etran_ip_is_local4(l, lower, a.s6_addr32[3]);
+	else if (lower)
+		local = etran_ip_is_local6(lower, &a);
+	rcu_read_unlock();
+	local_bh_enable();
+	return lower ? local ? 0 : -EADDRNOTAVAIL : -EINVAL;
 }
 
 /**
@@ -563,6 +601,7 @@ BTF_ID_FLAGS(func, bpf_etran_gen_kick)
 BTF_ID_FLAGS(func, bpf_etran_error)
 BTF_ID_FLAGS(func, bpf_etran_route)
 BTF_ID_FLAGS(func, bpf_etran_path)
+BTF_ID_FLAGS(func, bpf_etran_is_local)
 BTF_ID_FLAGS(func, bpf_etran_tcp_checksum, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_random)
 BTF_KFUNCS_END(etran_ops_kfuncs)

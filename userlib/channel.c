@@ -736,6 +736,11 @@ int etran_endpoint_bind_port(struct etran_channel *ch, struct etran_endpoint_bin
 		return 0;
 	if (errno == EADDRINUSE)
 		return etran_fail(EADDRINUSE, "port %u is in use by another endpoint", port);
+	if (errno == EACCES)
+		return etran_fail(EACCES, "port %u needs CAP_NET_BIND_SERVICE; choose a higher one, or setcap cap_net_bind_service+ep PROGRAM",
+				  port);
+	if (errno == EADDRNOTAVAIL)
+		return etran_fail(EADDRNOTAVAIL, "this host has no such address, or no port is free");
 	return etran_fail(errno, "the transport refuses port %u: %s", port, strerror(errno));
 }
 

@@ -67,6 +67,18 @@ static __always_inline __u32 rcvbuf_of(__u64 options)
 	       rcvbuf > tcp_rcvbuf_max ? tcp_rcvbuf_max : rcvbuf;
 }
 
+/* May the endpoint say that it is there, and nowhere else? As bind() of the kernel's sockets has it. */
+static __always_inline int local_allowed(const struct etran_endpoint *ep, const struct address *addr, __u32 port)
+{
+	struct address at = *addr;
+
+	if (port && port < ep->port_least)
+		return -EACCES;
+	if (!(at.a[0] | at.a[1] | at.a[3]) && (!at.a[2] || at.a[2] == bpf_htonl(0xffff)))
+		return 0;
+	return bpf_etran_is_local(ep->link, &at, sizeof(at));
+}
+
 /* Who begins to take connections in the place of those that wait only for that. */
 static __always_inline long spare_leave(struct conn *c, struct leaving *l)
 {
@@ -86,10 +98,18 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	__u32 index, id = 0, cc = ep->arg[1] >> 32, port = ep->port, tries, flags = ep->arg[2] >> 32;
 	__u32 backlog = ep->arg[2];
 	struct listener *l = NULL;
-	int err = -EADDRINUSE;
+	struct address addr;
+	int err, i;
 
 	if (!cc_known(cc) || flags & ~(ETRAN_TCP_LISTEN_REUSEPORT | ETRAN_TCP_LISTEN_SPARE))
 		return -EINVAL;
+#pragma unroll
+	for (i = 0; i < 4; i++)
+		addr.a[i] = ep->addr[i];
+	err = local_allowed(ep, &addr, port);
+	if (err)
+		return err;
+	err = -EADDRINUSE;
 	/* One at a time is opened, of all endpoints: the place stays free. Index 0 is none. */
 	bpf_for(index, 1, TCP_MAX_LISTENERS) {
 		__u32 key = index;
@@ -103,10 +123,7 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	}
 	if (!id || !l)
 		return -ENOMEM;
-	l->addr.a[0] = ep->addr[0];
-	l->addr.a[1] = ep->addr[1];
-	l->addr.a[2] = ep->addr[2];
-	l->addr.a[3] = ep->addr[3];
+	l->addr = addr;
 	l->uid = ep->uid;
 	l->reuse = !!(flags & ETRAN_TCP_LISTEN_REUSEPORT);
 	l->spare = !!(flags & ETRAN_TCP_LISTEN_SPARE);
@@ -232,6 +249,9 @@ static __noinline int connect_begin(struct etran_endpoint *ep)
 	if (!is_host_address(&key.local) ||
 	    address_is_ipv4(&key.local) != address_is_ipv4(&key.peer))
 		return -EINVAL;
+	err = local_allowed(ep, &key.local, local);
+	if (err)
+		return err;
 	b.endpoint = ep->id;
 	b.rcvbuf = rcvbuf_of(ep->arg[1]);
 	b.mtu = path.mtu;

@@ -49,14 +49,16 @@
  *	Answer: port; arg[0]: the listener's id; arg[1]: its token, which is arg[3] if that was given.
  *	Connections are spread over the listeners at a port; whoever listens beside spare listeners of that token, and
  *	is not itself, has those reset that wait at them.
- *	Errors: EADDRINUSE, ENOENT (no listener has that token), ENOMEM (too many listeners), EINVAL.
+ *	Errors: EADDRINUSE, EADDRNOTAVAIL (addr is none of this host), EACCES (port needs CAP_NET_BIND_SERVICE,
+ *	ip_unprivileged_port_start), ENOENT (no listener has that token), ENOMEM (too many listeners), EINVAL.
  * @ETRAN_TCP_UNLISTEN: arg[1]: a listener's id. Connections that were not accepted are reset. Errors: ENOENT.
  * @ETRAN_TCP_CONNECT: connect to addr and port. arg[0], upper half: local port, 0 for a free one; arg[1]:
  *	etran_tcp_options(); arg[2], arg[3]: local address as 16 bytes, all zero for the route's choice.
  *	Answer: arg[0]: the connection's id; arg[1]: local port; arg[2], arg[3]: local address. The outcome is
  *	told by ETRAN_TCP_REC_OPENED or ETRAN_TCP_REC_ERROR.
- *	Errors: EADDRINUSE (that connection exists), EADDRNOTAVAIL (no port is free), ENETUNREACH, EHOSTUNREACH,
- *	ENOMEM (too many connections), EINVAL.
+ *	Errors: EADDRINUSE (that connection exists), EADDRNOTAVAIL (no port is free, or the local address is none of
+ *	this host), EACCES (local port, as of ETRAN_TCP_LISTEN), ENETUNREACH, EHOSTUNREACH, ENOMEM (too many connections),
+ *	EINVAL.
  * @ETRAN_TCP_SET: arg[0], upper half: enum etran_tcp_option; arg[1]: a connection's id, or a listener's, whose
  *	connections begin with that; arg[2]: value. Errors: ENOENT, ENOPROTOOPT (no such option), EINVAL (value).
  * @ETRAN_TCP_INFO: arg[0], upper half: a part of struct etran_conn_record (etran/conn.h): 0 for its first
