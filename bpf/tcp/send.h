@@ -194,8 +194,8 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	s.pos = req->offset + 1;
 	s.read = req->read + 1;
 	s.now = bpf_ktime_get_ns();
-	/* Of unused slots the first has no number. */
-	if (!s.generation) {
+	/* Nobody was told of such an id. */
+	if (!s.generation || s.slot >= TCP_MAX_CONNS) {
 		count(COUNTER_req_no_connection);
 		return ETRAN_DROP;
 	}
