@@ -4,47 +4,9 @@
  * queue; and with every combination of options that the kernel can be told to do without. Each byte is compared.
  */
 #include "tcp_test.h"
+#include "../link.h"
 
 #define PORT	8100
-
-static int link_set(int from, const char *setting, uint64_t value)
-{
-	char path[128];
-	FILE *f;
-	int err;
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/testnic/tn%d/%s", from, setting);
-	f = fopen(path, "we");
-	err = !f || fprintf(f, "%llu", (unsigned long long)value) < 0;
-	if (f && fclose(f))
-		err = 1;
-	if (err)
-		printf("# %s: %s\n", path, strerror(errno));
-	return -err;
-}
-
-static int link_set_both(const char *setting, uint64_t value)
-{
-	return link_set(HOST_A, setting, value) || link_set(HOST_B, setting, value) ? -1 : 0;
-}
-
-/* A setting of the kernel's TCP on HOST_B. */
-static int sysctl_set(const char *name, const char *value)
-{
-	char path[128];
-	FILE *f;
-	int err;
-
-	enter(HOST_B);
-	snprintf(path, sizeof(path), "/proc/thread-self/root/proc/sys/net/ipv4/%s", name);
-	f = fopen(path, "we");
-	err = !f || fputs(value, f) < 0;
-	if (f && fclose(f))
-		err = 1;
-	if (err)
-		printf("# %s: %s\n", path, strerror(errno));
-	return -err;
-}
 
 /* A connection that etran began (or the kernel), @len bytes both ways at once, and its end. */
 static void transfer(struct __test_metadata *_metadata, bool passive, uint64_t len)
@@ -160,12 +122,12 @@ TEST(combinations)
 
 	for (i = 0; i < 16; i++) {
 		for (k = 0; k < 4; k++)
-			ASSERT_EQ(0, sysctl_set(names[k], i >> k & 1 ? "1" : "0"));
+			ASSERT_EQ(0, sysctl_set(HOST_B, names[k], i >> k & 1 ? "1" : "0"));
 		transfer(_metadata, i & 1, 100000);
 		transfer(_metadata, !(i & 1), 20000);
 	}
 	for (k = 0; k < 4; k++)
-		ASSERT_EQ(0, sysctl_set(names[k], "1"));
+		ASSERT_EQ(0, sysctl_set(HOST_B, names[k], "1"));
 }
 
 /* Each congestion control, with and without ECN at the other end, while something is lost. */
@@ -176,12 +138,12 @@ TEST(congestion_controls)
 	ASSERT_EQ(0, link_set_both("loss", 5000));
 	for (cc = 1; cc <= 3; cc++) {
 		ASSERT_TRUE(tunable("tcp_cc", cc));
-		ASSERT_EQ(0, sysctl_set("tcp_ecn", "1"));
+		ASSERT_EQ(0, sysctl_set(HOST_B, "tcp_ecn", "1"));
 		transfer(_metadata, false, 200000);
-		ASSERT_EQ(0, sysctl_set("tcp_ecn", "0"));
+		ASSERT_EQ(0, sysctl_set(HOST_B, "tcp_ecn", "0"));
 		transfer(_metadata, true, 200000);
 	}
-	ASSERT_EQ(0, sysctl_set("tcp_ecn", "1"));
+	ASSERT_EQ(0, sysctl_set(HOST_B, "tcp_ecn", "1"));
 	ASSERT_TRUE(tunable("tcp_cc", 2));
 	ASSERT_EQ(0, link_set_both("loss", 0));
 }
@@ -191,7 +153,7 @@ TEST(marking)
 {
 	uint64_t cwr = tcp_counter("cwr"), again = tcp_counter("tx_retransmit");
 
-	ASSERT_EQ(0, sysctl_set("tcp_ecn", "1"));
+	ASSERT_EQ(0, sysctl_set(HOST_B, "tcp_ecn", "1"));
 	ASSERT_EQ(0, link_set_both("rate", 50000000));
 	ASSERT_EQ(0, link_set_both("ecn_bytes", 20000));
 	transfer(_metadata, false, 500000);

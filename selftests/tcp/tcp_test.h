@@ -217,6 +217,24 @@ static TT_UNUSED bool idle(int conns, int seconds)
 	return false;
 }
 
+/* A setting of the kernel's TCP on a host, where the thread is from then on. */
+static TT_UNUSED int sysctl_set(enum host host, const char *name, const char *value)
+{
+	char path[128];
+	FILE *f;
+	int err;
+
+	enter(host);
+	snprintf(path, sizeof(path), "/proc/thread-self/root/proc/sys/net/ipv4/%s", name);
+	f = fopen(path, "we");
+	err = !f || fputs(value, f) < 0;
+	if (f && fclose(f))
+		err = 1;
+	if (err)
+		printf("# %s: %s\n", path, strerror(errno));
+	return -err;
+}
+
 /* Kernel sockets, on the host where the thread is. -1 with errno. */
 static TT_UNUSED int kernel_listen(uint16_t port, int backlog)
 {
