@@ -12,6 +12,7 @@
  * On a link device the completion ring says that a descriptor was read, nothing more.
  */
 #include <linux/ipv6.h>
+#include "copy.h"
 #include "egress.h"
 #include "trace.h"
 
@@ -119,7 +120,7 @@ void etran_egress_end(struct etran_egress *e, u32 n)
 static void copy_payload(struct etran_pkt *pkt)
 {
 	if (!pkt->copied)
-		memcpy(pkt->data, pkt->umem, pkt->payload_len);
+		etran_copy(pkt->data, pkt->umem, pkt->payload_len);
 }
 
 /* A frame is held, with the packet that its program may have built, for bpf_etran_send(). */
