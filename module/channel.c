@@ -16,6 +16,7 @@
 #include <linux/platform_device.h>
 #include <linux/random.h>
 #include <linux/vmalloc.h>
+#include "copy.h"
 #include "etran.h"
 
 /* AF_XDP wants a zero-copy driver's buffers mapped for DMA by some device. */
@@ -317,7 +318,7 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 	xdp->flags = 0;
 	to = xdp->data;
 	memcpy(to, rec, sizeof(*rec));
-	memcpy(to + 1, data, len);
+	etran_copy(to + 1, data, len);
 	err = etran_channel_redirect(ch, xs, xdp);
 	/* Newer kernels have freed it already when the RX ring was full; a second time does nothing. */
 	if (err)

@@ -64,7 +64,7 @@ static void frames_stop(struct seq_file *s, void *v)
 
 static int frames_show(struct seq_file *s, void *v)
 {
-	static const char * const state[] = { "free", "held", "queued", "timed", "leaving" };
+	static const char * const state[] = { "free", "held", "queued", "timed", "leaving", "leaving" };
 	loff_t pos = *(loff_t *)v;
 	struct etran_channel *ch;
 	struct etran_frame *f;

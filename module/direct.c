@@ -245,8 +245,9 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 		return true;
 	}
 	if (pkt->held) {
-		f = etran_frame_leaving(t, pkt->handle, verdict & ETRAN_RETAIN, true, &ch,
-					&err);
+		f = pkt->departure_ns ?
+		    etran_frame_leaving(t, pkt->handle, verdict & ETRAN_RETAIN, true, &ch, &err) :
+		    etran_frame_going(pkt, verdict & ETRAN_RETAIN);
 		if (!f) {
 			etran_frame_built(pkt, NULL);
 			return false;

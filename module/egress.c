@@ -12,6 +12,7 @@
  * On a link device the completion ring says that a descriptor was read, nothing more.
  */
 #include <linux/ipv6.h>
+#include "copy.h"
 #include "egress.h"
 #include "trace.h"
 
@@ -119,7 +120,7 @@ void etran_egress_end(struct etran_egress *e, u32 n)
 static void copy_payload(struct etran_pkt *pkt)
 {
 	if (!pkt->copied)
-		memcpy(pkt->data, pkt->umem, pkt->payload_len);
+		etran_copy(pkt->data, pkt->umem, pkt->payload_len);
 }
 
 /* A frame is held, with the packet that its program may have built, for bpf_etran_send(). */
@@ -137,12 +138,33 @@ static void hold_packet(struct etran_egress *e)
 		e->page = NULL;
 }
 
-/* Send a frame's packet, or have it wait for its time. */
+/* Send a frame's packet. Nearly all leave at once by the link device that they came by. */
 static void send_packet(struct etran_egress *e, u32 verdict)
 {
 	struct etran_channel *ch = e->ch;
 	struct etran_pkt *pkt = &e->pkt;
 	struct etran_frame *f = NULL;
+	void *page = e->page;
+
+	if (pkt->held) {
+		f = etran_frame_going(pkt, verdict & ETRAN_RETAIN);
+		if (!f) {
+			/* Released meanwhile, or in a queue: then it is as if it were held. */
+			hold_packet(e);
+			return;
+		}
+	}
+	copy_payload(pkt);
+	e->page = NULL;
+	etran_xmit_now(e->x, READ_ONCE(ch->link), page, pkt, f);
+}
+
+/* Send it otherwise: at its time, or a held one by another link device. */
+static noinline void send_packet_later(struct etran_egress *e, u32 verdict)
+{
+	struct etran_channel *ch = e->ch;
+	struct etran_pkt *pkt = &e->pkt;
+	struct etran_frame *f;
 	void *page = e->page;
 	int err;
 
@@ -150,11 +172,10 @@ static void send_packet(struct etran_egress *e, u32 verdict)
 		f = etran_frame_leaving(pkt->transport, pkt->handle, verdict & ETRAN_RETAIN, true,
 					&ch, &err);
 		if (!f) {
-			/* Released meanwhile, or in a queue: then it is as if it were held. */
 			hold_packet(e);
 			return;
 		}
-	} else if (unlikely(pkt->departure_ns)) {
+	} else {
 		f = etran_frame_wait(pkt);
 		if (!f) {
 			drop_frame(ch, pkt->transport, frame_endpoint);
@@ -163,10 +184,6 @@ static void send_packet(struct etran_egress *e, u32 verdict)
 	}
 	copy_payload(pkt);
 	e->page = NULL;
-	if (likely(!f)) {
-		etran_xmit_now(e->x, READ_ONCE(ch->link), page, pkt);
-		return;
-	}
 	etran_packet_fill(etran_packet_of(page), pkt, ch, f);
 	etran_xmit_later(e->x, page, pkt->departure_ns);
 }
@@ -263,7 +280,10 @@ bool etran_egress_frame(struct etran_egress *e, const struct xdp_desc *desc)
 	case ETRAN_TX:
 		if (e->direct)
 			return etran_direct_tx(e, verdict);
-		send_packet(e, verdict);
+		if (unlikely(pkt->departure_ns || (pkt->held && pkt->link != e->link_id)))
+			send_packet_later(e, verdict);
+		else
+			send_packet(e, verdict);
 		return false;
 	case ETRAN_HOLD:
 		if (!pkt->held)

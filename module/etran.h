@@ -223,6 +223,7 @@ struct etran_link {
 #define ETRAN_FRAME_QUEUED	2U	/* in a packet queue; changed under the queue's lock */
 #define ETRAN_FRAME_TIMED	3U	/* in a timing wheel; changed under the wheel's lock */
 #define ETRAN_FRAME_LEAVING	4U	/* its packet is being sent */
+#define ETRAN_FRAME_GOING	5U	/* the same, by the run of egress that has it */
 #define ETRAN_FRAME_SENT	8U	/* it was sent at least once */
 #define ETRAN_FRAME_DRIVER	16U	/* direct mode: the driver reads it */
 #define ETRAN_FRAME_KEEP	32U	/* once sent it is HELD, not ended */
@@ -257,7 +258,7 @@ struct etran_timed {
  * @ep: whose; a reference is held while it is kept
  * @next: handle of the frame linked behind, 0 for none
  * @cookie: the transport's
- * @page: the packet that egress built of it, or NULL; whoever has it LEAVING may take that
+ * @page: the packet that egress built of it, or NULL; whoever has it GOING or LEAVING may take that
  * @hdr_off: of that packet, as in struct etran_pkt; direct mode: in front of the payload
  * @hdr_len: of that packet; 0: egress built none
  * @touched: jiffies when the transport last used its handle, or it was sent, for the watchdog
@@ -837,6 +838,8 @@ enum etran_frame_end {
 
 u64 etran_frame_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
 struct etran_frame *etran_frame_wait(struct etran_pkt *pkt);
+struct etran_frame *etran_frame_going(struct etran_pkt *pkt, bool keep);
+void etran_frame_stays(struct etran_channel *ch, struct etran_frame *f);
 bool etran_frame_built(struct etran_pkt *pkt, void *page);
 int etran_frame_send(struct etran_transport *t, u64 handle, u64 departure_ns, bool keep);
 struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, bool keep,
@@ -889,7 +892,7 @@ void etran_wheels_show(struct seq_file *s);
  * struct etran_leave - what is to be told when a packet has left, or has not
  * @transport: whose
  * @channel: socket whose frame ends with it, or is @frame; NULL for none
- * @frame: its entry, LEAVING; NULL when the frame was never kept
+ * @frame: its entry, GOING or LEAVING; NULL when the frame was never kept
  * @handle: gen: held frame whose payload the packet has, or 0
  */
 struct etran_leave {
@@ -1005,7 +1008,7 @@ int etran_packet_complete(struct etran_xmit *x, struct etran_link *link, void *h
 int etran_egress_complete(struct etran_xmit *x, struct etran_link *link, void *hdr,
 			  const struct etran_pkt *pkt, struct ethhdr **eth);
 void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
-		    const struct etran_pkt *pkt);
+		    const struct etran_pkt *pkt, struct etran_frame *f);
 void etran_xmit_add(struct etran_xmit *x, void *page);
 void etran_xmit_later(struct etran_xmit *x, void *page, u64 departure_ns);
 void etran_xmit_frame(struct etran_xmit *x, struct etran_channel *ch, struct etran_frame *f);

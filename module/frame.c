@@ -18,15 +18,18 @@
  *	FREE -> HELD		bpf_etran_hold() on egress; a TX whose time has not come
  *	HELD <-> QUEUED		packet queues, under the queue's lock
  *	HELD -> TIMED		its packet waits in a timing wheel, under the wheel's lock
+ *	HELD -> GOING		egress: its packet leaves with this run of it
+ *	GOING -> LEAVING	the device had no room for it
  *	HELD, TIMED -> LEAVING	its packet is on its way to the device
- *	LEAVING -> FREE, HELD	the device has it, or not: ended, or kept
+ *	GOING, LEAVING -> FREE, HELD	the device has it, or not: ended, or kept
  *	any -> FREE		released, or its socket, device or transport goes
  *
  * Between bpf_etran_hold() and the verdict BUILD is set: another CPU may already find the handle in
  * a queue and ask to have it sent, which SEND notes down for egress to do.
  *
  * All of that is one word, changed by cmpxchg: whoever succeeds does the accounting, so each frame
- * is in exactly one class at any instant and ends once. KEEP says where LEAVING goes; clearing it
+ * is in exactly one class at any instant and ends once. GOING differs from LEAVING by its class only, so that
+ * a frame that is sent at once changes that once. KEEP says where both go; clearing it
  * is how a frame is released meanwhile. A reader copies, then looks at the word again.
  *
  * A frame has a packet (@page) when egress built one for later. It belongs to whoever takes the frame
@@ -74,11 +77,14 @@ static enum etran_frame_class class_of(u32 tag)
 	static const u8 class[2 * ETRAN_FRAME_SENT] = {
 		[ETRAN_FRAME_FREE] = ETRAN_CLASS_NONE,
 		[ETRAN_FRAME_HELD] = ETRAN_CLASS_HELD,
-		[ETRAN_FRAME_QUEUED ... ETRAN_FRAME_STATE] = ETRAN_CLASS_QUEUED,
+		[ETRAN_FRAME_QUEUED ... ETRAN_FRAME_LEAVING] = ETRAN_CLASS_QUEUED,
+		[ETRAN_FRAME_GOING ... ETRAN_FRAME_STATE] = ETRAN_CLASS_HELD,
 		[ETRAN_FRAME_SENT | ETRAN_FRAME_FREE] = ETRAN_CLASS_NONE,
 		[ETRAN_FRAME_SENT | ETRAN_FRAME_HELD] = ETRAN_CLASS_RETAINED,
 		[ETRAN_FRAME_SENT | ETRAN_FRAME_QUEUED ...
-		 ETRAN_FRAME_SENT | ETRAN_FRAME_STATE] = ETRAN_CLASS_QUEUED,
+		 ETRAN_FRAME_SENT | ETRAN_FRAME_LEAVING] = ETRAN_CLASS_QUEUED,
+		[ETRAN_FRAME_SENT | ETRAN_FRAME_GOING ...
+		 ETRAN_FRAME_SENT | ETRAN_FRAME_STATE] = ETRAN_CLASS_RETAINED,
 	};
 
 	BUILD_BUG_ON(ETRAN_FRAME_STATE + 1 != ETRAN_FRAME_SENT);
@@ -259,6 +265,7 @@ static bool end_anywhere(struct etran_channel *ch, struct etran_frame *f, u32 ta
 			etran_timed_cancel(ch, f, tag);
 			continue;
 		case ETRAN_FRAME_LEAVING:
+		case ETRAN_FRAME_GOING:
 			/* Whoever sends it ends it; its handle is stale from here on. */
 			new = (tag & ~ETRAN_FRAME_KEEP) + ETRAN_FRAME_GEN;
 			if (change(ch, f, tag, new))
@@ -397,6 +404,46 @@ struct etran_frame *etran_frame_leaving(struct etran_transport *t, u64 handle, b
 }
 
 /**
+ * etran_frame_going - egress: a held frame's packet leaves now
+ * @pkt: the frame
+ * @keep: it stays with the transport afterwards
+ *
+ * Return: its entry, GOING; NULL when it was released meanwhile, or is in a queue.
+ * Context: egress, tx_lock held.
+ */
+struct etran_frame *etran_frame_going(struct etran_pkt *pkt, bool keep)
+{
+	struct etran_channel *ch = pkt->channel;
+	struct etran_frame *f = &ch->frames[pkt->chunk];
+	u32 tag = READ_ONCE(f->tag), new;
+
+	do {
+		if (state_of(tag) != ETRAN_FRAME_HELD || make_handle(ch, pkt->chunk, tag) != pkt->handle)
+			return NULL;
+		new = with_state(tag & ~(ETRAN_FRAME_BUILD | ETRAN_FRAME_SEND | ETRAN_FRAME_KEEP),
+				 ETRAN_FRAME_GOING) | (keep ? ETRAN_FRAME_KEEP : 0);
+	} while (!try_cmpxchg(&f->tag, &tag, new));
+	f->touched = (u32)jiffies;
+	return f;
+}
+
+/**
+ * etran_frame_stays - a frame whose packet should have left at once waits for the device
+ * @ch: its channel
+ * @f: the frame, GOING or LEAVING; LEAVING afterwards
+ *
+ * Context: RCU read side, bottom halves off.
+ */
+void etran_frame_stays(struct etran_channel *ch, struct etran_frame *f)
+{
+	u32 tag;
+
+	do {
+		tag = READ_ONCE(f->tag);
+	} while (!change(ch, f, tag, with_state(tag, ETRAN_FRAME_LEAVING)));
+}
+
+/**
  * etran_frame_built - egress is done with a held frame, which stays
  * @pkt: the frame; its headers are complete if @pkt->hdr_len says so
  * @page: its packet, or NULL
@@ -521,7 +568,7 @@ void etran_frame_due(struct etran_channel *ch, struct etran_frame *f, bool held)
 }
 
 /**
- * etran_frame_left - a LEAVING frame was sent, or could not be
+ * etran_frame_left - a GOING or LEAVING frame was sent, or could not be
  * @ch: its channel
  * @f: the frame
  * @sent: the device has it

@@ -16,6 +16,7 @@
  */
 #include <linux/moduleparam.h>
 #include <linux/netdevice.h>
+#include "copy.h"
 #include "etran.h"
 
 static bool threaded;
@@ -98,7 +99,7 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 		etran_packet_fill(p, &pkt, NULL, NULL);
 		p->leave.handle = pkt.handle;
 		if (pkt.handle && !pkt.copied) {
-			memcpy(pkt.data, pkt.umem, pkt.payload_len);
+			etran_copy(pkt.data, pkt.umem, pkt.payload_len);
 			/* Its frame may have ended, and the chunk hold something else. */
 			if (!etran_frame_is(t, pkt.handle)) {
 				etran_count(NULL, t, packet_stale);

@@ -13,6 +13,7 @@
 #include <linux/tcp.h>
 #include <net/dst.h>
 #include <net/ip6_checksum.h>
+#include "copy.h"
 #include "etran.h"
 
 __bpf_kfunc_start_defs();
@@ -32,7 +33,7 @@ __bpf_kfunc __u8 *bpf_etran_slice(struct etran_pkt *pkt, u32 off, const u32 rdwr
 	if (off > len || rdwr_buf_size > len - off)
 		return NULL;
 	if (pkt->kind != ETRAN_PKT_INGRESS && !pkt->copied) {
-		memcpy(pkt->data, pkt->umem, pkt->payload_len);
+		etran_copy(pkt->data, pkt->umem, pkt->payload_len);
 		/* Its frame may have ended, and the chunk hold something else. */
 		if (pkt->kind == ETRAN_PKT_GEN && !etran_frame_is(pkt->transport, pkt->handle))
 			return NULL;

@@ -7,6 +7,10 @@
  * dst_check() says when a route is out of date (any change of the routing table or of an address),
  * the neighbour's state is read for each packet, so nothing here has to be told of changes.
  *
+ * Each CPU remembers the entry that it had last, as packets to one destination come one behind the other. It holds no
+ * reference to it; what says that the entry is still in its table, and so not freed before this RCU read side ends, is
+ * a count of all that were ever taken out of tables. Everything else is asked as of an entry that was looked up.
+ *
  * An entry keeps its neighbour from the kernel's garbage collection, whose table is small by default
  * (net.ipv4.neigh.default.gc_thresh3 and its IPv6 twin, 1024 each). So what was not used for
  * ROUTE_AGE is let go, and ROUTE_MAX bounds each table: a new entry then takes the place of one that
@@ -40,6 +44,24 @@
  */
 #define WAITING_MAX	1024
 
+/* Entries that were taken out of any table. */
+static atomic64_t routes_gone;
+
+/**
+ * struct last_route - the entry that a CPU had last
+ * @routes: its table; NULL: none
+ * @route: the entry, to be followed only while @gone is the count
+ * @gone: routes_gone before it was found in the table
+ */
+struct last_route {
+	struct etran_routes *routes;
+	struct etran_route *route;
+	s64 gone;
+};
+
+/* With bottom halves off. */
+static DEFINE_PER_CPU(struct last_route, last_routes);
+
 static int route_cmp(struct rhashtable_compare_arg *arg, const void *obj)
 {
 	const struct etran_route *r = obj;
@@ -71,6 +93,11 @@ static void route_del(struct etran_routes *routes, struct etran_route *r)
 	rhashtable_remove_fast(&routes->table, &r->node, route_params);
 	list_del(&r->list);
 	routes->count--;
+	/*
+	 * Pairs with look_up(). Behind the removal: with the new count it is not found any more. In front of
+	 * call_rcu(): who has the old one is a reader for which that waits.
+	 */
+	atomic64_inc_return(&routes_gone);
 	call_rcu(&r->rcu, route_free);
 }
 
@@ -229,6 +256,26 @@ static struct etran_route *make(struct etran_link *link, struct net_device *lowe
 	return r;
 }
 
+/* The entry of a destination, or NULL. Context: RCU read side, bottom halves off. */
+static struct etran_route *look_up(struct etran_routes *routes, const struct in6_addr *daddr)
+{
+	struct last_route *last = this_cpu_ptr(&last_routes);
+	/* Pairs with route_del(). */
+	s64 gone = atomic64_read_acquire(&routes_gone);
+	struct etran_route *r;
+
+	if (likely(last->routes == routes && last->gone == gone &&
+		   ipv6_addr_equal(&last->route->daddr, daddr)))
+		return last->route;
+	r = rhashtable_lookup(&routes->table, daddr, route_params);
+	if (r) {
+		last->routes = routes;
+		last->route = r;
+		last->gone = gone;
+	}
+	return r;
+}
+
 /**
  * etran_route_get - the next hop for a destination
  * @link: link device that the packet leaves by
@@ -243,7 +290,7 @@ static struct etran_route *make(struct etran_link *link, struct net_device *lowe
 struct etran_route *etran_route_get(struct etran_link *link, struct net_device *lower,
 				    const struct in6_addr *daddr)
 {
-	struct etran_route *r = rhashtable_lookup(&link->routes.table, daddr, route_params);
+	struct etran_route *r = look_up(&link->routes, daddr);
 
 	if (likely(r && dst_check(r->dst, r->cookie) && !READ_ONCE(r->neigh->dead))) {
 		/* Read first, so that CPUs share the line. */

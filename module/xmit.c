@@ -189,8 +189,9 @@ static bool backlog_add(struct etran_link *link, void *page)
 		return false;
 	if (p->leave.channel) {
 		refcount_inc(&p->leave.channel->ref);
-		/* What has an entry is counted as queued already. */
-		if (!p->leave.frame)
+		if (p->leave.frame)
+			etran_frame_stays(p->leave.channel, p->leave.frame);
+		else
 			etran_frame_waits(p->leave.channel, p->leave.transport, true);
 	}
 	list_add_tail(&p->timed.list, &link->backlog);
@@ -798,16 +799,17 @@ void etran_xmit_add(struct etran_xmit *x, void *page)
 }
 
 /**
- * etran_xmit_now - the same for a frame of egress that is not kept, without detour
+ * etran_xmit_now - the same for a frame of egress, without detour
  * @x: the collection
  * @link: link device that it leaves by
  * @page: the packet; consumed
  * @pkt: its frame, after the program
+ * @f: its entry, GOING; NULL: it is not kept
  *
  * Context: RCU read side, bottom halves off.
  */
 void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
-		    const struct etran_pkt *pkt)
+		    const struct etran_pkt *pkt, struct etran_frame *f)
 {
 	struct etran_leave *l = next_slot(x, link);
 	struct ethhdr *eth;
@@ -815,7 +817,7 @@ void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
 
 	l->transport = pkt->transport;
 	l->channel = pkt->channel;
-	l->frame = NULL;
+	l->frame = f;
 	l->handle = 0;
 	err = complete_packet(x, link, pkt->transport, page + XDP_PACKET_HEADROOM, pkt->hdr_off,
 			      pkt->hdr_len, pkt->payload_len, pkt->endpoint, &eth);

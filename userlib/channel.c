@@ -875,25 +875,40 @@ static inline void tell_room(struct etran_channel *ch, uint32_t least)
 	ioctl(ch->endpoint, ETRAN_IOC_ROOM);
 }
 
-const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
+/* The frame of a descriptor in the RX ring; NULL when it cannot be one. */
+static const void *frame_at(const struct etran_channel *ch, uint32_t pos, uint32_t *len)
 {
-	const struct xdp_desc *d;
+	const struct xdp_desc *d = (const struct xdp_desc *)ch->rx.desc + (pos & ch->rx.mask);
 	uint64_t first = (uint64_t)ch->tx_frames * ETRAN_FRAME_SIZE;
 
+	if (d->addr < first || d->addr >= ch->umem_len || d->len < sizeof(struct etran_rec) ||
+	    d->len > ETRAN_FRAME_SIZE - d->addr % ETRAN_FRAME_SIZE)
+		return NULL;
+	*len = d->len;
+	return ch->umem + d->addr;
+}
+
+const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
+{
+	const void *frame;
+
 	while (ch->rx.pos != __atomic_load_n(ch->rx.producer, __ATOMIC_ACQUIRE)) {
-		d = (const struct xdp_desc *)ch->rx.desc + (ch->rx.pos & ch->rx.mask);
-		if (d->addr >= first && d->addr < ch->umem_len &&
-		    d->len >= sizeof(struct etran_rec) &&
-		    d->len <= ETRAN_FRAME_SIZE - d->addr % ETRAN_FRAME_SIZE) {
-			*len = d->len;
-			return ch->umem + d->addr;
-		}
+		frame = frame_at(ch, ch->rx.pos, len);
+		if (frame)
+			return frame;
 		etran_rx_pop(ch);
 	}
 	if (is_direct(ch) && __atomic_load_n(ch->fill.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP)
 		direct_refill(ch->xsk);
 	tell_room(ch, 1);
 	return NULL;
+}
+
+const void *etran_rx_peek_at(struct etran_channel *ch, uint32_t n, uint32_t *len)
+{
+	if (n >= __atomic_load_n(ch->rx.producer, __ATOMIC_ACQUIRE) - ch->rx.pos)
+		return NULL;
+	return frame_at(ch, ch->rx.pos + n, len);
 }
 
 static void fill(struct etran_channel *ch, uint64_t addr)

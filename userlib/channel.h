@@ -22,4 +22,14 @@ void etran_endpoint_lost(struct etran_channel *ch);
  */
 int etran_channel_fds(const struct etran_channel *ch, int fds[4]);
 
+/**
+ * etran_rx_peek_at() - as etran_rx_peek(), of a frame behind the oldest
+ * @ch: the channel, where etran_rx_peek() has just found a frame
+ * @n: how many frames are in front of it
+ * @len: bytes in it
+ *
+ * Return: the frame, valid as that of etran_rx_peek(); NULL when there is none, or what is there is to be ignored.
+ */
+const void *etran_rx_peek_at(struct etran_channel *ch, uint32_t n, uint32_t *len);
+
 #endif /* ETRAN_CHANNEL_H */

@@ -40,10 +40,13 @@
 #include <unistd.h>
 #include <sys/eventfd.h>
 
+#include "channel.h"
 #include "error.h"
 #include "homa_sock.h"
 
 #define MAX_ERRNO	4095
+/* Packets of a message that is copied out of the RX ring as a whole. */
+#define MAX_PIECES	128
 /* How often to look before the clock is asked, which takes as long as so many looks. */
 #define LOOKS		32
 /* Below this a spin is not worth its two looks at the clock. */
@@ -166,6 +169,65 @@ static struct homa_rpc *fail_response(struct homa_sock *s, struct homa_rpc *rpc,
 	return finish(s, rpc, t);
 }
 
+/* Is what lies in a frame the piece from @at on of the message that @first begins? Return: its length, 0: no. */
+static uint32_t piece_len(const struct homa_sock *s, const uint8_t *frame, uint32_t len,
+			  const struct homa_rec *first, uint32_t at)
+{
+	const struct etran_rec *er = (const struct etran_rec *)frame;
+	struct homa_rec rec;
+
+	/* As in look(). */
+	memcpy(&rec, er->data, sizeof(rec));
+	if (er->endpoint != s->endpoint || er->type != HOMA_REC_DATA || rec.id != first->id ||
+	    rec.offset != at || rec.msg_len != first->msg_len || rec.port != first->port ||
+	    rec.generation != first->generation || memcmp(rec.addr, first->addr, sizeof(rec.addr)) ||
+	    rec.len > rec.msg_len - at || rec.len > len - sizeof(*er))
+		return 0;
+	return rec.len;
+}
+
+/*
+ * Copies a message, of which nothing was taken yet, to where it is wanted: if its first packet is at the head of the
+ * RX ring and all the others are behind that, in order and with nothing between them. That saves memory to put it
+ * together in, and the second copy. Looked first, copied then: the caller's buffer is not written to for a
+ * message that it does not get. Return: whether it was so; then the last packet is at the head.
+ */
+static bool copy_whole(struct homa_sock *s, const struct homa_rec *first, const uint8_t *data,
+		       uint8_t *to)
+{
+	struct {
+		const uint8_t *data;
+		uint32_t len;
+	} piece[MAX_PIECES];
+	uint32_t n = 1, at = first->len, len, i;
+	const uint8_t *frame;
+
+	if (at == first->msg_len) {
+		memcpy(to, data, at);
+		return true;
+	}
+	if (first->offset)
+		return false;
+	piece[0].data = data;
+	piece[0].len = at;
+	for (; at < first->msg_len; at += piece[n++].len) {
+		frame = n < MAX_PIECES ? etran_rx_peek_at(s->ch, n, &len) : NULL;
+		if (!frame)
+			return false;
+		piece[n].data = frame + sizeof(struct etran_rec);
+		piece[n].len = piece_len(s, frame, len, first, at);
+		if (!piece[n].len)
+			return false;
+	}
+	for (i = 0; i < n; i++) {
+		memcpy(to, piece[i].data, piece[i].len);
+		to += piece[i].len;
+		if (i)
+			etran_rx_pop(s->ch);
+	}
+	return true;
+}
+
 /*
  * Return: the RPC when this ended its message and it is what @t wants. *@kept: the frame was taken out of the
  * ring.
@@ -202,10 +264,9 @@ static struct homa_rpc *rx_data(struct homa_sock *s, const struct homa_rec *rec,
 	    (homa_rpc_len(rpc) && homa_rpc_len(rpc) != rec->msg_len))
 		return NULL;
 
-	if (t && !t->iov && !homa_rpc_len(rpc) && rec->len == rec->msg_len && rec->len <= t->room &&
-	    matches(&t->want, rpc)) {
-		memcpy(t->buf, data, rec->len);
-		t->direct = rec->len;
+	if (t && !t->iov && !homa_rpc_len(rpc) && rec->msg_len <= t->room && matches(&t->want, rpc) &&
+	    copy_whole(s, rec, data, t->buf)) {
+		t->direct = rec->msg_len;
 		rpc->state = RPC_COMPLETE;
 		return rpc;
 	}

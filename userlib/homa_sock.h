@@ -226,7 +226,7 @@ struct homa_sock {
  * @room: bytes at @buf
  * @iov: where homa_recv_pages() wants its pieces, instead of @buf
  * @iovcnt: in: room at @iov; out: pieces of the message
- * @direct: out: length of the message that was copied to @buf straight from its frame
+ * @direct: out: length of the message that was copied to @buf straight from its frames
  */
 struct homa_target {
 	struct homa_waiter want;

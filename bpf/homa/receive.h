@@ -517,7 +517,7 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	if (ack)
 		acknowledged_entry(r, ack, bpf_ntohs(get16(homa, 44)));
 
-	rpc = rpc_find(&r->work.key);
+	rpc = rpc_find_again(&r->work.key);
 	if (!rpc) {
 		if (is_client(r->work.key.id)) {
 			/* Finished or forgotten: the server may forget it, too. */

@@ -193,13 +193,20 @@ static __always_inline bool rpc_lives(const struct rpc *rpc)
 	return rpc->state != RPC_FREE && rpc->state != RPC_DEAD;
 }
 
+/* Are two keys equal? By words, as this is asked several times for each packet. */
+static __always_inline bool rpc_key_same(const struct rpc_key *x, const struct rpc_key *y)
+{
+	typedef __u64 __attribute__((may_alias)) word;
+	const word *a = (const void *)x, *b = (const void *)y;
+
+	_Static_assert(sizeof(*x) == 4 * sizeof(word), "struct rpc_key has other words");
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]));
+}
+
 /* Is this (locked) RPC the one of this key, and alive? */
 static __always_inline bool rpc_is(const struct rpc *rpc, const struct rpc_key *key)
 {
-	return rpc_lives(rpc) &&
-	       rpc->key.id == key->id && rpc->key.link == key->link &&
-	       rpc->key.peer_port == key->peer_port && rpc->key.port == key->port &&
-	       address_same(&rpc->key.peer, &key->peer);
+	return rpc_lives(rpc) && rpc_key_same(&rpc->key, key);
 }
 
 /* Under the lock: a packet about the RPC arrived, and it moved something. */

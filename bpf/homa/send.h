@@ -275,18 +275,19 @@ static __noinline __u32 egress_continue(struct etran_pkt *pkt, struct etran_hdr 
 	__u64 tail = 0, delay = 0;
 	struct rpc *rpc;
 
-	rpc = rpc_find(&s->work.key);
+	rpc = rpc_find_again(&s->work.key);
 	if (!rpc) {
 		count(COUNTER_req_unknown_rpc);
 		submit_refuse(s, EINVAL);
 		return ETRAN_DROP;
 	}
 	if (!first) {
-		bpf_spin_lock(&rpc->lock);
-		ok = rpc_is(rpc, &s->work.key) && submit_is_next(rpc, s);
+		/*
+		 * Unlocked, as it is asked again below. Nobody but us appends: egress does not run twice at once
+		 * for one AF_XDP socket.
+		 */
 		tail = rpc->out_tail;
-		bpf_spin_unlock(&rpc->lock);
-		if (!ok) {
+		if (!submit_is_next(rpc, s)) {
 			count(COUNTER_req_not_next);
 			submit_refuse(s, EINVAL);
 			return ETRAN_DROP;

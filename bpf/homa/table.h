@@ -106,6 +106,42 @@ static __always_inline struct rpc *rpc_find(const struct rpc_key *key)
 	return rpc && rpc->key.peer_port == key->peer_port ? rpc : NULL;
 }
 
+/*
+ * What is said about an RPC comes in runs: the packets of a message, a request and its response. So each CPU
+ * remembers where it had the last one in either role. Nothing has to be forgotten: a slot that is dead, or another
+ * RPC's by now, does not fit; and what lives under a key is the one that the index has.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u32);
+} rpc_lately SEC(".maps");
+
+static __always_inline __u32 *rpc_hint(const struct rpc_key *key)
+{
+	__u32 role = is_client(key->id);
+
+	return bpf_map_lookup_elem(&rpc_lately, &role);
+}
+
+/* As rpc_find(), for what comes with each packet of a message. */
+static __always_inline struct rpc *rpc_find_again(const struct rpc_key *key)
+{
+	__u32 *slot = rpc_hint(key);
+	struct rpc *rpc;
+
+	if (!slot)
+		return NULL;
+	rpc = rpc_at(*slot);
+	if (rpc && rpc_is(rpc, key))
+		return rpc;
+	rpc = rpc_find(key);
+	if (rpc)
+		*slot = rpc->slot;
+	return rpc;
+}
+
 /* Put a slot into the index. False: there is an RPC of that key, or no room. */
 static __noinline bool bucket_add(const struct rpc_key *key, __u32 slot)
 {
@@ -174,7 +210,7 @@ static __always_inline void rpc_timer_init(struct rpc *rpc)
 /* A new RPC in the table, not alive yet. NULL: there is one, or no room. */
 static __noinline struct rpc *rpc_alloc(const struct rpc_key *key)
 {
-	__u32 slot = slot_take();
+	__u32 slot = slot_take(), *hint = rpc_hint(key);
 	struct rpc *rpc;
 
 	if (!slot)
@@ -190,6 +226,8 @@ static __noinline struct rpc *rpc_alloc(const struct rpc_key *key)
 		slot_give(slot);
 		return NULL;
 	}
+	if (hint)
+		*hint = slot;
 	return rpc;
 }
 

@@ -274,6 +274,19 @@ const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
 	return p;
 }
 
+const void *etran_rx_peek_at(struct etran_channel *ch, uint32_t n, uint32_t *len)
+{
+	const void *p = NULL;
+
+	pthread_mutex_lock(&ch->lock);
+	if (n < ch->rx_tail - ch->rx_head) {
+		*len = ch->rx[ch->rx_ring[(ch->rx_head + n) % RX_FRAMES]].len;
+		p = ch->rx[ch->rx_ring[(ch->rx_head + n) % RX_FRAMES]].data;
+	}
+	pthread_mutex_unlock(&ch->lock);
+	return p;
+}
+
 /* Context: lock held. */
 static uint32_t rx_take(struct etran_channel *ch)
 {

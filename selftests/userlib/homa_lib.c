@@ -289,6 +289,79 @@ TEST_F(homa, pieces_in_any_order_and_twice)
 	EXPECT_EQ(0, id);
 }
 
+/* Of two messages the first lies whole in the ring, which ends with the beginning of a third. */
+TEST_F(homa, whole_messages_in_the_ring)
+{
+	uint64_t id;
+	uint32_t i;
+
+	for (i = 0; i < 3; i++)
+		deliver(1, 2 * SEG + 10, i * SEG, i < 2 ? SEG : 10);
+	for (i = 0; i < 2; i++)
+		deliver(3, 2 * SEG, i * SEG, SEG);
+	deliver(5, 3 * SEG, 0, SEG);
+	ASSERT_EQ(2 * SEG + 10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	EXPECT_EQ(1, id);
+	EXPECT_EQ(0, memcmp(out, big, 2 * SEG + 10));
+	EXPECT_EQ(3, fake_rx_queued());
+	ASSERT_EQ(2 * SEG, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	EXPECT_EQ(3, id);
+	EXPECT_EQ(0, memcmp(out, big, 2 * SEG));
+	EXPECT_EQ(1, fake_rx_queued());
+	/* What is not returned is not written to. */
+	memset(out, 0x55, sizeof(out));
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST | HOMA_RECV_NONBLOCKING, &id));
+	EXPECT_EQ(0x55, out[0]);
+	for (i = 1; i < 3; i++)
+		deliver(5, 3 * SEG, i * SEG, SEG);
+	ASSERT_EQ(3 * SEG, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	EXPECT_EQ(5, id);
+	EXPECT_EQ(0, memcmp(out, big, 3 * SEG));
+	EXPECT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+}
+
+/* Something lies between the packets of a message, which is whole all the same, or does not fit it. */
+TEST_F(homa, message_in_the_ring_with_others_between)
+{
+	struct homa_rec rec = {
+		.id = 1, .msg_len = 3 * SEG, .addr = PEER_ADDR, .port = PEER_PORT + 1, .len = SEG,
+	};
+	uint64_t id;
+
+	deliver(1, 3 * SEG, 0, SEG);
+	deliver(3, 10, 0, 10);
+	deliver(1, 3 * SEG, SEG, SEG);
+	/* Of another client; then of another length. */
+	rec.offset = 2 * SEG;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	rec.port = PEER_PORT;
+	rec.msg_len = 4 * SEG;
+	fake_deliver(HOMA_REC_DATA, &rec, big);
+	deliver(1, 3 * SEG, 2 * SEG, SEG);
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	EXPECT_EQ(3, id);
+	ASSERT_EQ(3 * SEG, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+	EXPECT_EQ(1, id);
+	EXPECT_EQ(0, memcmp(out, big, 3 * SEG));
+}
+
+/* More packets than are looked at together: around that number, of the same length each. */
+TEST_F(homa, messages_of_very_many_packets)
+{
+	uint64_t id = 1;
+	uint32_t n, i;
+
+	for (n = 126; n < 131; n++) {
+		for (i = 0; i < n; i++)
+			deliver(2 * n + 1, n * 100, i * 100, 100);
+		memset(out, 0, n * 100);
+		ASSERT_EQ(n * 100, recv_any(self->fd, HOMA_RECV_REQUEST, &id));
+		EXPECT_EQ(2 * n + 1, id);
+		EXPECT_EQ(0, memcmp(out, big, n * 100));
+		EXPECT_EQ(FAKE_RX_FRAMES, fake_rx_buffers());
+	}
+}
+
 TEST_F(homa, longest_message)
 {
 	uint64_t id = 0;
