@@ -1001,6 +1001,8 @@ int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, 
 	};
 
 	if (is_direct(ch)) {
+		if (flags & ETRAN_WAIT_KICK)
+			etran_tx_kick(ch);
 		if (!wait_direct(ch, delivered, flags, timeout_ms))
 			return 0;
 	} else if (!ioctl(ch->endpoint, ETRAN_IOC_WAIT_RX, &wait)) {

@@ -617,10 +617,14 @@ static int gone(const struct etran_tcp *t)
  */
 static int wait_more(struct etran_tcp *t, uint32_t delivered)
 {
+	uint32_t flags = ETRAN_WAIT_UNREADY;
 	int err, ret;
 
+	/* What was queued with MSG_BATCH. */
+	if (etran_tx_pending(t->ch))
+		flags |= ETRAN_WAIT_KICK;
 	unlock(t);
-	ret = etran_rx_wait(t->ch, delivered, ETRAN_WAIT_UNREADY, -1);
+	ret = etran_rx_wait(t->ch, delivered, flags, -1);
 	err = errno;
 	lock(t);
 	if (!ret)
@@ -628,6 +632,13 @@ static int wait_more(struct etran_tcp *t, uint32_t delivered)
 	if (err == ENODEV)
 		return gone(t);
 	return etran_fail(err, "interrupted");
+}
+
+/* There is nothing to do: what was queued with MSG_BATCH goes out now. Context: lock held. */
+static void kick_pending(struct etran_tcp *t)
+{
+	if (etran_tx_pending(t->ch))
+		etran_tx_kick(t->ch);
 }
 
 struct etran_tcp *etran_tcp_open(const struct etran_tcp_config *config)
@@ -740,6 +751,8 @@ struct etran_socket *etran_tcp_next(struct etran_tcp *t, short *events)
 		if (*events && !s->unaccepted)
 			found = s;
 	}
+	if (!found)
+		kick_pending(t);
 	unlock(t);
 	return found;
 }
@@ -937,6 +950,7 @@ static struct etran_socket *accept_one(struct etran_socket *l, struct sockaddr *
 			break;
 		}
 		if (l->nonblock || file) {
+			kick_pending(t);
 			etran_fail(EAGAIN, "no connection waits");
 			break;
 		}
@@ -1182,6 +1196,8 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 		}
 		if (done == len && !(flags & MSG_MORE))
 			frame_push(s);
+		if (done == len && flags & MSG_BATCH)
+			break;
 		/* What is only held back is nothing to tell the kernel of. */
 		if ((!(flags & MSG_MORE) || etran_tx_pending(t->ch)) && etran_tx_kick(t->ch)) {
 			err = errno;
@@ -1265,6 +1281,7 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 		if (s->state == SOCK_ENDED)
 			break;
 		if (dontwait) {
+			kick_pending(t);
 			etran_fail(EAGAIN, "nothing was received");
 			err = EAGAIN;
 			break;

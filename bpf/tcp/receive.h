@@ -14,13 +14,18 @@
 /* Most buffers that are counted. */
 #define ROOM_MOST	65536
 
-/* Under the lock: may the peer be told to send more, worth telling? */
-static __always_inline bool window_wants(const struct conn *c)
+/* Under the lock: may the peer be told to send more, worth telling, once the application has read up to @read? */
+static __always_inline bool window_wants_at(const struct conn *c, __u64 read)
 {
-	__u64 edge = c->read + c->rcvbuf;
+	__u64 edge = read + c->rcvbuf;
 	__u64 step = c->rcvbuf / 2 < 2 * (__u32)c->rcv_mss ? c->rcvbuf / 2 : 2 * c->rcv_mss;
 
 	return conn_receives(c) && edge >= c->rcv_adv + step;
+}
+
+static __always_inline bool window_wants(const struct conn *c)
+{
+	return window_wants_at(c, c->read);
 }
 
 /* Unlocked: bytes that the application has buffers for. */

@@ -3,6 +3,9 @@
  * Program egress: what applications ask for. A frame of a stream is kept (held) until the peer has acknowledged it, and
  * linked to the one before; it is sent at once when nothing in front of it waits and both windows allow, else gen
  * sends it. Nagle's algorithm is the library's, as it is the one that fills frames.
+ *
+ * What the application has read comes with it. A window that opens by that is told by the segment itself, where it is sent at
+ * once: answers that are as long as their requests would need a bare ACK for each few of them otherwise.
  */
 #ifndef _TCP_SEND_H
 #define _TCP_SEND_H
@@ -15,7 +18,10 @@
  * @len: bytes of payload
  * @op: enum etran_tcp_op
  * @fin: nothing comes behind it
+ * @wants: the window is to be told
  * @zero: 0
+ * @room: with @wants: bytes that there are buffers for
+ * @zero2: 0
  * @pos: position of the payload
  * @read: up to where the application has read
  * @handle: of the held frame
@@ -28,7 +34,10 @@ struct submit {
 	__u32 len;
 	__u16 op;
 	__u8 fin;
-	__u8 zero[5];
+	__u8 wants;
+	__u8 zero[4];
+	__u32 room;
+	__u32 zero2;
 	__u64 pos;
 	__u64 read;
 	__u64 handle;
@@ -61,6 +70,12 @@ static __always_inline void submit_read(struct conn *c, struct after *a, const s
 	}
 	if (read > c->read)
 		c->read = read;
+}
+
+/* Under the lock: the same, and nothing is sent that says so. */
+static __always_inline void submit_read_only(struct conn *c, struct after *a, const struct submit *s)
+{
+	submit_read(c, a, s);
 	if (window_wants(c))
 		ack_want(c, a, true, s->now);
 }
@@ -82,9 +97,15 @@ static __always_inline bool submit_take(struct conn *c, struct after *a, const s
 		pipe = pipe_bytes(c);
 		now = c->nxt == s->pos && c->loss == LOSS_OPEN && end <= c->edge &&
 		      (!pipe || pipe + s->len <= c->cwnd) && !(c->pending & PENDING_DATA);
-		if (now)
+		if (now) {
+			if (s->wants)
+				window_tell(c, s->room);
 			sent_new(c, a, o, s->handle, s->pos, end, s->now);
+		}
 	}
+	/* Not sent, or only later, or without room for more as long as nobody reads on. */
+	if (window_wants(c) || (now && o->departure_ns && s->wants))
+		ack_want(c, a, true, s->now);
 	if (s->fin) {
 		c->fin = 1;
 		c->state = c->state == CONN_ESTABLISHED ? CONN_FIN_WAIT_1 : CONN_LAST_ACK;
@@ -101,6 +122,7 @@ static __noinline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr *hdr
 	struct after *a = &scratch->after;
 	struct out *o = &scratch->out;
 	bool owns, ok, now = false;
+	__u32 rcvbuf, mss;
 	__u64 tail = 0;
 
 	if (!c)
@@ -111,11 +133,16 @@ static __noinline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr *hdr
 	owns = submit_owns(c, s);
 	ok = owns && submit_is_next(c, s);
 	tail = c->out_tail;
+	s->wants = window_wants_at(c, max64(c->read, min64(s->read, c->rcv_nxt)));
+	rcvbuf = c->rcvbuf;
+	mss = c->rcv_mss;
 	bpf_spin_unlock(&c->lock);
 	if (!ok) {
 		count(owns ? COUNTER_req_not_next : COUNTER_req_no_connection);
 		return ETRAN_DROP;
 	}
+	if (s->wants)
+		s->room = room_bytes(s->endpoint, rcvbuf, mss);
 	if (s->len) {
 		s->handle = bpf_etran_hold(pkt, tail, frame_cookie(s->pos, s->len));
 		/* The one before was acknowledged and given back meanwhile: see end.h. */
@@ -165,7 +192,7 @@ static __noinline __u32 egress_other(struct submit *s, struct scratch *scratch)
 	owns = submit_owns(c, s);
 	if (owns) {
 		if (s->op != ETRAN_TCP_OP_ABORT)
-			submit_read(c, a, s);
+			submit_read_only(c, a, s);
 		if (s->op != ETRAN_TCP_OP_READ)
 			conn_detach(c, a, s->op == ETRAN_TCP_OP_ABORT, s->now);
 	}

@@ -320,6 +320,59 @@ TEST_F(pair, more_comes_in_the_same_segment)
 	etran_close(c);
 }
 
+/* A byte comes back. */
+static void *echo_byte(void *arg)
+{
+	char byte;
+
+	if (etran_recv(arg, &byte, 1, 0) == 1)
+		etran_send(arg, &byte, 1, 0);
+	return NULL;
+}
+
+/* What was sent with MSG_BATCH goes out when its sender has nothing else to do, whatever that waits with. */
+TEST_F(pair, batches_go_when_nothing_is_to_be_done)
+{
+	struct etran_socket *c[2], *s[2];
+	pthread_t thread;
+	uint64_t before;
+	short events;
+	char byte;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		c[i] = connected(self->a, HOST_B, PORT);
+		ASSERT_NE(NULL, c[i]);
+		s[i] = etran_accept(self->l, NULL, NULL, 0);
+		ASSERT_NE(NULL, s[i]);
+	}
+	before = tcp_counter("tx_data");
+	ASSERT_EQ(1, etran_send(c[0], "a", 1, MSG_BATCH));
+	ASSERT_EQ(1, etran_send(c[1], "b", 1, MSG_BATCH));
+	EXPECT_EQ(before, tcp_counter("tx_data"));
+	while (etran_tcp_next(self->a, &events))
+		;
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(1, etran_recv(s[i], &byte, 1, 0));
+		EXPECT_EQ("ab"[i], byte);
+	}
+	EXPECT_EQ(before + 2, tcp_counter("tx_data"));
+	ASSERT_EQ(1, etran_send(c[0], "c", 1, MSG_BATCH));
+	EXPECT_EQ(-1, etran_recv(c[0], &byte, 1, MSG_DONTWAIT));
+	EXPECT_EQ(EAGAIN, errno);
+	ASSERT_EQ(1, etran_recv(s[0], &byte, 1, 0));
+	EXPECT_EQ('c', byte);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, echo_byte, s[1]));
+	ASSERT_EQ(1, etran_send(c[1], "d", 1, MSG_BATCH));
+	ASSERT_EQ(1, etran_recv(c[1], &byte, 1, 0));
+	EXPECT_EQ('d', byte);
+	pthread_join(thread, NULL);
+	ASSERT_EQ(1, etran_send(c[0], "e", 1, MSG_BATCH));
+	etran_close(c[0]);
+	ASSERT_EQ(1, etran_recv(s[0], &byte, 1, 0));
+	EXPECT_EQ('e', byte);
+}
+
 #define SHARED	(PORT + 2)
 
 /* A listener at @addr; what it is made of is @s, which is gone when that fails. */

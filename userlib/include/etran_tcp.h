@@ -146,10 +146,17 @@ ETRAN_API int etran_connect(struct etran_socket *s, const struct sockaddr *addr,
  * @s: a connection
  * @buf: data
  * @len: its bytes
- * @flags: MSG_DONTWAIT, MSG_NOSIGNAL (never a signal comes), MSG_MORE or 0
+ * @flags: MSG_DONTWAIT, MSG_NOSIGNAL (never a signal comes), MSG_MORE, MSG_BATCH or 0
  *
  * With MSG_MORE what does not fill a segment is held back in the library, and lost with the process, until the next call
- * without it, etran_shutdown() or etran_close(). Return: how many bytes were taken, all of them when it may block; or -1 with errno EAGAIN, EPIPE, ECONNRESET,
+ * without it, etran_shutdown() or etran_close().
+ *
+ * With MSG_BATCH the kernel is not told at once, which saves a system call for each: it is by the next call on any socket of the
+ * context that sends without it or ends something, or that finds nothing to do: etran_recv(), etran_accept() and
+ * etran_connect() when they would wait, etran_tcp_next() when it returns NULL. Until then it is lost with the process. For
+ * programs that answer several sockets, and for those that wait for an answer next.
+ *
+ * Return: how many bytes were taken, all of them when it may block; or -1 with errno EAGAIN, EPIPE, ECONNRESET,
  * ETIMEDOUT, ENOTCONN, EINTR, ENETDOWN.
  */
 ETRAN_API ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flags);
