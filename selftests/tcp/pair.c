@@ -443,13 +443,21 @@ TEST_F(pair, listeners_share_a_port)
 
 TEST_F(pair, listeners_at_different_addresses_of_a_port)
 {
+	union address second = address_of(HOST_B, SHARED);
 	struct etran_socket *l[2];
 	int got[2];
 
+	/* .3, ::3 */
+	((uint8_t *)&second)[family == AF_INET ? 7 : 23] = 3;
+	ASSERT_EQ(0, system(family == AF_INET ? "ip -n tcp_b addr add 10.78.0.3/24 dev v0" :
+					      "ip -n tcp_b addr add fd78::3/64 dev v0 nodad"));
 	l[0] = listens(etran_socket(self->b, family, SOCK_NONBLOCK), address_of(HOST_B, SHARED));
 	ASSERT_NE(NULL, l[0]);
-	l[1] = listens(etran_socket(self->b, family, SOCK_NONBLOCK), address_of(HOST_A, SHARED));
-	ASSERT_NE(NULL, l[1]);
+	l[1] = listens(etran_socket(self->b, family, SOCK_NONBLOCK), second);
+	ASSERT_NE(NULL, l[1]) TH_LOG("%s", etran_strerror_detail());
+	/* Another host's. */
+	ASSERT_EQ(NULL, listens(etran_socket(self->b, family, 0), address_of(HOST_A, SHARED)));
+	ASSERT_EQ(EADDRNOTAVAIL, errno);
 	ASSERT_EQ(NULL, listens(etran_socket(self->b, family, 0), any(SHARED)));
 	ASSERT_EQ(EADDRINUSE, errno);
 	ASSERT_TRUE(spread(self->a, l, 10, got));
