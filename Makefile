@@ -142,13 +142,14 @@ CHECKPATCH = perl $(KSRC_DIR)/scripts/checkpatch.pl --no-tree --terse --show-typ
 	--ignore FILE_PATH_CHANGES,SPDX_LICENSE_TAG,COMMIT_LOG_LONG_LINE \
 	--ignore VOLATILE,PREFER_DEFINED_ATTRIBUTE_MACRO
 # Looking at versions, with shims that use fewer arguments than they have, is what compat.h is for.
+CHECKPATCH_COMPAT = --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON \
+	--ignore MACRO_ARG_UNUSED,COMPLEX_MACRO,PREFER_ETHTOOL_PUTS
 CHECKED = $(or $(FILES),$(shell git -C $(TOP) ls-files --full-name '*.c' '*.h'))
 ## checkpatch: kernel style of all C files [FILES=...]
 checkpatch:
 	@$(LAB_DIR)/setup checkpatch
 	@$(if $(filter-out %compat.h,$(CHECKED)),$(CHECKPATCH) -f $(filter-out %compat.h,$(CHECKED)))
-	@$(if $(filter %compat.h,$(CHECKED)),$(CHECKPATCH) --ignore LINUX_VERSION_CODE,CONSTANT_COMPARISON \
-		--ignore MACRO_ARG_UNUSED,COMPLEX_MACRO,PREFER_ETHTOOL_PUTS -f $(filter %compat.h,$(CHECKED)))
+	@$(if $(filter %compat.h,$(CHECKED)),$(CHECKPATCH) $(CHECKPATCH_COMPAT) -f $(filter %compat.h,$(CHECKED)))
 
 ## sparse: the kernel modules with sparse and all of kbuild's warnings (C=2 W=1)
 sparse:
