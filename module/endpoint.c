@@ -36,9 +36,14 @@ static u32 nr_endpoints;
 /* By index, to look them up for each packet: two loads. */
 struct etran_ep __rcu **etran_endpoint_pages[ETRAN_EP_PAGES];
 
-/* As the kernel has it for its own sockets (inet_port_requires_bind_service()). */
-static u16 port_least(struct net *net)
+/*
+ * As the kernel has it for its own sockets (inet_port_requires_bind_service()), and in the AF_XDP socket's network namespace as
+ * for these: in one of its own, with a user namespace of its own, everybody may have any port.
+ */
+static u16 port_least(const struct etran_ep *ep)
 {
+	struct net *net = sock_net(&ep->xs->sk);
+
 	if (ns_capable(net->user_ns, CAP_NET_BIND_SERVICE))
 		return 0;
 #ifdef CONFIG_SYSCTL
@@ -76,7 +81,7 @@ static int enter(struct etran_ep *ep)
 	serial = (serial + 1) & (ETRAN_EP_SERIALS - 1);
 	ep->pub.id = serial << ETRAN_EP_BITS | index;
 	ep->pub.uid = from_kuid(&init_user_ns, current_euid());
-	ep->pub.port_least = port_least(current->nsproxy->net_ns);
+	ep->pub.port_least = port_least(ep);
 	nr_endpoints++;
 	rcu_assign_pointer((*page)[index % ETRAN_EP_PAGE], ep);
 	return 0;

@@ -316,6 +316,16 @@ TEST_F(bad, ports_of_others)
 	ASSERT_EQ(EACCES, control(self, &b, ETRAN_TCP_CONNECT, 22));
 	b = (struct etran_endpoint_bind) { .port = 1024 };
 	ASSERT_EQ(0, control(self, &b, ETRAN_TCP_LISTEN, 0));
+	etran_endpoint_detach(self->ch);
+	/* The host's setting counts, not that of where its opener is. */
+	ASSERT_EQ(0, sysctl_set(HOST_A, "ip_unprivileged_port_start", "500"));
+	enter(HOST_B);
+	ASSERT_LE(0, etran_endpoint_attach(self->ch, &ep)) TH_LOG("%s", etran_strerror_detail());
+	ASSERT_EQ(0, sysctl_set(HOST_A, "ip_unprivileged_port_start", "1024"));
+	b = (struct etran_endpoint_bind) { .port = 499 };
+	ASSERT_EQ(EACCES, control(self, &b, ETRAN_TCP_LISTEN, 0));
+	b = (struct etran_endpoint_bind) { .port = 500 };
+	ASSERT_EQ(0, control(self, &b, ETRAN_TCP_LISTEN, 0));
 }
 
 /* Requests of random bytes. */
