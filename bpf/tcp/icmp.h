@@ -5,7 +5,7 @@
  *
  * "Protocol" or "port unreachable" ends a handshake (SHLD-26). All else only says why, when nothing has come by the time
  * at which a connection is given up: soft errors end none (MUST-56), and an established one must not fall for what anybody
- * may send (RFC 5927, 5.2). "Packet too big" is the kernel's: frames are cut already.
+ * may send (RFC 5927, 5.2). "Packet too big" changes nothing: frames are cut already.
  */
 #ifndef _TCP_ICMP_H
 #define _TCP_ICMP_H

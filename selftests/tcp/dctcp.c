@@ -49,8 +49,7 @@ FIXTURE(dctcp)
 	struct etran_tcp *t;
 	int listener;
 	struct flow flow[FLOWS];
-	uint64_t longest[SAMPLES];	/* queue, bytes */
-	uint64_t most;
+	uint64_t most;			/* bytes, of the queue while it was watched */
 };
 
 FIXTURE_SETUP(dctcp)
@@ -151,7 +150,7 @@ static void flow_end(struct __test_metadata *_metadata, struct flow *f)
 /* What arrives of each flow while the queue is watched, in Mb/s of payload. */
 static void watch(struct __test_metadata *_metadata, FIXTURE_DATA(dctcp) *self, int flows, double *rate)
 {
-	uint64_t before[FLOWS], began;
+	uint64_t before[FLOWS], began, longest;
 	int i;
 
 	usleep(WARM_MS * 1000);
@@ -162,11 +161,11 @@ static void watch(struct __test_metadata *_metadata, FIXTURE_DATA(dctcp) *self, 
 	self->most = 0;
 	for (i = 0; i < SAMPLES; i++) {
 		usleep(10000);
-		self->longest[i] = link_get(HOST_A, "queue", "most_bytes");
-		if (self->longest[i] > self->most)
-			self->most = self->longest[i];
+		longest = link_get(HOST_A, "queue", "most_bytes");
+		if (longest > self->most)
+			self->most = longest;
 		if (i % 20 == 0)
-			TH_LOG("%4d ms: longest queue %llu bytes", i * 10, (unsigned long long)self->longest[i]);
+			TH_LOG("%4d ms: longest queue %llu bytes", i * 10, (unsigned long long)longest);
 	}
 	for (i = 0; i < flows; i++) {
 		rate[i] = (got(&self->flow[i]) - before[i]) * 8 / 1e3 / (now_ms() - began);
@@ -233,9 +232,9 @@ TEST_F(dctcp, shares_fairly_with_the_kernels)
 int main(int argc, char **argv)
 {
 	setenv("TCP_DEVICE", "testnic", 1);
-	/* Not every kernel has it built in, and the lab loads nothing by itself. */
-	if (system("modprobe -q tcp_dctcp; modprobe -q tcp_cubic"))
-		printf("# the kernel's controls are not modules\n");
+	/* Where they are modules; nothing loads them by itself in the lab. */
+	if (system("modprobe -qa tcp_dctcp tcp_cubic"))
+		printf("# this kernel has no DCTCP or no CUBIC\n");
 	hosts_up(1500, "KERNEL", "--set tcp_time_wait_ms=500 --set tcp_fin_timeout_ms=2000");
 	return test_harness_run(argc, argv);
 }

@@ -690,6 +690,11 @@ TEST_F(wire, dctcp_sender)
 }
 
 #ifndef KERNEL_H
+static double apart(double a, double b)
+{
+	return a > b ? a - b : b - a;
+}
+
 /*
  * RFC 8257, 3.3: alpha by its equation once for each window of data, and the window reduced by it once for each window with
  * marks; the peer acknowledges segment by segment, and which ones are marked changes from none to all and back.
@@ -699,7 +704,7 @@ TEST_F(wire, dctcp_alpha_and_window)
 	uint32_t mss = family == AF_INET ? 1448 : 1428, una = 0, nxt = 0, given = 0, end = 0, cwr_end = 0, cwnd;
 	double alpha = 1, acked = 0, marked = 0, want;
 	struct etran_conn_record info;
-	int i, reductions = 0;
+	int i, k, reductions = 0;
 	bool mark;
 
 	/* What was sent is what has arrived. */
@@ -730,16 +735,15 @@ TEST_F(wire, dctcp_alpha_and_window)
 			marked = 0;
 			end = nxt;
 		}
-		want = alpha;
-		for (int k = 0; k < 100; k++) {
+		for (k = 0; k < 100; k++) {
 			ASSERT_EQ(0, etran_tcp_info(self->s, &info));
 			if (info.acked >= una)
 				break;
 			usleep(100);
 		}
 		/* In 1/1024, and each step may round. */
-		ASSERT_GT(1 / 32., want > info.alpha / 1024. ? want - info.alpha / 1024. : info.alpha / 1024. - want)
-			TH_LOG("%d: alpha %u/1024, not %.3f", i, info.alpha, want);
+		ASSERT_GT(1 / 32., apart(alpha, info.alpha / 1024.))
+			TH_LOG("%d: alpha %u/1024, not %.3f", i, info.alpha, alpha);
 		if (!mark || una <= cwr_end) {
 			ASSERT_LE(cwnd, info.cwnd) TH_LOG("%d: reduced without cause", i);
 			continue;
@@ -749,7 +753,7 @@ TEST_F(wire, dctcp_alpha_and_window)
 		want = cwnd * (1 - info.alpha / 2048.);
 		if (want < 2 * mss)
 			want = 2 * mss;
-		ASSERT_GT(2, want > info.cwnd ? want - info.cwnd : info.cwnd - want)
+		ASSERT_GT(2, apart(want, info.cwnd))
 			TH_LOG("%d: cwnd from %u to %u, not %.0f", i, cwnd, info.cwnd, want);
 		if (reductions % 8 == 1)
 			TH_LOG("ACK %d: alpha %.3f, cwnd %u to %u", i, info.alpha / 1024., cwnd, info.cwnd);
