@@ -66,7 +66,7 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, struct etran_hdr *
 	__u32 offset = bpf_ntohl(get32(homa, 28));
 	__u32 length = bpf_ntohl(get32(homa, 32));
 	__u8 priority = get8(homa, 36), add = 0;
-	bool live, push = false, send = false, ready = false;
+	bool live, push = false, send = false;
 	__u32 end, unsent = 0;
 	struct work w = {};
 	struct rpc *rpc;
@@ -102,10 +102,8 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, struct etran_hdr *
 			}
 			if (end > rpc->out_sent)
 				end = rpc->out_sent;
-			if (out_ready(rpc)) {
-				ready = true;
+			if (out_ready(rpc))
 				send = pacer_add(rpc);
-			}
 			unsent = rpc->out_len - rpc->out_sent;
 			/*
 			 * BUSY would keep a peer waiting for what there is not. The last packet says how long
@@ -120,7 +118,8 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, struct etran_hdr *
 				rpc->rtx_priority = priority % PRIORITIES;
 				add |= PENDING_RETRANSMIT;
 			}
-			if (!add && !ready)
+			/* Also when shorter messages go first, for however long: the peer would give it up. */
+			if (!add)
 				add = PENDING_BUSY;
 		} else if (!is_client(r->work.key.id) &&
 			   (rpc->state == RPC_IN_SERVICE || rpc->state == RPC_INCOMING)) {

@@ -39,6 +39,11 @@ FIXTURE_TEARDOWN(pacing)
 	close(self->w.fd);
 }
 
+static int segments(int len)
+{
+	return (len + WIRE_SEGMENT - 1) / WIRE_SEGMENT;
+}
+
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -71,7 +76,7 @@ static uint64_t next_data(struct __test_metadata *_metadata, FIXTURE_DATA(pacing
  */
 TEST_F(pacing, not_faster_than_the_link)
 {
-	const int n = (LONG + WIRE_SEGMENT - 1) / WIRE_SEGMENT;
+	const int n = segments(LONG);
 	uint64_t t0 = now_us(), id = send_request(_metadata, self, LONG);
 	uint32_t at = 0;
 	int i;
@@ -130,6 +135,29 @@ TEST_F(pacing, oldest_does_not_starve)
 	}
 	ASSERT_LE(2, n);
 	ASSERT_GE(10, n);
+}
+
+/* Who asks for a message of which nothing could be sent yet is told so, and does not give it up. */
+TEST_F(pacing, what_waits_is_busy)
+{
+	uint64_t a, b, id;
+	int i, n = 0;
+
+	a = send_request(_metadata, self, LONG / 2);
+	b = send_request(_metadata, self, LONG);
+	ASSERT_EQ(a, next_data(_metadata, self));
+	ASSERT_TRUE(wire_resend(&self->w, SERVER, ntohs(self->p.common.sport), b | 1, 0, ~0U, 7));
+	ASSERT_TRUE(wire_next_of(&self->w, &self->p, HOMA_BUSY, MS));
+	ASSERT_EQ(b, be64(self->p.common.sender_id));
+	/* Nothing of it had gone before: what has, would have been sent again. */
+	ASSERT_EQ(0, homa_counter("tx_data_resent"));
+	/* All the rest of both. */
+	for (i = 1; i < segments(LONG / 2) + segments(LONG); i++) {
+		id = next_data(_metadata, self);
+		ASSERT_TRUE(id == a || id == b);
+		n += id == b;
+	}
+	ASSERT_EQ(segments(LONG), n);
 }
 
 #define SET	"--set homa_link_mbps=10 --set homa_max_link_usage=100 --set homa_max_nic_queue_usecs=40"
