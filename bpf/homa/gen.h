@@ -292,9 +292,12 @@ static __always_inline void gen_grant(struct rpc *rpc, struct gen_step *step, __
 {
 	__u32 end, got, want = 0;
 
-	rpc->pending &= ~PENDING_GRANT;
 	step->type = 0;
-	if (rpc->state != RPC_INCOMING || !rpc->grant || rpc->grant != terms->node)
+	/* It has got its place, or is to be granted something, since the terms were looked at: they are at the next call. */
+	if (rpc->state == RPC_INCOMING && rpc->grant && rpc->grant != terms->node)
+		return;
+	rpc->pending &= ~PENDING_GRANT;
+	if (rpc->state != RPC_INCOMING || !rpc->grant)
 		return;
 	step->grant = rpc->grant;
 	if (terms->bonus) {
@@ -554,9 +557,10 @@ static __noinline __u32 gen_rpc(struct etran_pkt *pkt, struct etran_hdr *hdr, co
 	if (!rpc || !budget || !asked || !g)
 		return ETRAN_CONSUME;
 	terms.now = bpf_ktime_get_ns();
-	/* Unlocked: if it is another one below, there is no GRANT now. */
-	terms.node = rpc->grant;
-	if (terms.node && rpc->pending & PENDING_GRANT) {
+	/* Unlocked: if it is another one below, there is no GRANT now, but at the next call. */
+	if (rpc->pending & PENDING_GRANT)
+		terms.node = rpc->grant;
+	if (terms.node) {
 		grant_look(g, &terms);
 		room_look(rpc, &terms);
 	} else if (rpc->starved) {
