@@ -446,6 +446,20 @@ extern __u64 bpf_etran_hold(struct etran_pkt *pkt, __u64 prev, __u64 cookie) __k
 extern int bpf_etran_load(struct etran_pkt *pkt, __u64 handle) __ksym;
 
 /**
+ * bpf_etran_load_part - gen: give this packet a part of the payload of a held frame
+ * @pkt: an empty packet
+ * @handle: from bpf_etran_hold()
+ * @from: where the part begins, bytes from the beginning of the payload
+ * @len: bytes; 0: all behind @from
+ *
+ * As bpf_etran_load(), for frames that are longer than what the way to the peer takes, or than the peer wants. In direct
+ * mode the part is copied, as headers have no room in front of it.
+ * Return: 0, -ESTALE (no such frame any more), -EINVAL (not in gen, called twice, or not all of the part lies in the
+ * payload).
+ */
+extern int bpf_etran_load_part(struct etran_pkt *pkt, __u64 handle, __u32 from, __u32 len) __ksym;
+
+/**
  * bpf_etran_next - the held frame that was linked behind this one
  * Return: handle, 0 when there is none (yet) or @handle is no frame of this transport (any more).
  */
@@ -655,6 +669,21 @@ struct etran_path {
  */
 extern int bpf_etran_path(__u32 link, const void *daddr, __u32 daddr__sz, void *path,
 			  __u32 path__sz) __ksym;
+
+/**
+ * bpf_etran_too_big - packets to a destination were too long for somebody on the way
+ * @link: id of the link device
+ * @daddr: address, network byte order
+ * @daddr__sz: as of bpf_etran_route()
+ * @mtu: what that one takes, bytes, IP header included
+ *
+ * Tells the kernel's routes, which have it for the path's MTU until it expires (net.ipv4.route.mtu_expires,
+ * net.ipv6.route.mtu_expires), for all protocols, and as what bpf_etran_path() tells. They take none that is below
+ * net.ipv4.route.min_pmtu or 1280. Anybody can send such an ICMP error: that it quotes what was sent is for the program to
+ * see (RFC 5927).
+ * Return: the path's MTU from here on; errors as of bpf_etran_route(), and -ENOMEM.
+ */
+extern int bpf_etran_too_big(__u32 link, const void *daddr, __u32 daddr__sz, __u32 mtu) __ksym;
 
 /**
  * bpf_etran_is_local - has this host that address?

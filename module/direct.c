@@ -364,7 +364,8 @@ bool etran_direct_gen(struct etran_xmit *x, const struct etran_pkt *pkt, const v
 	struct etran_frame *f;
 	int err;
 
-	if (pkt->copied || pkt->departure_ns || etran_channel_dead(ch) ||
+	/* Headers in front of a part would overwrite what is in front of it. */
+	if (pkt->copied || pkt->part || pkt->departure_ns || etran_channel_dead(ch) ||
 	    pkt->link != READ_ONCE(ch->link)->id ||
 	    pkt->hdr_off + pkt->hdr_len != ETRAN_HDR_LEN)
 		return false;

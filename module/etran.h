@@ -727,6 +727,7 @@ __u8 *bpf_etran_slice(struct etran_pkt *pkt, u32 off, const u32 rdwr_buf_size);
 __u8 *bpf_etran_filter_slice(struct etran_filter_pkt *pkt, u32 off, const u32 rdonly_buf_size);
 u64 bpf_etran_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
 int bpf_etran_load(struct etran_pkt *pkt, u64 handle);
+int bpf_etran_load_part(struct etran_pkt *pkt, u64 handle, u32 from, u32 len);
 u64 bpf_etran_next(u64 handle);
 u64 bpf_etran_cookie(u64 handle);
 int bpf_etran_release(u64 handle);
@@ -741,6 +742,7 @@ int bpf_etran_notify(struct etran_rec *rec, u32 rec__sz);
 int bpf_etran_rx_room(u32 endpoint, u32 most, u32 least);
 int bpf_etran_stream_set(u32 endpoint, u32 stream, u64 tag, u64 avail, u32 set);
 int bpf_etran_path(u32 link, const void *daddr, u32 daddr__sz, void *path, u32 path__sz);
+int bpf_etran_too_big(u32 link, const void *daddr, u32 daddr__sz, u32 mtu);
 int bpf_etran_is_local(u32 link, const void *addr, u32 addr__sz);
 int bpf_etran_tcp_checksum(struct etran_pkt *pkt);
 u64 bpf_etran_random(void);
@@ -848,7 +850,7 @@ void etran_frame_timed(struct etran_frame *f);
 void etran_frame_due(struct etran_channel *ch, struct etran_frame *f, bool held);
 void etran_frame_left(struct etran_channel *ch, struct etran_frame *f, bool sent, u32 bits);
 bool etran_frame_undriven(struct etran_channel *ch, u32 chunk);
-int etran_frame_payload(struct etran_pkt *pkt, u64 handle);
+int etran_frame_payload(struct etran_pkt *pkt, u64 handle, u32 from, u32 n);
 bool etran_frame_is(struct etran_transport *t, u64 handle);
 int etran_frame_end(struct etran_transport *t, u64 handle, enum etran_frame_end why);
 int etran_frame_release_chain(struct etran_transport *t, u64 handle);
@@ -1063,6 +1065,8 @@ void etran_route_flush(struct etran_link *link);
 void etran_route_exit(struct etran_link *link);
 struct etran_route *etran_route_get(struct etran_link *link, struct net_device *lower,
 				    const struct in6_addr *daddr);
+int etran_route_too_big(struct etran_link *link, struct net_device *lower,
+			const struct in6_addr *daddr, u32 mtu);
 bool etran_route_may_wait(struct etran_link *link);
 
 /* ip.c */

@@ -66,6 +66,7 @@ enum etran_pkt_kind {
  * @held: egress: bpf_etran_hold() took the frame
  * @copied: egress: the payload was copied from the UMEM
  * @delivered: ingress: bpf_etran_deliver() succeeded at least once
+ * @part: gen: the packet has a part of its frame only
  * @data: ingress: IP header; otherwise: where the payload begins, ETRAN_HDR_LEN behind the headers
  * @umem: egress, gen: the payload in the UMEM, which the application can write at any time
  * @channel: egress: the frame's channel; gen: of the loaded frame
@@ -95,6 +96,7 @@ struct etran_pkt {
 	__u8 held;
 	__u8 copied;
 	__u8 delivered;
+	__u8 part;
 	__u16 umem_off;
 	__u32 chunk;
 	void *data;

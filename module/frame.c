@@ -633,13 +633,15 @@ bool etran_frame_undriven(struct etran_channel *ch, u32 chunk)
 }
 
 /**
- * etran_frame_payload - gen: what a held frame has
- * @pkt: gets payload_len, cookie, channel, chunk, umem, handle and tag
+ * etran_frame_payload - gen: what a held frame has, or a part of it
+ * @pkt: gets payload_len, cookie, channel, chunk, umem, handle and part
  * @handle: the frame
+ * @from: where the part begins, bytes from the beginning of its payload
+ * @n: bytes; 0: all behind @from
  *
- * Return: 0 or -ESTALE. Context: RCU read side.
+ * Return: 0, -ESTALE, -EINVAL (not all of the part lies in the payload; @pkt is as before). Context: RCU read side.
  */
-int etran_frame_payload(struct etran_pkt *pkt, u64 handle)
+int etran_frame_payload(struct etran_pkt *pkt, u64 handle, u32 from, u32 n)
 {
 	struct etran_channel *ch;
 	struct etran_link *link;
@@ -660,6 +662,13 @@ int etran_frame_payload(struct etran_pkt *pkt, u64 handle)
 	if (READ_ONCE(f->tag) >> ETRAN_FRAME_GEN_SHIFT != tag >> ETRAN_FRAME_GEN_SHIFT ||
 	    offset + len > 1U << ch->chunk_shift || len > ETRAN_MAX_PAYLOAD || !link)
 		return -ESTALE;
+	if (unlikely(from || n)) {
+		if (from >= len || n > len - from)
+			return -EINVAL;
+		pkt->part = from || (n && n != len);
+		len = n ?: len - from;
+		offset += from;
+	}
 	pkt->payload_len = len;
 	pkt->cookie = cookie;
 	pkt->link = link->id;

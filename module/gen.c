@@ -75,6 +75,7 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 		pkt.departure_ns = 0;
 		pkt.cookie = 0;
 		pkt.copied = 0;
+		pkt.part = 0;
 		pkt.data = *page + ETRAN_PAYLOAD_OFF;
 		pkt.umem = NULL;
 		pkt.channel = NULL;

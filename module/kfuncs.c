@@ -84,7 +84,23 @@ __bpf_kfunc int bpf_etran_load(struct etran_pkt *pkt, u64 handle)
 {
 	if (pkt->kind != ETRAN_PKT_GEN || pkt->handle)
 		return -EINVAL;
-	return etran_frame_payload(pkt, handle);
+	return etran_frame_payload(pkt, handle, 0, 0);
+}
+
+/**
+ * bpf_etran_load_part - gen: give this packet a part of the payload of a held frame
+ * @pkt: an empty packet
+ * @handle: the frame
+ * @from: where it begins, bytes from the beginning of the payload
+ * @len: bytes; 0: all behind @from
+ *
+ * Return: 0, -ESTALE, -EINVAL.
+ */
+__bpf_kfunc int bpf_etran_load_part(struct etran_pkt *pkt, u64 handle, u32 from, u32 len)
+{
+	if (pkt->kind != ETRAN_PKT_GEN || pkt->handle)
+		return -EINVAL;
+	return etran_frame_payload(pkt, handle, from, len);
 }
 
 /*
@@ -490,6 +506,35 @@ __bpf_kfunc int bpf_etran_path(u32 link, const void *daddr, u32 daddr__sz, void 
 }
 
 /**
+ * bpf_etran_too_big - packets to a destination were too long for somebody on the way
+ * @link: id of the link device
+ * @daddr: IPv4 or IPv6 address, network byte order
+ * @daddr__sz: its size, 4 or 16 bytes
+ * @mtu: what that one takes, bytes, IP header included
+ *
+ * Return: the path's MTU from here on; errors as of bpf_etran_route(), and -ENOMEM.
+ */
+__bpf_kfunc int bpf_etran_too_big(u32 link, const void *daddr, u32 daddr__sz, u32 mtu)
+{
+	struct net_device *lower;
+	struct etran_link *l;
+	struct in6_addr addr;
+	int ret = -EINVAL;
+
+	if (address_of(&addr, daddr, daddr__sz))
+		return -EINVAL;
+	local_bh_disable();
+	rcu_read_lock();
+	l = etran_link_by_id(link);
+	lower = l ? rcu_dereference(l->lower) : NULL;
+	if (lower)
+		ret = etran_route_too_big(l, lower, &addr, mtu);
+	rcu_read_unlock();
+	local_bh_enable();
+	return ret;
+}
+
+/**
  * bpf_etran_is_local - has this host that address?
  * @link: id of the link device
  * @addr: IPv4 or IPv6 address, network byte order
@@ -585,6 +630,7 @@ BTF_ID_FLAGS(func, bpf_etran_slice, KF_TRUSTED_ARGS | KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_etran_filter_slice, KF_TRUSTED_ARGS | KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_etran_hold, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_load, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_etran_load_part, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_next)
 BTF_ID_FLAGS(func, bpf_etran_cookie)
 BTF_ID_FLAGS(func, bpf_etran_release)
@@ -602,6 +648,7 @@ BTF_ID_FLAGS(func, bpf_etran_gen_kick)
 BTF_ID_FLAGS(func, bpf_etran_error)
 BTF_ID_FLAGS(func, bpf_etran_route)
 BTF_ID_FLAGS(func, bpf_etran_path)
+BTF_ID_FLAGS(func, bpf_etran_too_big)
 BTF_ID_FLAGS(func, bpf_etran_is_local)
 BTF_ID_FLAGS(func, bpf_etran_tcp_checksum, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_random)
@@ -615,6 +662,7 @@ BTF_ID_LIST(member_kfuncs)
 BTF_ID(func, bpf_etran_hold)
 BTF_ID(func, bpf_etran_load)
 BTF_ID(func, bpf_etran_deliver)
+BTF_ID(func, bpf_etran_load_part)
 
 /* The only one that filters call, and only they. */
 BTF_ID_LIST_SINGLE(filter_kfunc, func, bpf_etran_filter_slice)
@@ -623,7 +671,7 @@ static u32 member_of(u32 kfunc_id)
 {
 	if (kfunc_id == member_kfuncs[0])
 		return offsetof(struct etran_ops, egress);
-	if (kfunc_id == member_kfuncs[1])
+	if (kfunc_id == member_kfuncs[1] || kfunc_id == member_kfuncs[3])
 		return offsetof(struct etran_ops, gen);
 	if (kfunc_id == member_kfuncs[2])
 		return offsetof(struct etran_ops, ingress);

@@ -301,6 +301,70 @@ struct etran_route *etran_route_get(struct etran_link *link, struct net_device *
 	return make(link, lower, daddr);
 }
 
+/* What the kernel's routes are shown of a packet to @daddr. Return: NULL without memory. */
+static struct sk_buff *quote(const struct etran_route *r, struct net_device *lower)
+{
+	struct sk_buff *skb = alloc_skb(sizeof(struct ipv6hdr), GFP_ATOMIC | __GFP_NOWARN);
+	bool v4 = ipv6_addr_v4mapped(&r->daddr);
+	struct ipv6hdr *ip6;
+	struct iphdr *ip;
+
+	if (!skb)
+		return NULL;
+	skb->dev = lower;
+	skb_reset_network_header(skb);
+	if (v4) {
+		ip = skb_put_zero(skb, sizeof(*ip));
+		ip->version = 4;
+		ip->ihl = 5;
+		ip->daddr = r->daddr.s6_addr32[3];
+		ip->saddr = r->saddr.s6_addr32[3];
+	} else {
+		ip6 = skb_put_zero(skb, sizeof(*ip6));
+		ip6->version = 6;
+		ip6->daddr = r->daddr;
+		ip6->saddr = r->saddr;
+	}
+	return skb;
+}
+
+/**
+ * etran_route_too_big - somebody on the way to a destination takes no packets as long as that
+ * @link: link device that they leave by
+ * @lower: its lower device
+ * @daddr: destination; IPv4 as ::ffff:a.b.c.d
+ * @mtu: bytes that it takes, IP header included
+ *
+ * Tells the kernel's routes, as its own protocols do: for them, too, that is the path's MTU until it expires.
+ * They have bounds of their own (net.ipv4.route.min_pmtu, 1280 bytes of IPv6).
+ *
+ * Return: the path's MTU from here on, or an error as of etran_route_get().
+ * Context: RCU read side, bottom halves off. Allocates.
+ */
+int etran_route_too_big(struct etran_link *link, struct net_device *lower,
+			const struct in6_addr *daddr, u32 mtu)
+{
+	struct etran_route *r = etran_route_get(link, lower, daddr);
+	struct sk_buff *skb;
+
+	if (IS_ERR(r))
+		return PTR_ERR(r);
+	if (!ipv6_addr_v4mapped(daddr))
+		mtu = max_t(u32, mtu, IPV6_MIN_MTU);
+	if (mtu < dst_mtu(r->dst)) {
+		skb = quote(r, lower);
+		if (!skb)
+			return -ENOMEM;
+		r->dst->ops->update_pmtu(r->dst, NULL, skb, mtu, false);
+		kfree_skb(skb);
+		/* That has made what we had out of date. */
+		r = etran_route_get(link, lower, daddr);
+		if (IS_ERR(r))
+			return PTR_ERR(r);
+	}
+	return min_t(u32, READ_ONCE(link->dev->mtu), dst_mtu(r->dst));
+}
+
 /**
  * etran_route_may_wait - may one more packet wait for its neighbour?
  * @link: link device that it leaves by

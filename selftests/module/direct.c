@@ -135,6 +135,31 @@ TEST_F(direct, retransmission_while_the_driver_has_the_frame)
 	EXPECT_TRUE(conserved(self));
 }
 
+/* Its headers are not written where the payload in front of it lies. */
+TEST_F(direct, parts_of_a_frame)
+{
+	static const struct { uint32_t from, len; const char *text; } parts[] = {
+		{ 6, 7, "payload" }, { 0, 5, "whole" }, { 0, 0, "whole payload" },
+	};
+	uint64_t handle = keep(&self->x, 5, self->r, TX | RETAIN, "whole payload");
+	uint32_t i, was;
+
+	ASSERT_NE(0, handle);
+	ASSERT_EQ(0, received(&self->y, 0, "whole payload"));
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		was = tt->gen_n;
+		tt->gen_do[was] = (struct tt_gen) {
+			.handle = handle, .verdict = TX, .daddr = hosts.b.addr, .seq = i + 1, .dport = 2,
+			.rx_verdict = DELIVER, .part = 1, .from = parts[i].from, .len = parts[i].len,
+		};
+		tt->gen_n = was + 1;
+		ASSERT_EQ(0, submit(&self->x, 500 + i, TT_KICK, &self->r, NULL, 0));
+		ASSERT_EQ(0, received(&self->y, i + 1, parts[i].text));
+	}
+	EXPECT_EQ(0, call(&self->x, 20, TT_W_RELEASE, 0, handle, 0, 0));
+	EXPECT_TRUE(conserved(self));
+}
+
 TEST_F(direct, completion_ring_full_of_held_frames_stops_and_goes_on)
 {
 	struct tt_req hold = self->r;

@@ -150,6 +150,61 @@ TEST_F(gen, stale_handles_are_refused)
 	EXPECT_EQ(1, self->x.status->held);
 }
 
+/* The next packet of gen has a part of the payload of @handle. Return: its place in tt->gen_do. */
+static uint32_t part(FIXTURE_DATA(gen) *self, uint64_t handle, uint32_t from, uint32_t len)
+{
+	uint32_t n = tt->gen_n;
+
+	todo(self, handle, n);
+	tt->gen_do[n].part = 1;
+	tt->gen_do[n].from = from;
+	tt->gen_do[n].len = len;
+	return n;
+}
+
+TEST_F(gen, part_of_a_held_frame_is_sent)
+{
+	static const struct { uint32_t from, len, got; } parts[] = {
+		{ 0, 0, 12 }, { 0, 12, 12 }, { 0, 5, 5 }, { 5, 7, 7 }, { 5, 0, 7 }, { 11, 1, 1 }, { 3, 4, 4 },
+	};
+	const char *payload = "kept payload";
+	struct xsk_frame f;
+	uint32_t i, n;
+
+	ASSERT_EQ(0, hold(self, &self->x, 4, 0, payload, 12));
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		n = part(self, tt->handle[0], parts[i].from, parts[i].len);
+		ASSERT_EQ(0, kick(self));
+		ASSERT_EQ(1, xsk_recv(&self->y, &f)) TH_LOG("part %u", i);
+		EXPECT_EQ(0, tt->gen_do[n].loaded);
+		EXPECT_EQ(parts[i].got, tt->gen_do[n].payload_len);
+		EXPECT_EQ(self->r.cookie, tt->result);
+		EXPECT_EQ(parts[i].got, f.len);
+		EXPECT_EQ(0, memcmp(payload + parts[i].from, f.payload, parts[i].got));
+	}
+	EXPECT_EQ(1, self->x.status->held);
+}
+
+TEST_F(gen, part_beyond_the_frame_is_refused)
+{
+	static const struct { uint32_t from, len; } parts[] = {
+		{ 0, 13 }, { 12, 0 }, { 12, 1 }, { 13, 0 }, { 1, 12 }, { 5, ~0U }, { ~0U, 0 }, { ~0U, 1 }, { ~0U, 2 },
+	};
+	uint32_t i, n;
+
+	ASSERT_EQ(0, hold(self, &self->x, 4, 0, "kept payload", 12));
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		n = part(self, tt->handle[0], parts[i].from, parts[i].len);
+		ASSERT_EQ(0, kick(self));
+		EXPECT_EQ(-EINVAL, tt->gen_do[n].loaded) TH_LOG("part %u", i);
+		EXPECT_EQ(0, tt->gen_do[n].payload_len);
+	}
+	n = part(self, tt->handle[0] + 1, 0, 1);
+	ASSERT_EQ(0, kick(self));
+	EXPECT_EQ(-ESTALE, tt->gen_do[n].loaded);
+	EXPECT_EQ(0, et_counter(ETRAN_COUNTERS_TRANSPORT, self->net.transport, "gen_packets"));
+}
+
 TEST_F(gen, second_load_is_refused)
 {
 	ASSERT_EQ(0, hold(self, &self->x, 4, 0, "one", 3));

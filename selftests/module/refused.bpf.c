@@ -90,6 +90,14 @@ __u32 BPF_PROG(load_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 }
 OPS(load_in_egress, .egress = (void *)load_egress);
 
+SEC("struct_ops/load_part_egress")
+__u32 BPF_PROG(load_part_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	bpf_etran_load_part(pkt, 1, 0, 0);
+	return ETRAN_DROP;
+}
+OPS(part_in_egress, .egress = (void *)load_part_egress);
+
 SEC("struct_ops/deliver_gen")
 __u32 BPF_PROG(deliver_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {

@@ -610,7 +610,11 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	if (g->call)
 		run_call(g->call - 1);
 	if (g->handle) {
-		g->loaded = bpf_etran_load(pkt, g->handle);
+		if (g->part)
+			g->loaded = bpf_etran_load_part(pkt, g->handle, g->from, g->len);
+		else
+			g->loaded = bpf_etran_load(pkt, g->handle);
+		g->payload_len = pkt->payload_len;
 		if (g->twice)
 			g->loaded = bpf_etran_load(pkt, g->handle);
 		else if (g->loaded)

@@ -202,6 +202,11 @@ struct tt_gen {
 	__u32 v6;		/* as TT_F_V6 */
 	__u32 twice;		/* load once more, and let that be the answer */
 	__u32 call;		/* first do what tt_state.call[call - 1] says; 0: no */
+	__u32 part;		/* bpf_etran_load_part() instead */
+	__u32 from;
+	__u32 len;
+	__u32 payload_len;	/* out: of the packet, after that */
+	__u32 zero;
 };
 
 /* Read and written by both sides. */
