@@ -44,6 +44,7 @@ enum transport_counter {
 	COUNTER_rx_cookie_dropped,	/* likewise, and there was no room for its connection */
 	COUNTER_rx_busy,		/* another CPU has the connection's handshake in hand */
 	COUNTER_rx_icmp,		/* ICMP error about a segment that is on its way */
+	COUNTER_rx_too_big,		/* likewise: it was too long for the path */
 	COUNTER_rx_icmp_invalid,	/* about another one of a connection */
 	/* what attacks look like */
 	COUNTER_challenge_ack,

@@ -3,9 +3,10 @@
  * Program gen: every segment that egress does not send itself, one for each call: those without connection first, then one
  * of the connection that waits longest: SYN, a probe, data as the windows allow, an ACK if none of these had it.
  *
- * As a frame is a segment, whenever it is sent, one that the peer's window has not all of its bytes for waits (sender's
- * silly window avoidance, RFC 9293, 3.8.6.2.1, has it so), but no longer than the probing timer: then it is sent
- * nevertheless, and the peer takes what it can (RFC 9293, 3.8.6.1).
+ * A frame is a segment. One that the peer's window has not all of its bytes for waits (sender's silly window avoidance, RFC
+ * 9293, 3.8.6.2.1, has it so), but no longer than the probing timer: then of it is sent what the window allows
+ * (3.8.6.1). Of one that is longer than what the path takes, as frames can be that were cut before that was known, the parts
+ * are sent, each a segment: when some of it is lost, its parts are counted from where the frame begins.
  */
 #ifndef _TCP_GEN_H
 #define _TCP_GEN_H
@@ -150,6 +151,7 @@ static __always_inline void step_data(struct conn *c, struct after *a, struct st
 				return;
 			}
 			step->what = STEP_AGAIN;
+			step->end = c->nxt;
 			step->pos = pos;
 			step->from = c->rtx_cursor;
 			return;
@@ -182,6 +184,7 @@ static __always_inline void step_tail(struct conn *c, struct after *a, struct st
 		step_fin(c, a, step, o, now);
 	} else {
 		step->what = STEP_AGAIN;
+		step->end = c->nxt;
 		step->pos = c->nxt - 1;
 	}
 }
@@ -209,6 +212,7 @@ static __always_inline void step_choose(struct conn *c, struct after *a, struct 
 	}
 	if (room)
 		window_tell(c, room);
+	step->most = c->mss;
 	if (c->pending & PENDING_KEEPALIVE) {
 		c->pending &= ~PENDING_KEEPALIVE;
 		if (c->una == c->nxt) {
@@ -231,7 +235,7 @@ static __always_inline void step_choose(struct conn *c, struct after *a, struct 
 				return;
 			}
 			step->what = STEP_NEW;
-			step->force = 1;
+			step->most = min64(step->most, c->edge - c->nxt);
 			step->pos = c->nxt;
 			step->from = c->out_last;
 			step->first = c->out_head;
@@ -252,7 +256,7 @@ static __always_inline void step_choose(struct conn *c, struct after *a, struct 
 	}
 }
 
-/* The kept frame that has position step->pos; 0: not found in as many steps as one call may take. */
+/* The kept frame that has position step->pos, and its cookie; 0: not found in as many steps as one call may take. */
 static __noinline __u64 frame_find(struct step *step)
 {
 	__u64 handle = step->from, cookie = 0;
@@ -267,8 +271,10 @@ static __noinline __u64 frame_find(struct step *step)
 	bpf_for(i, 0, FIND_STEPS) {
 		if (!cookie)
 			return 0;
-		if (cookie_end(cookie) > step->pos)
+		if (cookie_end(cookie) > step->pos) {
+			step->cookie = cookie;
 			return handle;
+		}
 		handle = bpf_etran_next(handle);
 		cookie = handle ? bpf_etran_cookie(handle) : 0;
 	}
@@ -312,12 +318,32 @@ static __always_inline void sent_new(struct conn *c, struct after *a, struct out
 		conn_due(c, a, now);
 }
 
-/* Send the frame that @step names. */
+/* Of the frame that was found: from where, and up to where, does it go into this segment? Bytes from its beginning. */
+static __always_inline void part_of(const struct step *step, __u32 *from, __u32 *to)
+{
+	__u32 len = cookie_end(step->cookie) - cookie_pos(step->cookie), most = step->most;
+	__u32 at = step->pos > cookie_pos(step->cookie) ? step->pos - cookie_pos(step->cookie) : 0;
+
+	*from = 0;
+	*to = len;
+	/* A part of it was sent to a small window, and no more may be. */
+	if (step->what == STEP_AGAIN && cookie_end(step->cookie) > step->end)
+		*to = step->end - cookie_pos(step->cookie);
+	if (!most || (len <= most && (step->what != STEP_NEW || !at)))
+		return;
+	/* What was lost of it may have been sent in longer parts, so any will do that has what is looked for. */
+	*from = step->what == STEP_NEW ? at : at / most * most;
+	if (*to - *from > most)
+		*to = *from + most;
+}
+
+/* Send the frame that @step names, or a part of it. */
 static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w,
 				 struct step *step, struct scratch *scratch)
 {
-	__u64 now = bpf_ktime_get_ns(), handle, cookie, pos, end;
+	__u64 now = bpf_ktime_get_ns(), handle, cookie = 0, pos, end;
 	bool send = false, more = false, stale = false;
+	__u32 from = 0, to = 0;
 	struct conn *c = conn_at(w->slot);
 	struct after *a = &scratch->after;
 	struct out *o = &scratch->out;
@@ -326,11 +352,15 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	if (!c)
 		return ETRAN_CONSUME;
 	handle = frame_find(step);
-	if (handle)
-		err = bpf_etran_load(pkt, handle);
-	cookie = handle && !err ? pkt->cookie : 0;
-	pos = cookie_pos(cookie);
-	end = cookie_end(cookie);
+	if (handle) {
+		part_of(step, &from, &to);
+		err = bpf_etran_load_part(pkt, handle, from, to - from);
+		/* Not another one that has its handle by now: what was found is what was loaded. */
+		if (!err && pkt->cookie == step->cookie)
+			cookie = step->cookie;
+	}
+	pos = cookie_pos(cookie) + from;
+	end = cookie_pos(cookie) + to;
 
 	bpf_spin_lock(&c->lock);
 	if (c->generation == w->generation && conn_sends(c)) {
@@ -347,7 +377,7 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 		} else if (step->what == STEP_NEW) {
 			if (c->nxt != pos) {
 				/* egress or a FIN was quicker. */
-			} else if (end <= c->edge || step->force) {
+			} else if (end <= c->edge) {
 				sent_new(c, a, o, handle, pos, end, now);
 				if (step->tail) {
 					c->tail_again = 0;

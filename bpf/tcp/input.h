@@ -142,6 +142,7 @@ static __always_inline void negotiate(struct conn *c, const struct segment *s, b
 		c->mss = mss;
 	if (c->ts_ok)
 		c->mss -= WIRE_TS_LEN;
+	c->frame_mss = c->mss;
 }
 
 /* Under the lock: the window of a SYN, which is never scaled. */

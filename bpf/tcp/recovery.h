@@ -81,6 +81,22 @@ static __always_inline void recovery_timeout(struct conn *c)
 	ranges_cut(c->sacked, SACK_RANGES, c->nxt);
 }
 
+/*
+ * Under the lock: all that is on its way was too long for the path, and goes again, shorter. Nothing says that there is
+ * congestion: RFC 1191, 6.4; RFC 8201, 5.4.
+ */
+static __always_inline void recovery_shorter(struct conn *c)
+{
+	c->loss = LOSS_TIMEOUT;
+	c->recover = c->nxt;
+	c->lost_edge = c->nxt;
+	c->rtx = c->una;
+	c->rtx_cursor = 0;
+	c->dup_acks = 0;
+	c->rtt_at = 0;
+	tail_stop(c);
+}
+
 /* Under the lock: @una has moved on by @acked bytes. */
 static __always_inline void recovery_acked(struct conn *c, __u64 acked)
 {

@@ -19,12 +19,13 @@
  * @op: enum etran_tcp_op
  * @fin: nothing comes behind it
  * @wants: the window is to be told
+ * @narrow: the path takes less than frames may have
  * @zero: 0
  * @room: with @wants: bytes that there are buffers for
- * @zero2: 0
+ * @owns: it is @endpoint's connection
  * @pos: position of the payload
  * @read: up to where the application has read
- * @handle: of the held frame
+ * @handle: of the held frame; before it is held, of the one that it follows
  * @now: ns
  */
 struct submit {
@@ -35,9 +36,10 @@ struct submit {
 	__u16 op;
 	__u8 fin;
 	__u8 wants;
-	__u8 zero[4];
+	__u8 narrow;
+	__u8 zero[3];
 	__u32 room;
-	__u32 zero2;
+	__u32 owns;
 	__u64 pos;
 	__u64 read;
 	__u64 handle;
@@ -55,7 +57,7 @@ static __always_inline bool submit_owns(const struct conn *c, const struct submi
 static __always_inline bool submit_is_next(const struct conn *c, const struct submit *s)
 {
 	return (c->state == CONN_ESTABLISHED || c->state == CONN_CLOSE_WAIT) && !c->fin &&
-	       s->pos == c->queued && s->len <= c->mss && (s->len || s->fin) &&
+	       s->pos == c->queued && s->len <= c->frame_mss && (s->len || s->fin) &&
 	       s->pos < ETRAN_TCP_MAX_STREAM;
 }
 
@@ -80,9 +82,9 @@ static __always_inline void submit_read_only(struct conn *c, struct after *a, co
 		ack_want(c, a, true, s->now);
 }
 
-/* Under the lock: take the frame, or FIN alone. True: it is sent now, and @o says how. */
+/* Under the lock: take the frame, or FIN alone. True: it is sent now, which @direct allows, and @o says how. */
 static __always_inline bool submit_take(struct conn *c, struct after *a, const struct submit *s,
-					struct out *o)
+					struct out *o, bool direct)
 {
 	__u64 end = s->pos + s->len, pipe;
 	bool now = false;
@@ -95,7 +97,7 @@ static __always_inline bool submit_take(struct conn *c, struct after *a, const s
 		c->out_tail = s->handle;
 		c->queued = end;
 		pipe = pipe_bytes(c);
-		now = c->nxt == s->pos && c->loss == LOSS_OPEN && end <= c->edge &&
+		now = direct && c->nxt == s->pos && c->loss == LOSS_OPEN && end <= c->edge &&
 		      (!pipe || pipe + s->len <= c->cwnd) && !(c->pending & PENDING_DATA);
 		if (now) {
 			if (s->wants)
@@ -115,55 +117,67 @@ static __always_inline bool submit_take(struct conn *c, struct after *a, const s
 	return now;
 }
 
-static __noinline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
-				    struct scratch *scratch)
+/* Before the frame is held: is it the endpoint's, and what comes next in the stream? */
+__noinline int submit_look(struct submit *s)
+{
+	__u32 rcvbuf, mss;
+	struct conn *c;
+	bool next;
+
+	if (!s)
+		return 0;
+	c = conn_at(s->slot);
+	if (!c)
+		return 0;
+	bpf_spin_lock(&c->lock);
+	s->owns = submit_owns(c, s);
+	next = submit_is_next(c, s);
+	s->handle = c->out_tail;
+	s->narrow = c->narrow;
+	s->wants = window_wants_at(c, max64(c->read, min64(s->read, c->rcv_nxt)));
+	rcvbuf = c->rcvbuf;
+	mss = c->rcv_mss;
+	bpf_spin_unlock(&c->lock);
+	if (!s->owns || !next)
+		return 0;
+	if (s->wants)
+		s->room = room_bytes(s->endpoint, rcvbuf, mss);
+	return 1;
+}
+
+static __always_inline __u32 egress_take(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
+					 struct scratch *scratch, bool direct)
 {
 	struct conn *c = conn_at(s->slot);
 	struct after *a = &scratch->after;
 	struct out *o = &scratch->out;
-	bool owns, ok, now = false;
-	__u32 rcvbuf, mss;
-	__u64 tail = 0;
+	bool ok, now = false;
 
 	if (!c)
 		return ETRAN_DROP;
 	a->slot = s->slot;
 	a->generation = s->generation;
-	bpf_spin_lock(&c->lock);
-	owns = submit_owns(c, s);
-	ok = owns && submit_is_next(c, s);
-	tail = c->out_tail;
-	s->wants = window_wants_at(c, max64(c->read, min64(s->read, c->rcv_nxt)));
-	rcvbuf = c->rcvbuf;
-	mss = c->rcv_mss;
-	bpf_spin_unlock(&c->lock);
-	if (!ok) {
-		count(owns ? COUNTER_req_not_next : COUNTER_req_no_connection);
-		return ETRAN_DROP;
-	}
-	if (s->wants)
-		s->room = room_bytes(s->endpoint, rcvbuf, mss);
 	if (s->len) {
-		s->handle = bpf_etran_hold(pkt, tail, frame_cookie(s->pos, s->len));
+		s->handle = bpf_etran_hold(pkt, s->handle, frame_cookie(s->pos, s->len));
 		/* The one before was acknowledged and given back meanwhile: see end.h. */
-		if (!s->handle && tail)
+		if (!s->handle)
 			s->handle = bpf_etran_hold(pkt, 0, frame_cookie(s->pos, s->len));
 	}
 	bpf_spin_lock(&c->lock);
-	owns = submit_owns(c, s);
-	ok = owns && submit_is_next(c, s);
+	s->owns = submit_owns(c, s);
+	ok = s->owns && submit_is_next(c, s);
 	if (ok && s->len && !s->handle) {
 		/* The stream cannot go on. */
 		conn_reset(c, a, ENOBUFS, s->now);
 		ok = false;
 	} else if (ok) {
 		submit_read(c, a, s);
-		now = submit_take(c, a, s, o);
+		now = submit_take(c, a, s, o, direct);
 	}
 	bpf_spin_unlock(&c->lock);
 	after_settle(a);
 	if (!ok) {
-		count(owns ? COUNTER_req_not_held : COUNTER_req_no_connection);
+		count(s->owns ? COUNTER_req_not_held : COUNTER_req_no_connection);
 		return ETRAN_DROP;
 	}
 	if (!s->len)
@@ -175,6 +189,31 @@ static __noinline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr *hdr
 		count(COUNTER_tx_paced);
 	put_data(pkt, hdr, o);
 	return ETRAN_TX | ETRAN_RETAIN;
+}
+
+static __noinline __u32 egress_direct(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
+				      struct scratch *scratch)
+{
+	return egress_take(pkt, hdr, s, scratch, true);
+}
+
+/* Nothing but gen sends parts of frames. A function of its own, as the one above has all the stack that there is. */
+static __noinline __u32 egress_narrow(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
+				      struct scratch *scratch)
+{
+	return egress_take(pkt, hdr, s, scratch, false);
+}
+
+static __always_inline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
+					 struct scratch *scratch)
+{
+	if (!submit_look(s)) {
+		count(s->owns ? COUNTER_req_not_next : COUNTER_req_no_connection);
+		return ETRAN_DROP;
+	}
+	if (s->narrow)
+		return egress_narrow(pkt, hdr, s, scratch);
+	return egress_direct(pkt, hdr, s, scratch);
 }
 
 /* What has no payload. */

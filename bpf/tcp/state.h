@@ -32,7 +32,7 @@ enum conn_state {
 enum loss_state {
 	LOSS_OPEN,
 	LOSS_RECOVERY,		/* fast recovery */
-	LOSS_TIMEOUT,		/* after a retransmission timeout */
+	LOSS_TIMEOUT,		/* after a retransmission timeout, or all was too long for the path */
 };
 
 /* What gen has to do for a connection. */
@@ -117,13 +117,15 @@ struct conn_key {
  * @pending: enum conn_pending; not 0 as long as it is in gen's queue, or in gen's hands
  * @report: enum conn_report
  * @releasing: a CPU is giving frames back
+ * @narrow: the path takes less than a frame may have, so that egress leaves all to gen
  * @ts_ok: timestamps were negotiated; @sack_ok, @ws_ok, @ecn_ok: likewise
  * @snd_wscale: shift of the windows that the peer tells
  * @rcv_wscale: shift of those that it is told
  * @error: positive errno, with REPORT_ERROR
  * @ack_now: the next ACK must not be left out, even if it says nothing new
  * @unacked: segments since the last ACK
- * @mss: payload of a full segment to the peer
+ * @mss: payload of a full segment to the peer; less than @frame_mss when the path turned out to take less
+ * @frame_mss: the most that its application puts into a frame
  * @rcv_mss: the same that the peer was told, without options
  * @iss: our initial sequence number; @irs: the peer's
  * @ts_off: what is added to the clock in our timestamps
@@ -201,7 +203,7 @@ struct conn {
 	__u8 pending;
 	__u8 report;
 	__u8 releasing;
-	__u8 zero;
+	__u8 narrow;
 	__u8 ts_ok;
 	__u8 sack_ok;
 	__u8 ws_ok;
@@ -217,6 +219,8 @@ struct conn {
 	__u8 dup_acks;
 	__u16 mss;
 	__u16 rcv_mss;
+	__u16 frame_mss;
+	__u16 zero2;
 	__u8 ack_now;
 	__u8 unacked;
 	__u32 error;

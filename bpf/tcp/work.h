@@ -180,26 +180,31 @@ enum step_what {
 /**
  * struct step - what is to be sent, as noted down under the lock
  * @what: enum step_what
- * @force: whatever the peer's window allows
  * @tail: it is a tail loss probe
  * @again: a segment without payload was sent before
  * @dsack: it says what came twice
  * @count: COUNTER_* of a segment without payload
  * @pos: position
+ * @most: data: bytes that may be sent of a frame
+ * @end: STEP_AGAIN: behind what was ever sent
  * @from: frame from which to look on, 0 to begin with @first
  * @first: first kept frame
+ * @cookie: of the frame that was found
  */
 struct step {
 	__u8 what;
-	__u8 force;
 	__u8 tail;
 	__u8 again;
 	__u8 dsack;
-	__u8 zero[3];
+	__u8 zero[4];
 	__u32 count;
+	__u32 most;
+	__u32 zero2;
 	__u64 pos;
+	__u64 end;
 	__u64 from;
 	__u64 first;
+	__u64 cookie;
 };
 
 /* What one run of a program needs, and its stack has no room for. Programs of one kind do not nest. */

@@ -341,4 +341,91 @@ TEST(beside_homa)
 	ASSERT_EQ(0, system("etranctl unload homa >&2"));
 }
 
+/*
+ * HOST_B is a router, with a link of 1300 bytes to a third host, tcp_c. That sends no more, for its link drops what is
+ * longer without a word, but says in its SYN that it takes 1500.
+ */
+static bool router_up(void)
+{
+	return !system("set -e; ip netns add tcp_c; "
+		       "ip -n tcp_b link add v1 type veth peer name v0 netns tcp_c; "
+		       "ip -n tcp_b addr add 10.79.0.1/24 dev v1; ip -n tcp_c addr add 10.79.0.2/24 dev v0; "
+		       "ip -n tcp_b addr add fd79::1/64 dev v1 nodad; ip -n tcp_c addr add fd79::2/64 dev v0 nodad; "
+		       "ip -n tcp_b link set v1 up mtu 1300; ip -n tcp_c link set v0 up; "
+		       "ip netns exec tcp_b sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1; "
+		       "ip -n tcp_a route add 10.79.0.0/24 via 10.78.0.2; "
+		       "ip -n tcp_a route add fd79::/64 via fd78::2; "
+		       "ip -n tcp_c route add default via 10.79.0.1 mtu 1300 advmss 1460; "
+		       "ip -n tcp_c route add default via fd79::1 mtu 1300 advmss 1440");
+}
+
+static void router_down(void)
+{
+	int ret = system("ip netns del tcp_c; ip -n tcp_a route del 10.79.0.0/24; ip -n tcp_a route del fd79::/64; "
+			 "ip -n tcp_a route flush cache; ip -n tcp_a -6 route flush cache; "
+			 "ip -n tcp_b link del v1 2>/dev/null");
+
+	(void)ret;
+}
+
+FIXTURE(narrow_path) { struct etran_tcp *t; };
+FIXTURE_VARIANT(narrow_path) { int family; const char *far; };
+FIXTURE_VARIANT_ADD(narrow_path, ipv4) { .family = AF_INET, .far = "10.79.0.2" };
+FIXTURE_VARIANT_ADD(narrow_path, ipv6) { .family = AF_INET6, .far = "fd79::2" };
+
+FIXTURE_SETUP(narrow_path)
+{
+	family = variant->family;
+	ASSERT_TRUE(router_up());
+	self->t = context(HOST_A, 0);
+	ASSERT_NE(NULL, self->t);
+}
+
+FIXTURE_TEARDOWN(narrow_path)
+{
+	etran_tcp_close(self->t);
+	EXPECT_TRUE(idle(100, 20));
+	router_down();
+	EXPECT_EQ(0, tcp_counter("frame_stale"));
+}
+
+/* RFC 1191, RFC 8201: data arrives by a path that takes less than the first link, and nothing waits for a timeout. */
+TEST_F(narrow_path, data_arrives)
+{
+	uint64_t told = tcp_counter("rx_too_big"), timeouts = tcp_counter("rto");
+	int netns_c = open("/run/netns/tcp_c", O_RDONLY | O_CLOEXEC), lfd;
+	struct kernel_end in = { .seed = 20, .in = BULK }, out = { .seed = 22, .out = BULK };
+	union address to = address_of(HOST_B, PORT + 5);
+	struct etran_socket *s;
+
+	ASSERT_LE(0, netns_c);
+	ASSERT_EQ(1, inet_pton(family, variant->far, family == AF_INET ? (void *)&to.in.sin_addr :
+			       (void *)&to.in6.sin6_addr));
+	ASSERT_EQ(0, setns(netns_c, CLONE_NEWNET));
+	lfd = socket(family, SOCK_STREAM, 0);
+	ASSERT_EQ(0, bind(lfd, &to.sa, address_len())) TH_LOG("errno %d", errno);
+	ASSERT_EQ(0, listen(lfd, 1));
+	s = etran_socket(self->t, family, 0);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(0, etran_connect(s, &to.sa, address_len())) TH_LOG("%s", etran_strerror_detail());
+	in.fd = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, in.fd);
+	out.fd = in.fd;
+	ASSERT_EQ(0, pthread_create(&in.thread, NULL, kernel_receives, &in));
+	ASSERT_EQ(0, pthread_create(&out.thread, NULL, kernel_sends, &out));
+	send_all(_metadata, s, 21, BULK);
+	ASSERT_EQ(0, etran_shutdown(s, SHUT_WR));
+	receive_all(_metadata, s, 22, BULK);
+	pthread_join(in.thread, NULL);
+	pthread_join(out.thread, NULL);
+	ASSERT_EQ(0, in.bad);
+	ASSERT_EQ(0, out.bad);
+	etran_close(s);
+	close(in.fd);
+	close(lfd);
+	close(netns_c);
+	ASSERT_LT(told, tcp_counter("rx_too_big"));
+	ASSERT_EQ(timeouts, tcp_counter("rto"));
+}
+
 TCP_MAIN(1500, "KERNEL", "")

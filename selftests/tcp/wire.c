@@ -616,6 +616,26 @@ TEST_F(wire, zero_window_probes)
 	acknowledge(self, 100);
 }
 
+/* RFC 9293, 3.8.6.1 and 3.8.6.2.1: a window that is smaller than what waits is used, but not at once; and never exceeded */
+TEST_F(wire, small_window_is_used_in_the_end)
+{
+	self->w.window = 0;
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 1000);
+	/* 384 bytes, a multiple of what its scale can say. */
+	self->w.window = 3;
+	wire_send(&self->w, ACK);
+	NOTHING(MS);
+	expect_data(_metadata, self, 0, 384, 1500);
+	/* Nor when it is sent again. */
+	expect_data(_metadata, self, 0, 384, 3000);
+	self->w.window = 5;
+	acknowledge(self, 384);
+	/* The rest. */
+	expect_data(_metadata, self, 384, 616, MS);
+	acknowledge(self, 1000);
+}
+
 /* RFC 9293, 3.8.6 and 3.7.2: no more than the window allows, scaled as agreed; MUST-34: it may shrink */
 TEST_F(wire, keeps_to_the_window)
 {
@@ -1910,6 +1930,128 @@ TEST_F(wire, unreachable_when_established)
 	submit(_metadata, self, 100, 100);
 	expect_data(_metadata, self, 100, 100, MS);
 	acknowledge(self, 200);
+}
+
+/* ---- the path's MTU ---- */
+
+#define HEADERS		(family == AF_INET ? 52 : 72)	/* with timestamps */
+#define NARROW		(family == AF_INET ? 1000 : 1300)
+
+/* What the host has learned would be there for the next case, too. */
+static bool forget_paths(void)
+{
+	return !system("ip -n tcp_a route flush cache && ip -n tcp_a -6 route flush cache");
+}
+
+/* The next are the parts of @n frames, from the one at @from on, of which the path takes @most bytes. */
+static void expect_parts(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint32_t from, int n,
+			 uint32_t most)
+{
+	uint32_t mss = 1500 - HEADERS, at;
+
+	for (; n; n--, from += mss)
+		for (at = 0; at < mss; at += most)
+			expect_data(_metadata, self, from + at, at + most < mss ? most : mss - at, MS);
+}
+
+/* RFC 1191, 6.4; RFC 8201, 5.4: what was too long is sent again in shorter segments at once, and so is all that follows */
+TEST_F(wire, too_big_is_sent_in_parts)
+{
+	uint32_t mss = 1500 - HEADERS, most = NARROW - HEADERS;
+	uint64_t before = tcp_counter("rx_too_big");
+	struct etran_conn_record info;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 3 * mss);
+	for (i = 0; i < 3; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	ASSERT_EQ(0, etran_tcp_info(self->s, &info));
+	for (i = 0; i < 3; i++)
+		wire_too_big(&self->w, NARROW, self->w.iss + 1 + i * mss);
+	/* Once, though it was told three times. */
+	expect_parts(_metadata, self, 0, 3, most);
+	NOTHING(MS);
+	COUNTED(before + 3, "rx_too_big");
+	acknowledge(self, 3 * mss);
+	submit(_metadata, self, 3 * mss, 2 * mss);
+	expect_parts(_metadata, self, 3 * mss, 2, most);
+	acknowledge(self, 5 * mss);
+	NOTHING(MS);
+	/* It was no congestion. */
+	i = info.cwnd;
+	ASSERT_EQ(0, etran_tcp_info(self->s, &info));
+	ASSERT_LE(i, info.cwnd);
+	ASSERT_EQ(most, info.mss);
+	/* A part that is lost is sent again, and no other. */
+	submit(_metadata, self, 5 * mss, 4 * mss);
+	expect_parts(_metadata, self, 5 * mss, 4, most);
+	sack_ack(self, 5 * mss + most, (const uint32_t[][2]){ { 6 * mss, 9 * mss } }, 1);
+	expect_data(_metadata, self, 5 * mss + most, mss - most, MS);
+	NOTHING(MS);
+	acknowledge(self, 9 * mss);
+	ASSERT_TRUE(forget_paths());
+}
+
+/* The host knows it for its next connections: RFC 1191, 6.1 */
+TEST_F(wire, too_big_for_all_connections)
+{
+	uint32_t mss = 1500 - HEADERS, most = NARROW - HEADERS;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, mss);
+	expect_data(_metadata, self, 0, mss, MS);
+	wire_too_big(&self->w, NARROW, self->w.iss + 1);
+	expect_parts(_metadata, self, 0, 1, most);
+	acknowledge(self, mss);
+	etran_abort(self->s);
+	NEXT(MS);
+	ASSERT_TRUE(self->r.flags & RST);
+	self->w.peer_port = 0;
+	self->w.seq += 1000000;
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 2 * most);
+	expect_data(_metadata, self, 0, most, MS);
+	expect_data(_metadata, self, most, most, MS);
+	acknowledge(self, 2 * most);
+	ASSERT_TRUE(forget_paths());
+}
+
+/* RFC 5927, 7.2: about what is not on its way, or larger than what is sent: nothing */
+TEST_F(wire, too_big_of_no_segment)
+{
+	uint32_t mss = 1500 - HEADERS;
+	uint64_t before = tcp_counter("rx_icmp_invalid");
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 2 * mss);
+	expect_data(_metadata, self, 0, mss, MS);
+	expect_data(_metadata, self, mss, mss, MS);
+	wire_too_big(&self->w, NARROW, self->w.iss);
+	wire_too_big(&self->w, NARROW, self->w.iss + 1 + 2 * mss);
+	blocking(self);
+	COUNTED(before + 2, "rx_icmp_invalid");
+	wire_too_big(&self->w, 1500, self->w.iss + 1);
+	wire_too_big(&self->w, 65535, self->w.iss + 1);
+	NOTHING(MS);
+	acknowledge(self, 2 * mss);
+	submit(_metadata, self, 2 * mss, mss);
+	expect_data(_metadata, self, 2 * mss, mss, MS);
+	acknowledge(self, 3 * mss);
+}
+
+/* RFC 5927, 7; RFC 8201, 4: nobody makes the segments tiny. Linux's least is 552 bytes (net.ipv4.route.min_pmtu), IPv6's 1280. */
+TEST_F(wire, too_big_has_a_least)
+{
+	uint32_t mss = 1500 - HEADERS, most = (family == AF_INET ? 552 : 1280) - HEADERS;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, mss);
+	expect_data(_metadata, self, 0, mss, MS);
+	wire_too_big(&self->w, 68, self->w.iss + 1);
+	expect_parts(_metadata, self, 0, 1, most);
+	acknowledge(self, mss);
+	ASSERT_TRUE(forget_paths());
 }
 
 /* ---- pacing ---- */

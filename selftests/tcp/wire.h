@@ -206,7 +206,7 @@ static TT_UNUSED bool wire_put(struct wire *w, const struct seg *s)
 }
 
 /* An ICMP error of HOST_B's about a segment with @seq of etran's. */
-static TT_UNUSED bool wire_icmp(struct wire *w, uint8_t type, uint8_t code, uint32_t seq)
+static TT_UNUSED bool wire_icmp_rest(struct wire *w, uint8_t type, uint8_t code, uint32_t rest, uint32_t seq)
 {
 	size_t ip_len = family == AF_INET ? 20 : 40, len = 8 + ip_len + 8;
 	uint8_t b[ETH_HLEN + 120] = {}, *ip = b + ETH_HLEN, *icmp = ip + ip_len, *in = icmp + 8, *tcp = in + ip_len;
@@ -221,11 +221,23 @@ static TT_UNUSED bool wire_icmp(struct wire *w, uint8_t type, uint8_t code, uint
 	set32(tcp + 4, seq);
 	icmp[0] = type;
 	icmp[1] = code;
+	set32(icmp + 4, rest);
 	/* The pseudo header of ICMPv6 has 58 where that of TCP has 6. */
 	check = sum_end(sum(family == AF_INET ? 0 : pseudo(ip, len + 52), icmp, len));
 	icmp[2] = check >> 8;
 	icmp[3] = check;
 	return send(w->fd, b, ETH_HLEN + ip_len + len, 0) == (ssize_t)(ETH_HLEN + ip_len + len);
+}
+
+static TT_UNUSED bool wire_icmp(struct wire *w, uint8_t type, uint8_t code, uint32_t seq)
+{
+	return wire_icmp_rest(w, type, code, 0, seq);
+}
+
+/* "Fragmentation needed" or "packet too big": a router takes @mtu bytes. */
+static TT_UNUSED bool wire_too_big(struct wire *w, uint32_t mtu, uint32_t seq)
+{
+	return wire_icmp_rest(w, family == AF_INET ? 3 : 2, family == AF_INET ? 4 : 0, mtu, seq);
 }
 
 static inline bool malformed(struct wire *w, const char *what)
