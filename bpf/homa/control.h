@@ -118,8 +118,11 @@ static __noinline __u32 ingress_resend(struct etran_hdr *hdr, struct etran_hdr *
 				rpc->rtx_priority = priority % PRIORITIES;
 				add |= PENDING_RETRANSMIT;
 			}
-			/* Also when shorter messages go first, for however long: the peer would give it up. */
-			if (!add)
+			/*
+			 * Also when it waits for the link already: shorter messages may go first for so long that the
+			 * peer would give it up. What was granted just now goes without a word.
+			 */
+			if (!add && !send)
 				add = PENDING_BUSY;
 		} else if (!is_client(r->work.key.id) &&
 			   (rpc->state == RPC_IN_SERVICE || rpc->state == RPC_INCOMING)) {
