@@ -26,7 +26,7 @@
 /* Endpoints at a time. */
 #define HOMA_MAX_ENDPOINTS	16384
 /* Segments of one message. */
-#define HOMA_MAX_FRAMES		1024
+#define HOMA_MAX_FRAMES		2048
 
 /* Time and loss */
 ETRAN_LIVE(__u64, homa_tick_ns, 1000000, 10000, 1000000000, "ns",
