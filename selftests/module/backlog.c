@@ -262,7 +262,7 @@ TEST_F(backlog, burst_of_thousands_is_not_lost)
 	EXPECT_EQ(0, tt->disorder);
 }
 
-/* Eight have much to send, and the backlog is full when four have sent a budget: nobody is before the others twice. */
+/* Eight have much to send, and the backlog is full when eight budgets were sent: nobody is before the others twice. */
 TEST_F(backlog, those_that_stopped_take_turns)
 {
 	uint32_t least, n, i, chunk = 0, tries;
