@@ -47,7 +47,7 @@ static u16 port_least(const struct etran_ep *ep)
 	if (ns_capable(net->user_ns, CAP_NET_BIND_SERVICE))
 		return 0;
 #ifdef CONFIG_SYSCTL
-	return min(READ_ONCE(net->ipv4.sysctl_ip_prot_sock), U16_MAX);
+	return min_t(u32, READ_ONCE(net->ipv4.sysctl_ip_prot_sock), U16_MAX);
 #else
 	return PROT_SOCK;
 #endif
