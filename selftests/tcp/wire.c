@@ -1937,7 +1937,7 @@ TEST_F(wire, unreachable_when_established)
 #define HEADERS		(family == AF_INET ? 52 : 72)	/* with timestamps */
 #define NARROW		(family == AF_INET ? 1000 : 1300)
 
-/* What the host has learned would be there for the next case, too. */
+/* What the host has learned would be there for the next case, too, also where one failed. */
 static bool forget_paths(void)
 {
 	return !system("ip -n tcp_a route flush cache && ip -n tcp_a -6 route flush cache");
@@ -1962,6 +1962,7 @@ TEST_F(wire, too_big_is_sent_in_parts)
 	struct etran_conn_record info;
 	int i;
 
+	ASSERT_TRUE(forget_paths());
 	connected(_metadata, self, OFFER_ALL, 0);
 	submit(_metadata, self, 0, 3 * mss);
 	for (i = 0; i < 3; i++)
@@ -1998,6 +1999,7 @@ TEST_F(wire, too_big_for_all_connections)
 {
 	uint32_t mss = 1500 - HEADERS, most = NARROW - HEADERS;
 
+	ASSERT_TRUE(forget_paths());
 	connected(_metadata, self, OFFER_ALL, 0);
 	submit(_metadata, self, 0, mss);
 	expect_data(_metadata, self, 0, mss, MS);
@@ -2023,6 +2025,7 @@ TEST_F(wire, too_big_of_no_segment)
 	uint32_t mss = 1500 - HEADERS;
 	uint64_t before = tcp_counter("rx_icmp_invalid");
 
+	ASSERT_TRUE(forget_paths());
 	connected(_metadata, self, OFFER_ALL, 0);
 	submit(_metadata, self, 0, 2 * mss);
 	expect_data(_metadata, self, 0, mss, MS);
@@ -2045,6 +2048,7 @@ TEST_F(wire, too_big_has_a_least)
 {
 	uint32_t mss = 1500 - HEADERS, most = (family == AF_INET ? 552 : 1280) - HEADERS;
 
+	ASSERT_TRUE(forget_paths());
 	connected(_metadata, self, OFFER_ALL, 0);
 	submit(_metadata, self, 0, mss);
 	expect_data(_metadata, self, 0, mss, MS);

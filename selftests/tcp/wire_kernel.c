@@ -26,6 +26,11 @@ KERNEL_CASES(syn_flood)
 KERNEL_CASES(window_closes_and_opens)
 /* It fills a window with a part of a segment. */
 KERNEL_CASES(keeps_to_the_window)
+KERNEL_CASES(small_window_is_used_in_the_end)
+/* What was too big is cut anew, across the old segments. */
+KERNEL_CASES(too_big_is_sent_in_parts)
+/* For less than the least the route's MTU is locked and routers may fragment (IPv4), or it is not believed (IPv6). */
+KERNEL_CASES(too_big_has_a_least)
 /* An ACK of what was never sent is dropped; RFC 9293, 3.10.7.4, fifth, wants an answer. */
 KERNEL_CASES(blind_data)
 KERNEL_CASES(ESTABLISHED_ack_of_unsent)
@@ -50,6 +55,7 @@ KERNEL_CASES(user_timeout_and_closed_window)
 /* ICMP ends a handshake, soft or not; it is believed one byte beyond what was sent; SO_ERROR tells soft errors. */
 KERNEL_CASES(host_unreachable_in_syn_sent)
 KERNEL_CASES(icmp_of_no_segment)
+KERNEL_CASES(too_big_of_no_segment)
 KERNEL_CASES(unreachable_when_established)
 /* While it sends cookies it drops an ACK that has none. */
 KERNEL_CASES(cookie_forged)
