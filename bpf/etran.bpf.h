@@ -681,7 +681,7 @@ extern int bpf_etran_path(__u32 link, const void *daddr, __u32 daddr__sz, void *
  * net.ipv6.route.mtu_expires), for all protocols, and as what bpf_etran_path() tells. They take none that is below
  * net.ipv4.route.min_pmtu or 1280. Anybody can send such an ICMP error: that it quotes what was sent is for the program to
  * see (RFC 5927).
- * Return: the path's MTU from here on; errors as of bpf_etran_route(), and -ENOMEM.
+ * Return: the path's MTU from here on; errors as of bpf_etran_route(), -ENOMEM, -EINVAL for an @mtu of 0.
  */
 extern int bpf_etran_too_big(__u32 link, const void *daddr, __u32 daddr__sz, __u32 mtu) __ksym;
 

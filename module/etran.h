@@ -1068,8 +1068,8 @@ void etran_route_flush(struct etran_link *link);
 void etran_route_exit(struct etran_link *link);
 struct etran_route *etran_route_get(struct etran_link *link, struct net_device *lower,
 				    const struct in6_addr *daddr);
-int etran_route_too_big(struct etran_link *link, struct net_device *lower,
-			const struct in6_addr *daddr, u32 mtu);
+struct etran_route *etran_route_too_big(struct etran_link *link, struct net_device *lower,
+					const struct in6_addr *daddr, u32 mtu);
 bool etran_route_may_wait(struct etran_link *link);
 
 /* ip.c */

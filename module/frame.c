@@ -665,8 +665,9 @@ int etran_frame_payload(struct etran_pkt *pkt, u64 handle, u32 from, u32 n)
 	if (unlikely(from || n)) {
 		if (from >= len || n > len - from)
 			return -EINVAL;
-		pkt->part = from || (n && n != len);
-		len = n ?: len - from;
+		n = n ?: len - from;
+		pkt->part = n != len;
+		len = n;
 		offset += from;
 	}
 	pkt->payload_len = len;

@@ -447,8 +447,11 @@ static int address_of(struct in6_addr *addr, const void *given, u32 len)
 	return 0;
 }
 
-/* The way to an address: 0, and what bpf_etran_path() tells unless @path is NULL; or why there is none. */
-static int look_up(u32 link, const void *daddr, u32 daddr_len, struct etran_path *path)
+/*
+ * The way to an address: 0, and what bpf_etran_path() tells unless @path is NULL; or why there is none. @mtu: it takes no
+ * more than this, 0: nobody said so.
+ */
+static int look_up(u32 link, const void *daddr, u32 daddr_len, u32 mtu, struct etran_path *path)
 {
 	struct net_device *lower = NULL;
 	struct etran_route *r;
@@ -464,7 +467,7 @@ static int look_up(u32 link, const void *daddr, u32 daddr_len, struct etran_path
 	if (l)
 		lower = rcu_dereference(l->lower);
 	if (lower) {
-		r = etran_route_get(l, lower, &addr);
+		r = mtu ? etran_route_too_big(l, lower, &addr, mtu) : etran_route_get(l, lower, &addr);
 		err = PTR_ERR_OR_ZERO(r);
 		if (!err && path) {
 			memcpy(path->saddr, &r->saddr, sizeof(path->saddr));
@@ -486,7 +489,7 @@ static int look_up(u32 link, const void *daddr, u32 daddr_len, struct etran_path
  */
 __bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
 {
-	return look_up(link, daddr, daddr__sz, NULL);
+	return look_up(link, daddr, daddr__sz, 0, NULL);
 }
 
 /**
@@ -502,7 +505,7 @@ __bpf_kfunc int bpf_etran_route(u32 link, const void *daddr, u32 daddr__sz)
 __bpf_kfunc int bpf_etran_path(u32 link, const void *daddr, u32 daddr__sz, void *path,
 			       u32 path__sz)
 {
-	return path__sz == sizeof(struct etran_path) ? look_up(link, daddr, daddr__sz, path) : -EINVAL;
+	return path__sz == sizeof(struct etran_path) ? look_up(link, daddr, daddr__sz, 0, path) : -EINVAL;
 }
 
 /**
@@ -516,22 +519,10 @@ __bpf_kfunc int bpf_etran_path(u32 link, const void *daddr, u32 daddr__sz, void 
  */
 __bpf_kfunc int bpf_etran_too_big(u32 link, const void *daddr, u32 daddr__sz, u32 mtu)
 {
-	struct net_device *lower;
-	struct etran_link *l;
-	struct in6_addr addr;
-	int ret = -EINVAL;
+	struct etran_path path;
+	int err = mtu ? look_up(link, daddr, daddr__sz, mtu, &path) : -EINVAL;
 
-	if (address_of(&addr, daddr, daddr__sz))
-		return -EINVAL;
-	local_bh_disable();
-	rcu_read_lock();
-	l = etran_link_by_id(link);
-	lower = l ? rcu_dereference(l->lower) : NULL;
-	if (lower)
-		ret = etran_route_too_big(l, lower, &addr, mtu);
-	rcu_read_unlock();
-	local_bh_enable();
-	return ret;
+	return err ?: path.mtu;
 }
 
 /**

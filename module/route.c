@@ -338,31 +338,27 @@ static struct sk_buff *quote(const struct etran_route *r, struct net_device *low
  * Tells the kernel's routes, as its own protocols do: for them, too, that is the path's MTU until it expires.
  * They have bounds of their own (net.ipv4.route.min_pmtu, 1280 bytes of IPv6).
  *
- * Return: the path's MTU from here on, or an error as of etran_route_get().
- * Context: RCU read side, bottom halves off. Allocates.
+ * Return: as etran_route_get(). Context: RCU read side, bottom halves off. Allocates.
  */
-int etran_route_too_big(struct etran_link *link, struct net_device *lower,
-			const struct in6_addr *daddr, u32 mtu)
+struct etran_route *etran_route_too_big(struct etran_link *link, struct net_device *lower,
+					const struct in6_addr *daddr, u32 mtu)
 {
 	struct etran_route *r = etran_route_get(link, lower, daddr);
 	struct sk_buff *skb;
 
 	if (IS_ERR(r))
-		return PTR_ERR(r);
+		return r;
 	if (!ipv6_addr_v4mapped(daddr))
 		mtu = max_t(u32, mtu, IPV6_MIN_MTU);
-	if (mtu < dst_mtu(r->dst)) {
-		skb = quote(r, lower);
-		if (!skb)
-			return -ENOMEM;
-		r->dst->ops->update_pmtu(r->dst, NULL, skb, mtu, false);
-		kfree_skb(skb);
-		/* That has made what we had out of date. */
-		r = etran_route_get(link, lower, daddr);
-		if (IS_ERR(r))
-			return PTR_ERR(r);
-	}
-	return min_t(u32, READ_ONCE(link->dev->mtu), dst_mtu(r->dst));
+	if (mtu >= dst_mtu(r->dst))
+		return r;
+	skb = quote(r, lower);
+	if (!skb)
+		return ERR_PTR(-ENOMEM);
+	r->dst->ops->update_pmtu(r->dst, NULL, skb, mtu, false);
+	kfree_skb(skb);
+	/* That has made what we had out of date. */
+	return etran_route_get(link, lower, daddr);
 }
 
 /**

@@ -290,14 +290,15 @@ static __always_inline void gen_probe(struct rpc *rpc, struct gen_step *step)
 static __always_inline void gen_grant(struct rpc *rpc, struct gen_step *step, __u64 *budget,
 				      const struct grant_terms *terms)
 {
+	bool open = rpc->state == RPC_INCOMING && rpc->grant;
 	__u32 end, got, want = 0;
 
 	step->type = 0;
-	/* It has got its place, or is to be granted something, since the terms were looked at: they are at the next call. */
-	if (rpc->state == RPC_INCOMING && rpc->grant && rpc->grant != terms->node)
+	/* Its place, or that it is to be granted something, is newer than the terms: the next call looks at them. */
+	if (open && rpc->grant != terms->node)
 		return;
 	rpc->pending &= ~PENDING_GRANT;
-	if (rpc->state != RPC_INCOMING || !rpc->grant)
+	if (!open)
 		return;
 	step->grant = rpc->grant;
 	if (terms->bonus) {

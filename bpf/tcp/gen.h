@@ -355,8 +355,7 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	if (handle) {
 		part_of(step, &from, &to);
 		err = bpf_etran_load_part(pkt, handle, from, to - from);
-		/* Not another one that has its handle by now: what was found is what was loaded. */
-		if (!err && pkt->cookie == step->cookie)
+		if (!err)
 			cookie = step->cookie;
 	}
 	pos = cookie_pos(cookie) + from;

@@ -103,8 +103,8 @@ __noinline int segment_too_big(struct segment *s, struct after *a)
 	if (mtu > 0 && c->generation == generation && conn_synchronized(c) &&
 	    mtu >= headers + MSS_LEAST && mtu - headers < c->mss) {
 		c->mss = mtu - headers;
-		c->narrow = 1;
-		recovery_shorter(c);
+		/* No congestion: RFC 1191, 6.4; RFC 8201, 5.4. What the peer has, it has. */
+		recovery_all(c);
 		work_add(c, a, PENDING_DATA);
 	}
 	bpf_spin_unlock(&c->lock);

@@ -67,25 +67,8 @@ static __always_inline void recovery_begin(struct conn *c, struct after *a)
 	cc_lost(c, flight);
 }
 
-/* Under the lock: RFC 5681, 3.1; RFC 6298, (5.4) */
-static __always_inline void recovery_timeout(struct conn *c)
-{
-	cc_timeout(c, c->nxt - c->una);
-	c->loss = LOSS_TIMEOUT;
-	c->recover = c->nxt;
-	c->lost_edge = c->nxt;
-	c->rtx = c->una;
-	c->rtx_cursor = 0;
-	c->dup_acks = 0;
-	tail_stop(c);
-	ranges_cut(c->sacked, SACK_RANGES, c->nxt);
-}
-
-/*
- * Under the lock: all that is on its way was too long for the path, and goes again, shorter. Nothing says that there is
- * congestion: RFC 1191, 6.4; RFC 8201, 5.4.
- */
-static __always_inline void recovery_shorter(struct conn *c)
+/* Under the lock: all that was sent goes again. */
+static __always_inline void recovery_all(struct conn *c)
 {
 	c->loss = LOSS_TIMEOUT;
 	c->recover = c->nxt;
@@ -95,6 +78,14 @@ static __always_inline void recovery_shorter(struct conn *c)
 	c->dup_acks = 0;
 	c->rtt_at = 0;
 	tail_stop(c);
+}
+
+/* Under the lock: RFC 5681, 3.1; RFC 6298, (5.4) */
+static __always_inline void recovery_timeout(struct conn *c)
+{
+	cc_timeout(c, c->nxt - c->una);
+	recovery_all(c);
+	ranges_cut(c->sacked, SACK_RANGES, c->nxt);
 }
 
 /* Under the lock: @una has moved on by @acked bytes. */

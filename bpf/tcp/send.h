@@ -19,7 +19,7 @@
  * @op: enum etran_tcp_op
  * @fin: nothing comes behind it
  * @wants: the window is to be told
- * @narrow: the path takes less than frames may have
+ * @parts: it is longer than what the path takes
  * @zero: 0
  * @room: with @wants: bytes that there are buffers for
  * @owns: it is @endpoint's connection
@@ -36,7 +36,7 @@ struct submit {
 	__u16 op;
 	__u8 fin;
 	__u8 wants;
-	__u8 narrow;
+	__u8 parts;
 	__u8 zero[3];
 	__u32 room;
 	__u32 owns;
@@ -133,7 +133,7 @@ __noinline int submit_look(struct submit *s)
 	s->owns = submit_owns(c, s);
 	next = submit_is_next(c, s);
 	s->handle = c->out_tail;
-	s->narrow = c->narrow;
+	s->parts = s->len > c->mss;
 	s->wants = window_wants_at(c, max64(c->read, min64(s->read, c->rcv_nxt)));
 	rcvbuf = c->rcvbuf;
 	mss = c->rcv_mss;
@@ -198,8 +198,8 @@ static __noinline __u32 egress_direct(struct etran_pkt *pkt, struct etran_hdr *h
 }
 
 /* Nothing but gen sends parts of frames. A function of its own, as the one above has all the stack that there is. */
-static __noinline __u32 egress_narrow(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
-				      struct scratch *scratch)
+static __noinline __u32 egress_parts(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
+				     struct scratch *scratch)
 {
 	return egress_take(pkt, hdr, s, scratch, false);
 }
@@ -211,8 +211,8 @@ static __always_inline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr
 		count(s->owns ? COUNTER_req_not_next : COUNTER_req_no_connection);
 		return ETRAN_DROP;
 	}
-	if (s->narrow)
-		return egress_narrow(pkt, hdr, s, scratch);
+	if (s->parts)
+		return egress_parts(pkt, hdr, s, scratch);
 	return egress_direct(pkt, hdr, s, scratch);
 }
 

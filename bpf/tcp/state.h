@@ -117,7 +117,6 @@ struct conn_key {
  * @pending: enum conn_pending; not 0 as long as it is in gen's queue, or in gen's hands
  * @report: enum conn_report
  * @releasing: a CPU is giving frames back
- * @narrow: the path takes less than a frame may have, so that egress leaves all to gen
  * @ts_ok: timestamps were negotiated; @sack_ok, @ws_ok, @ecn_ok: likewise
  * @snd_wscale: shift of the windows that the peer tells
  * @rcv_wscale: shift of those that it is told
@@ -203,7 +202,7 @@ struct conn {
 	__u8 pending;
 	__u8 report;
 	__u8 releasing;
-	__u8 narrow;
+	__u8 zero;
 	__u8 ts_ok;
 	__u8 sack_ok;
 	__u8 ws_ok;

@@ -48,10 +48,17 @@ struct stream {
 	const char *bad;
 };
 
-/* A server of one byte for each request. */
-struct sink {
+/**
+ * struct server - answers each request: a long one with its first byte, a short one with all of it
+ * @thread: it
+ * @fd: socket
+ * @shorts: its requests are short ones
+ * @bad: calls that failed
+ */
+struct server {
 	pthread_t thread;
 	int fd;
+	bool shorts;
 	uint64_t bad;
 };
 
@@ -80,36 +87,39 @@ static void in_no_hurry(void)
 		printf("# the threads with long messages have a priority\n");
 }
 
-static void *sink_run(void *arg)
+static void *serve(void *arg)
 {
-	struct sink *s = arg;
+	struct server *s = arg;
 	uint8_t *buf = malloc(LONGEST);
 	union address client;
 	size_t addrlen;
 	uint64_t id;
 	ssize_t n;
 
-	in_no_hurry();
+	if (s->shorts)
+		urgent();
+	else
+		in_no_hurry();
 	for (;;) {
 		id = 0;
 		addrlen = sizeof(client);
 		n = homa_recv(s->fd, buf, LONGEST, HOMA_RECV_REQUEST, &client.sa, &addrlen, &id, NULL, NULL);
 		if (n < 0 && !id)
 			break;
-		if (n < 0 || homa_reply(s->fd, buf, 1, &client.sa, addrlen, id))
+		if (n < 0 || homa_reply(s->fd, buf, s->shorts ? n : 1, &client.sa, addrlen, id))
 			s->bad++;
 	}
 	free(buf);
 	return NULL;
 }
 
-static int sink_start(struct sink *s, enum host host)
+static int server_start(struct server *s, enum host host, uint16_t port)
 {
-	s->fd = sock_on(host, PORT);
-	return s->fd < 0 ? -1 : pthread_create(&s->thread, NULL, sink_run, s);
+	s->fd = sock_on(host, port);
+	return s->fd < 0 ? -1 : pthread_create(&s->thread, NULL, serve, s);
 }
 
-static void sink_stop(struct sink *s)
+static void server_stop(struct server *s)
 {
 	homa_close(s->fd);
 	pthread_join(s->thread, NULL);
@@ -148,7 +158,7 @@ static void *stream_run(void *arg)
 		}
 		out--;
 		s->bytes += s->len;
-		__atomic_store_n(&s->ended, s->ended + 1, __ATOMIC_RELEASE);
+		s->ended++;
 	}
 	if (fd < 0 || !buf)
 		s->bad = "no socket";
@@ -157,39 +167,12 @@ static void *stream_run(void *arg)
 	return NULL;
 }
 
-struct echo {
-	pthread_t thread;
-	int fd;
-};
-
-/* The echo server of short requests: as echo_start()'s, but with priority. */
-static void *echo_run(void *arg)
-{
-	struct echo *e = arg;
-	union address client;
-	uint8_t buf[SHORT];
-	size_t addrlen;
-	uint64_t id;
-	ssize_t n;
-
-	urgent();
-	for (;;) {
-		id = 0;
-		addrlen = sizeof(client);
-		n = homa_recv(e->fd, buf, sizeof(buf), HOMA_RECV_REQUEST, &client.sa, &addrlen, &id, NULL, NULL);
-		if (n < 0 && !id)
-			return NULL;
-		if (n > 0)
-			homa_reply(e->fd, buf, n, &client.sa, addrlen, id);
-	}
-}
-
 FIXTURE(srpt)
 {
-	struct sink sink[2];
+	struct server server[2];	/* of long messages */
 	struct stream longs[2];
 	struct stream longest[2];
-	struct echo echo;
+	struct server echo;
 	int fd;
 	uint64_t took[SHORTS];
 };
@@ -213,13 +196,12 @@ FIXTURE_SETUP(srpt)
 	int h;
 
 	for (h = HOST_A; h <= HOST_B; h++) {
-		ASSERT_EQ(0, sink_start(&self->sink[h], h));
+		ASSERT_EQ(0, server_start(&self->server[h], h, PORT));
 		self->longs[h] = (struct stream) { .from = h, .len = LONG, .outstanding = LONGS };
 		self->longest[h] = (struct stream) { .from = h, .len = LONGEST, .outstanding = 1 };
 	}
-	self->echo.fd = sock_on(HOST_B, SHORT_PORT);
-	ASSERT_LE(0, self->echo.fd);
-	ASSERT_EQ(0, pthread_create(&self->echo.thread, NULL, echo_run, &self->echo));
+	self->echo.shorts = true;
+	ASSERT_EQ(0, server_start(&self->echo, HOST_B, SHORT_PORT));
 	self->fd = sock_on(HOST_A, 0);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, link_set_both("rate", MBPS * 1000000ULL));
@@ -293,8 +275,8 @@ TEST_F(srpt, short_messages_do_not_wait_for_long_ones)
 		__atomic_store_n(&longest->stop, true, __ATOMIC_RELEASE);
 		pthread_join(longs->thread, NULL);
 		pthread_join(longest->thread, NULL);
-		ASSERT_TRUE(!longs->bad) TH_LOG("%s, errno %d", longs->bad, errno);
-		ASSERT_TRUE(!longest->bad) TH_LOG("%s, errno %d", longest->bad, errno);
+		ASSERT_TRUE(!longs->bad) TH_LOG("%s", longs->bad);
+		ASSERT_TRUE(!longest->bad) TH_LOG("%s", longest->bad);
 		/* Of all that went, also behind the measurement. */
 		share = longest->bytes * 100 / (longs->bytes + longest->bytes);
 		TH_LOG("from host %c in %llu ms: %llu of %d bytes, %llu of %d bytes, which are %llu %%", 'a' + h,
@@ -309,11 +291,11 @@ TEST_F(srpt, short_messages_do_not_wait_for_long_ones)
 	EXPECT_GE(variant->most * unloaded, self->took[SHORTS * 99 / 100]);
 
 	homa_close(self->fd);
-	homa_close(self->echo.fd);
-	pthread_join(self->echo.thread, NULL);
+	server_stop(&self->echo);
+	EXPECT_EQ(0, self->echo.bad);
 	for (h = HOST_A; h <= HOST_B; h++) {
-		sink_stop(&self->sink[h]);
-		EXPECT_EQ(0, self->sink[h].bad);
+		server_stop(&self->server[h]);
+		EXPECT_EQ(0, self->server[h].bad);
 	}
 	ASSERT_IDLE(30);
 	EXPECT_EQ(0, homa_counter("frame_stale"));

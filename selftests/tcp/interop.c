@@ -153,20 +153,26 @@ TEST_F(interop, bulk_from_kernel)
 	ASSERT_EQ(0, k.bad);
 }
 
-TEST_F(interop, bulk_both_ways)
+/* BULK bytes each way at once; @fd is the kernel's end. */
+static void both_ways(struct __test_metadata *_metadata, struct etran_socket *s, int fd)
 {
-	struct kernel_end in = { .fd = self->fd, .seed = 6, .in = BULK };
-	struct kernel_end out = { .fd = self->fd, .seed = 8, .out = BULK };
+	struct kernel_end in = { .fd = fd, .seed = 6, .in = BULK };
+	struct kernel_end out = { .fd = fd, .seed = 8, .out = BULK };
 
 	ASSERT_EQ(0, pthread_create(&in.thread, NULL, kernel_receives, &in));
 	ASSERT_EQ(0, pthread_create(&out.thread, NULL, kernel_sends, &out));
-	send_all(_metadata, self->s, 7, BULK);
-	ASSERT_EQ(0, etran_shutdown(self->s, SHUT_WR));
-	receive_all(_metadata, self->s, 8, BULK);
+	send_all(_metadata, s, 7, BULK);
+	ASSERT_EQ(0, etran_shutdown(s, SHUT_WR));
+	receive_all(_metadata, s, 8, BULK);
 	pthread_join(in.thread, NULL);
 	pthread_join(out.thread, NULL);
 	ASSERT_EQ(0, in.bad);
 	ASSERT_EQ(0, out.bad);
+}
+
+TEST_F(interop, bulk_both_ways)
+{
+	both_ways(_metadata, self->s, self->fd);
 }
 
 /* We end our direction; the other goes on. */
@@ -393,8 +399,7 @@ FIXTURE_TEARDOWN(narrow_path)
 TEST_F(narrow_path, data_arrives)
 {
 	uint64_t told = tcp_counter("rx_too_big"), timeouts = tcp_counter("rto");
-	int netns_c = open("/run/netns/tcp_c", O_RDONLY | O_CLOEXEC), lfd;
-	struct kernel_end in = { .seed = 20, .in = BULK }, out = { .seed = 22, .out = BULK };
+	int netns_c = open("/run/netns/tcp_c", O_RDONLY | O_CLOEXEC), lfd, fd;
 	union address to = address_of(HOST_B, PORT + 5);
 	struct etran_socket *s;
 
@@ -408,20 +413,11 @@ TEST_F(narrow_path, data_arrives)
 	s = etran_socket(self->t, family, 0);
 	ASSERT_NE(NULL, s);
 	ASSERT_EQ(0, etran_connect(s, &to.sa, address_len())) TH_LOG("%s", etran_strerror_detail());
-	in.fd = accept(lfd, NULL, NULL);
-	ASSERT_LE(0, in.fd);
-	out.fd = in.fd;
-	ASSERT_EQ(0, pthread_create(&in.thread, NULL, kernel_receives, &in));
-	ASSERT_EQ(0, pthread_create(&out.thread, NULL, kernel_sends, &out));
-	send_all(_metadata, s, 21, BULK);
-	ASSERT_EQ(0, etran_shutdown(s, SHUT_WR));
-	receive_all(_metadata, s, 22, BULK);
-	pthread_join(in.thread, NULL);
-	pthread_join(out.thread, NULL);
-	ASSERT_EQ(0, in.bad);
-	ASSERT_EQ(0, out.bad);
+	fd = accept(lfd, NULL, NULL);
+	ASSERT_LE(0, fd);
+	both_ways(_metadata, s, fd);
 	etran_close(s);
-	close(in.fd);
+	close(fd);
 	close(lfd);
 	close(netns_c);
 	ASSERT_LT(told, tcp_counter("rx_too_big"));
