@@ -165,10 +165,15 @@ __s32 BPF_PROG(dgram_open, struct etran_endpoint *ep)
 	__u32 id = ep->id, port = ep->port;
 	int err = -1, i;
 
-	for (i = 0; err && i < (ep->port ? 1 : TRIES); i++) {
-		if (!ep->port)
-			port = FIRST_FREE + bpf_get_prandom_u32() % (PORTS - FIRST_FREE);
+	if (port) {
 		err = bpf_map_update_elem(&ports, &port, &id, BPF_NOEXIST);
+	} else {
+		bpf_for(i, 0, TRIES) {
+			port = FIRST_FREE + bpf_get_prandom_u32() % (PORTS - FIRST_FREE);
+			err = bpf_map_update_elem(&ports, &port, &id, BPF_NOEXIST);
+			if (!err)
+				break;
+		}
 	}
 	if (err || bpf_map_update_elem(&port_of, &id, &port, BPF_ANY))
 		return -EADDRINUSE;
