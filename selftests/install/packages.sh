@@ -111,7 +111,7 @@ ok "manual pages" man -w 8 etranctl 1 homa_bench 3 homa_send 7 etran
 ok "a program is built with libetran-dev, and runs with libetran0" program
 ok "bash completes a command" test "$(completes unl)" = unload
 ok "an option of it" test "$(completes unload --f)" = --force
-ok "and a transport" test "$(completes load hom)" = homa
+ok "and a transport" test "$(completes load hom)" = "homa homa_large"
 mv "$W/build" "$MODULES/build"
 ok "dkms install" dkms_install
 uses_it "$ETRANCTL" homa

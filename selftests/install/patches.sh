@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# module/patches/apply on the files of Debian's 6.12 that its series changes (see prepare), and, where KSRC_66 names a
-# tree of 6.6, on those of that one. That the series are well-formed: ../patches.
+# module/patches/apply on the files of Debian's 6.12 that its series changes (see prepare), and, where KSRC_66 or KSRC names
+# a tree of 6.6, on those of that one. That the series are well-formed: ../patches.
 
 . "$(dirname -- "$0")/lib.sh"
 PATCHES=$ETRAN_TOP/module/patches
