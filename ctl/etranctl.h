@@ -422,6 +422,7 @@ void show_exit_hint(int fd);
  * @queue_depth: frames that each of them shall take
  * @timeout_ms: its watchdog's, 0 for none
  * @state_version: version of what it keeps in maps and queues
+ * @tcp_urgent: urgent pointer of its packets in TCP's clothes, 0 for none
  */
 struct transport_object {
 	struct bpf_object *obj;
@@ -436,6 +437,7 @@ struct transport_object {
 	uint32_t queue_depth;
 	uint32_t timeout_ms;
 	uint32_t state_version;
+	uint32_t tcp_urgent;
 };
 
 int object_find(const char *arg, char *path, size_t len);

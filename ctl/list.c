@@ -36,6 +36,7 @@ struct json_object *json_transport(const struct etran_transport_info *t)
 	out_str(obj, "name", t->name);
 	out_u64(obj, "id", t->id);
 	out_u64(obj, "ip_proto", t->ip_proto);
+	out_u64(obj, "tcp_urgent", t->tcp_urgent);
 	out_u64(obj, "ops_version", t->ops_version);
 	out_u64(obj, "endpoints", t->endpoints);
 	out_u64(obj, "link_id", t->link_id);

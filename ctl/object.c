@@ -178,6 +178,7 @@ static int check_transport(struct transport_object *o, const char *base)
 	ops_uint(o, "queue_depth", &o->queue_depth);
 	ops_uint(o, "timeout_ms", &o->timeout_ms);
 	ops_uint(o, "state_version", &o->state_version);
+	ops_uint(o, "tcp_urgent", &o->tcp_urgent);
 
 	if (check_name(o, base))
 		return CTL_FAILURE;

@@ -194,6 +194,14 @@ static void print_tunables(struct json_object *array)
 	}
 }
 
+static void print_protocol(uint32_t proto, uint32_t tcp_urgent)
+{
+	printf("IP protocol  %u", proto);
+	if (tcp_urgent)
+		printf(", or TCP's with SYN, RST and urgent pointer 0x%x", tcp_urgent);
+	putchar('\n');
+}
+
 static void print_numbers(uint32_t queues, uint32_t depth, uint32_t timeout_ms, uint32_t state)
 {
 	if (queues)
@@ -212,7 +220,7 @@ static void print_transport(struct json_object *obj, const struct etran_transpor
 
 	uptime(t->loaded_ns, boot_now(), up, sizeof(up));
 	printf("name         %s\n", get_str(obj, "name"));
-	printf("IP protocol  %s\n", get_str(obj, "ip_proto"));
+	print_protocol(t->ip_proto, t->tcp_urgent);
 	printf("since        %s, for %s\n", get_str(obj, "since"), up);
 	if (t->replaced_ns)
 		printf("replaced     %s\n", get_str(obj, "replaced"));
@@ -267,6 +275,7 @@ static int show_object(const char *arg)
 		json_object_object_add(obj, "priority", json_object_new_int(o.priority));
 	} else {
 		out_u64(obj, "ip_proto", o.ip_proto);
+		out_u64(obj, "tcp_urgent", o.tcp_urgent);
 		out_u64(obj, "queues", o.queues);
 		out_u64(obj, "queue_depth", o.queue_depth);
 		out_u64(obj, "timeout_ms", o.timeout_ms);
@@ -282,7 +291,7 @@ static int show_object(const char *arg)
 		if (o.filter)
 			printf("priority     %d\n", o.priority);
 		else
-			printf("IP protocol  %u\n", o.ip_proto);
+			print_protocol(o.ip_proto, o.tcp_urgent);
 		printf("operations   version %u\n", o.version);
 		if (!o.filter)
 			print_numbers(o.queues, o.queue_depth, o.timeout_ms, o.state_version);

@@ -110,6 +110,7 @@ static long get_transport(struct etran_transport_info __user *arg)
 		q.queue_depth = t->queue_depth;
 		q.timeout_ms = t->timeout_ms;
 		q.state_version = t->state_version;
+		q.tcp_urgent = t->tcp_urgent;
 		q.replaced_ns = t->replaced_ns;
 		q.loaded_ns = t->loaded_ns;
 		strscpy(q.name, t->name);

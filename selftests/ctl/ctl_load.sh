@@ -69,9 +69,11 @@ json "show: tunables have the values set" '[.tunables[] | {(.name): .value}] | a
 json "show: tunables have their meaning" '.tunables[] | select(.name == "ctl_ticks") |
 	.meaning == "how often, ticks"'
 json "show: maps" '[.maps[].name] | index("counters") and index("rodata")'
+json "show: TCP's clothes, as JSON" '.tcp_urgent == 59297'
 json "show: devices" '.devices | length == 2 and all(.dispatcher and .queues > 0 and .mtu == 1500)'
 ctl show ctltest
 expect "show as text" 0 "__u32 ctl_ticks = 500"
+expect "show: TCP's clothes" 0 "^IP protocol +253, or TCP's with SYN, RST and urgent pointer 0xe7a1$"
 
 # A packet of the transport's protocol, from one host to the other.
 check "the other host sends" ip netns exec ctl_b "$OBJ/send_proto" 10.9.0.1 253 3

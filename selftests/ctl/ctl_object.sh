@@ -37,6 +37,7 @@ ctl show "$OBJ/ok.bpf.o"
 expect "show OBJ" 0 "ctl_ticks = 100"
 ctl -j show "$OBJ/ok.bpf.o"
 json "show OBJ is JSON" '.name == "ctltest" and .loaded == false and .ip_proto == 253'
+json "show OBJ tells of TCP's clothes" '.tcp_urgent == 59297'
 json "show OBJ lists the tunables" '[.tunables[] | {(.name): .value}] | add |
 	. == {ctl_ticks: 100, ctl_offset: -5, ctl_enabled: true, ctl_mode: "CTL_SLOW", ctl_large: 1}'
 json "show OBJ says what they mean, where the source does" '[.tunables[] | select(.meaning)] |

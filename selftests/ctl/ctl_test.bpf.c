@@ -297,6 +297,7 @@ struct etran_ops ctl_ops = {
 #endif
 	.version = CTL_VERSION,
 	.ip_proto = CTL_PROTO,
+	.tcp_urgent = 0xe7a1,
 	.name = CTL_NAME,
 	.queues = CTL_QUEUES,
 	.queue_depth = CTL_DEPTH,

@@ -181,6 +181,8 @@ struct etran_link_info {
  * @queue_depth: out: frames that each of them can take
  * @timeout_ms: out: the watchdog's, ms, 0 for none
  * @state_version: out: what programs that replace it must have, too
+ * @tcp_urgent: out: urgent pointer of its packets in TCP's clothes, host byte order, 0 for none
+ * @reserved: out: 0
  * @loaded_ns: out: when it was attached, CLOCK_BOOTTIME, ns
  * @replaced_ns: out: when its programs were last replaced, 0 for never
  * @name: out
@@ -198,6 +200,8 @@ struct etran_transport_info {
 	__u32 queue_depth;
 	__u32 timeout_ms;
 	__u32 state_version;
+	__u32 tcp_urgent;
+	__u32 reserved;
 	__u64 loaded_ns;
 	__u64 replaced_ns;
 	char name[ETRAN_NAME_LEN];
