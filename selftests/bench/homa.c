@@ -16,6 +16,7 @@
 #include <homa.h>
 #include "hosts.h"
 #include "kernel_tcp.h"
+#include "plain.h"
 
 /* How many of the RPCs that wait a socket has: less than its frames for requests. */
 #define WAITING_EACH	3000
@@ -42,8 +43,8 @@ static int open_homa_server(void)
 	return et_fail("homa server: %s", etran_strerror_detail());
 }
 
-/* One request, answered with itself. */
-static int serve_one(int fd)
+/* One request, answered with itself, or its beginning. */
+static int serve_one(int fd, const struct bench_case *c)
 {
 	struct sockaddr_in peer;
 	size_t len = sizeof(peer);
@@ -52,7 +53,7 @@ static int serve_one(int fd)
 
 	n = homa_recv(fd, in, MAX_SIZE, HOMA_RECV_REQUEST, (struct sockaddr *)&peer, &len, &id, NULL,
 		      NULL);
-	if (n > 0 && homa_reply(fd, in, n, (struct sockaddr *)&peer, len, id))
+	if (n > 0 && homa_reply(fd, in, response_len(c), (struct sockaddr *)&peer, len, id))
 		return et_fail("homa_reply: %s", etran_strerror_detail());
 	return n < 0 && !id ? et_fail("homa_recv: %s", etran_strerror_detail()) : 0;
 }
@@ -63,7 +64,7 @@ static int serve_homa(int ready, const struct bench_case *c)
 
 	if (fd < 0 || write(ready, "", 1) != 1)
 		return -1;
-	while (!serve_one(fd))
+	while (!serve_one(fd, c))
 		;
 	return -1;
 }
@@ -101,7 +102,7 @@ static int homa_response(const struct bench_case *c)
 	ssize_t n;
 
 	n = homa_recv(homa_fd, in, MAX_SIZE, HOMA_RECV_RESPONSE, NULL, NULL, &id, NULL, NULL);
-	if (n == (ssize_t)c->arg)
+	if (n == (ssize_t)response_len(c))
 		return 0;
 	return bench_fail("homa_recv: %zd: %s", n, etran_strerror_detail());
 }
@@ -113,7 +114,7 @@ static int homa_blocking(const struct bench_case *c, unsigned int ops)
 	for (i = 0; i < ops; i++)
 		if (homa_request(c, 0) || homa_response(c))
 			return -1;
-	return same(c->arg);
+	return same(response_len(c));
 }
 
 static int homa_spinning(const struct bench_case *c, unsigned int ops)
@@ -121,7 +122,7 @@ static int homa_spinning(const struct bench_case *c, unsigned int ops)
 	unsigned int i;
 
 	for (i = 0; i < ops; i++)
-		if (homa_request(c, 0) || serve_one(homa_server_fd) || homa_response(c))
+		if (homa_request(c, 0) || serve_one(homa_server_fd, c) || homa_response(c))
 			return bench_error[0] ? -1 : bench_fail("the server");
 	return same(c->arg);
 }
@@ -228,6 +229,33 @@ static void spinning_teardown(const struct bench_case *c)
 	teardown(c);
 }
 
+/* Beside AF_XDP alone, on the same kind of link, in the same mode. */
+static int floor_setup(const struct bench_case *c)
+{
+	if (is_direct(c))
+		place_nic(c);
+	if (is_direct(c) && nic_missing(c))
+		return plain_up(c);
+	return (strstr(c->name, "spinning") ? spinning_setup(c) : setup(c)) || plain_up(c) ? -1 : 0;
+}
+
+static void floor_teardown(const struct bench_case *c)
+{
+	plain_down();
+	nic_teardown(c);
+}
+
+static int udp_setup(const struct bench_case *c)
+{
+	return setup(c) || udp_up(c) ? -1 : 0;
+}
+
+static void udp_teardown(const struct bench_case *c)
+{
+	udp_down();
+	teardown(c);
+}
+
 /* As many RPCs as the case's name says wait for their answer, and nobody asks for it. */
 static int waiting_setup(const struct bench_case *c)
 {
@@ -306,6 +334,14 @@ static void waiting_teardown(const struct bench_case *c)
 			 [BENCH_ETRAN] = { _homa, NULL, _units } },				\
 	}
 
+#define BESIDE(_name, _text, _size, _setup, _teardown, _plain, _homa, _missing)			\
+	{											\
+		.name = _name, .text = _text, .unit = "instructions/RPC", .measure = BENCH_RATIO,	\
+		.sleeps = true, .plant = PLANT(_size), .ops = 512, .arg = _size,		\
+		.missing = _missing, .setup = _setup, .teardown = _teardown,			\
+		.arm = { [BENCH_PLAIN] = { _plain }, [BENCH_ETRAN] = { _homa } },		\
+	}
+
 #define WAITING(_name, _text, _goal)								\
 	{											\
 		.name = _name, .text = "32 bytes, one at a time, " _text,			\
@@ -339,6 +375,16 @@ static const struct bench_case cases[] = {
 	MANY("10k_segments", "10,240 bytes, TCP without offloads", 10240, 16, 0.4),
 	MANY("100k_segments", "102,400 bytes, TCP without offloads", 102400, 2, 0),
 	MANY("1m_segments", "1,000,000 bytes, TCP without offloads", 1000000, 1, 0),
+	BLOCKING("one_way_500k", "500,000 bytes there, a byte back", 500000, 8, 0),
+	BLOCKING("one_way_500k_segments", "500,000 bytes there, a byte back, TCP without offloads", 500000, 8, 0),
+	BESIDE("udp_32", "32 bytes, one at a time, beside UDP", 32, udp_setup, udp_teardown, udp_blocking,
+	       homa_blocking, NULL),
+	BESIDE("udp_1k", "1,024 bytes, one at a time, beside UDP", 1024, udp_setup, udp_teardown, udp_blocking,
+	       homa_blocking, NULL),
+	BESIDE("floor_blocking_32", "32 bytes, one at a time, beside plain AF_XDP on veth", 32, floor_setup,
+	       floor_teardown, plain_blocking, homa_blocking, NULL),
+	BESIDE("floor_spinning_32", "32 bytes, both sides spin, beside plain AF_XDP on veth", 32, floor_setup,
+	       floor_teardown, plain_spinning, homa_spinning, NULL),
 	ON_NIC("nic_blocking_32", "testnic, link device: 32 bytes, one at a time", 32, 512, 0, 0,
 	       tcp_blocking, homa_blocking),
 	ON_NIC("nic_spinning_32", "testnic, link device: 32 bytes, both sides spin", 32, 512, 0, 0,
@@ -359,9 +405,14 @@ static const struct bench_case cases[] = {
 	       tcp_blocking, homa_blocking),
 	ON_NIC("direct_blocking_100k", "testnic, zero-copy: 102,400 bytes, TCP with GSO and GRO", 102400, 32,
 	       0, 0.5, tcp_blocking, homa_blocking),
+	BESIDE("floor_direct_blocking_32", "testnic: 32 bytes, one at a time, beside plain AF_XDP, both zero-copy", 32,
+	       floor_setup, floor_teardown, plain_blocking, homa_blocking, nic_missing),
+	BESIDE("floor_direct_spinning_32", "testnic: 32 bytes, both sides spin, beside plain AF_XDP, both zero-copy", 32,
+	       floor_setup, floor_teardown, plain_spinning, homa_spinning, nic_missing),
 	/* The last, as what waited is forgotten slowly. */
 	WAITING("in_flight@1", "no other in flight", 0),
 	WAITING("in_flight@1000", "1,000 in flight", 1.02),
+	WAITING("in_flight@100000", "100,000 in flight", 1.02),
 };
 
 int main(int argc, char **argv)

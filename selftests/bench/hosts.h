@@ -219,16 +219,21 @@ static void place(const char *dev_a, const char *queues, const char *etran, cons
 	tcp_b = tcp;
 }
 
-static const char *nic_missing(const struct bench_case *c)
+static bool is_direct(const struct bench_case *c)
 {
-	return strncmp(c->name, "direct_", 7) ? no_nic : no_direct;
+	return strstr(c->name, "direct_");
 }
 
-/* The case is on testnic, in direct mode if that is what its name begins with. */
+static const char *nic_missing(const struct bench_case *c)
+{
+	return is_direct(c) ? no_direct : no_nic;
+}
+
+/* The case is on testnic, in direct mode if its name says so. */
 static void place_nic(const struct bench_case *c)
 {
 	/* The same name on both hosts. */
-	place("etran1", !strncmp(c->name, "direct_", 7) ? "0" : NULL, NIC_B, NIC_TCP_B);
+	place("etran1", is_direct(c) ? "0" : NULL, NIC_B, NIC_TCP_B);
 }
 
 static void place_veth(void)
