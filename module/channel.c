@@ -323,7 +323,7 @@ int etran_channel_deliver(struct etran_channel *ch, struct xdp_sock *xs,
 	/* Newer kernels have freed it already when the RX ring was full; a second time does nothing. */
 	if (err)
 		xsk_buff_free(xdp);
-	else
+	else if (ch->mode == ETRAN_LINK)
 		count_delivery(ch);
 out:
 	spin_unlock(&ch->rx_lock);

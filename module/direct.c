@@ -709,10 +709,13 @@ static void hook_completed(struct xsk_buff_pool *pool, u32 n)
 	rcu_read_unlock();
 }
 
-/* sendmsg() or poll() of a socket that is bound with XDP_COPY. */
-static int hook_xmit(struct xsk_buff_pool *pool)
+/*
+ * Some descriptors of a socket that is bound with XDP_COPY. Return: 0; -EAGAIN when there may be more; -EBUSY when the
+ * lower device has no room, and egress goes on by itself; -ENXIO. Context: may be called with bottom halves on.
+ */
+static int copy_egress(struct etran_channel *ch)
 {
-	struct etran_channel *ch = channel_of(pool);
+	struct xsk_buff_pool *pool = ch->pool;
 	struct etran_direct *d = ch->direct;
 	struct etran_link *link;
 	struct etran_egress e;
@@ -729,7 +732,7 @@ static int hook_xmit(struct xsk_buff_pool *pool)
 	}
 	if (etran_link_full(link)) {
 		etran_link_stop(link, ch);
-		err = -EAGAIN;
+		err = -EBUSY;
 		goto out;
 	}
 	spin_lock(&ch->tx_lock);
@@ -756,6 +759,31 @@ out:
 	return err;
 }
 
+/* sendmsg() or poll() of such a socket. */
+static int hook_xmit(struct xsk_buff_pool *pool)
+{
+	int err = copy_egress(channel_of(pool));
+
+	return err == -EBUSY ? -EAGAIN : err;
+}
+
+/**
+ * etran_direct_kick - ETRAN_IOC_KICK
+ * @ch: the channel
+ *
+ * Return: as etran_egress(). Context: process, RCU read side.
+ */
+int etran_direct_kick(struct etran_channel *ch)
+{
+	struct net_device *dev = READ_ONCE(ch->pool->netdev);
+
+	if (!dev || !netif_running(dev))
+		return -ENETDOWN;
+	if (ch->mode == ETRAN_DIRECT_COPY)
+		return copy_egress(ch);
+	return dev->netdev_ops->ndo_xsk_wakeup(dev, ch->queue, XDP_WAKEUP_TX);
+}
+
 /**
  * etran_direct_egress - go on with egress that stopped for want of room
  * @ch: the channel
@@ -765,7 +793,7 @@ out:
 void etran_direct_egress(struct etran_channel *ch)
 {
 	if (ch->mode == ETRAN_DIRECT_COPY)
-		hook_xmit(ch->pool);
+		copy_egress(ch);
 	else
 		wake_driver(ch);
 }
@@ -976,6 +1004,11 @@ bool etran_direct_tx(struct etran_egress *e, u32 verdict)
 
 void etran_direct_egress(struct etran_channel *ch)
 {
+}
+
+int etran_direct_kick(struct etran_channel *ch)
+{
+	return -EOPNOTSUPP;
 }
 
 #endif

@@ -10,7 +10,9 @@
  * Whoever waits for nothing but deliveries has ETRAN_IOC_WAIT_RX beside poll(), which goes through two
  * files, their wait queues and the AF_XDP socket's driver. It sleeps until a number in the status
  * mapping changes; the module does not look at the RX ring, whose layout is AF_XDP's own business. In
- * direct mode drivers put records there, after the module has seen them: no number could be right.
+ * direct mode drivers put records there, after the module has seen them: no number of ours could be right. There it
+ * sleeps on the AF_XDP socket's wait queue as well, and the number is the ring's own producer index, of which the
+ * application says where it has it. An application that lies about that wakes too often or never, as it likes.
  *
  * A transport that is faster than its application can let senders wait until there are buffers again
  * (bpf_etran_rx_room()). The application gives buffers by writing into a ring, which nobody is told; so
@@ -433,7 +435,7 @@ static long endpoint_kick(struct etran_ep *ep)
 		if (!ch)
 			err = -ENODEV;
 		else if (ch->mode != ETRAN_LINK)
-			err = -EOPNOTSUPP;
+			err = etran_direct_kick(ch);
 		else if (!netif_running(ch->link->dev))
 			err = -ENETDOWN;
 		else
@@ -446,8 +448,45 @@ static long endpoint_kick(struct etran_ep *ep)
 static bool rx_over(const struct etran_ep *ep, const struct etran_channel *ch,
 		    const struct etran_wait_rx *w)
 {
-	return READ_ONCE(ch->status->delivered) != w->delivered || READ_ONCE(ep->dead) ||
+	u32 delivered = READ_ONCE(ch->status->delivered), produced;
+
+	if (ch->mode != ETRAN_LINK) {
+		/* About to sleep, so it must not fault: the mapping, which was there, is gone. */
+		if (copy_from_user_nofault(&produced, u64_to_user_ptr(w->producer), sizeof(produced)))
+			return true;
+		delivered += produced;
+	}
+	return delivered != w->delivered || READ_ONCE(ep->dead) ||
 	       (!(w->flags & ETRAN_WAIT_UNREADY) && READ_ONCE(ep->ready));
+}
+
+/* As wait_event_interruptible_timeout() of rx_over(), on two queues: ours, and that which AF_XDP wakes. */
+static long sleep_direct(struct etran_ep *ep, struct etran_channel *ch, const struct etran_wait_rx *w,
+			 long timeout)
+{
+	/* The endpoint's file has the socket's. */
+	wait_queue_head_t *ring = sk_sleep(&ep->xs->sk);
+	DEFINE_WAIT(of_channel);
+	DEFINE_WAIT(of_ring);
+
+	for (;;) {
+		prepare_to_wait(&ch->rx_wait, &of_channel, TASK_INTERRUPTIBLE);
+		prepare_to_wait(ring, &of_ring, TASK_INTERRUPTIBLE);
+		if (rx_over(ep, ch, w)) {
+			timeout = 1;
+			break;
+		}
+		if (signal_pending(current)) {
+			timeout = -ERESTARTSYS;
+			break;
+		}
+		if (!timeout)
+			break;
+		timeout = schedule_timeout(timeout);
+	}
+	finish_wait(ring, &of_ring);
+	finish_wait(&ch->rx_wait, &of_channel);
+	return timeout;
 }
 
 static long endpoint_wait_rx(struct etran_ep *ep, struct etran_wait_rx __user *arg, bool nonblock)
@@ -455,26 +494,33 @@ static long endpoint_wait_rx(struct etran_ep *ep, struct etran_wait_rx __user *a
 	struct etran_channel *ch;
 	struct etran_wait_rx w;
 	long left = 0, timeout;
+	u32 produced;
 
 	if (copy_from_user(&w, arg, sizeof(w)))
 		return -EFAULT;
-	if (w.flags & ~(ETRAN_WAIT_KICK | ETRAN_WAIT_UNREADY) || w.reserved)
+	if (w.flags & ~(ETRAN_WAIT_KICK | ETRAN_WAIT_UNREADY) || w.reserved || w.producer % sizeof(u32))
 		return -EINVAL;
 	ch = channel_get(ep);
 	if (!ch)
 		return -ENODEV;
-	if (ch->mode != ETRAN_LINK) {
+	if (ch->mode == ETRAN_LINK)
+		left = w.producer ? -EINVAL : 0;
+	else if (get_user(produced, (u32 __user *)u64_to_user_ptr(w.producer)))
+		left = -EFAULT;
+	if (left) {
 		etran_channel_put(ch);
-		return -EOPNOTSUPP;
+		return left;
 	}
 	if (w.flags & ETRAN_WAIT_KICK)
 		endpoint_kick(ep);
 	tell_room(ep);
 	timeout = w.timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(w.timeout_ms);
-	if (!nonblock)
+	if (nonblock)
+		left = rx_over(ep, ch, &w);
+	else if (ch->mode == ETRAN_LINK)
 		left = wait_event_interruptible_timeout(ch->rx_wait, rx_over(ep, ch, &w), timeout);
-	else if (rx_over(ep, ch, &w))
-		left = 1;
+	else
+		left = sleep_direct(ep, ch, &w, timeout);
 	etran_channel_put(ch);
 	if (READ_ONCE(ep->dead))
 		return -ENODEV;
@@ -491,9 +537,8 @@ static long endpoint_wake(struct etran_ep *ep)
 	rcu_read_lock();
 	ch = rcu_dereference(ep->channel);
 	if (ch) {
-		err = ch->mode == ETRAN_LINK ? 0 : -EOPNOTSUPP;
-		if (!err)
-			etran_channel_wake(ch);
+		etran_channel_wake(ch);
+		err = 0;
 	}
 	rcu_read_unlock();
 	return err;

@@ -1035,6 +1035,7 @@ int etran_direct_deliver(struct etran_channel *ch, struct xdp_sock *xs, const st
 			 const struct etran_rec *rec, const void *data, u32 len);
 int etran_direct_recycle(struct xdp_buff *xdp);
 void etran_direct_egress(struct etran_channel *ch);
+int etran_direct_kick(struct etran_channel *ch);
 void etran_direct_link_gone(struct etran_link *link);
 
 /* route.c */

@@ -29,7 +29,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <linux/if_xdp.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -89,8 +88,7 @@ struct ring {
  * @ctl: /dev/etran
  * @xsk: the AF_XDP socket
  * @endpoint: the endpoint's descriptor, -1 without one
- * @wake: eventfd that ends sleeps in direct mode, -1 on a link device
- * @wakes: how often it was written; atomic
+ * @direct: on a queue of the NIC
  * @first_queue: direct mode: queues of the NIC that may be taken
  * @last_queue: the last of them
  * @tx_offset: where a request record begins in its frame
@@ -119,8 +117,7 @@ struct etran_channel {
 	int ctl;
 	int xsk;
 	int endpoint;
-	int wake;
-	uint32_t wakes;
+	bool direct;
 	uint32_t first_queue;
 	uint32_t last_queue;
 	uint32_t tx_offset;
@@ -504,16 +501,9 @@ static int set_direct(struct etran_channel *ch)
 
 	if (direct <= 0)
 		return direct;
-	ch->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (ch->wake < 0)
-		return etran_fail(errno, "cannot make an eventfd: %s", strerror(errno));
+	ch->direct = true;
 	ch->tx_offset = DIRECT_PAYLOAD - sizeof(struct etran_req);
 	return 0;
-}
-
-static bool is_direct(const struct etran_channel *ch)
-{
-	return ch->wake >= 0;
 }
 
 static int open_xsk(struct etran_channel *ch)
@@ -554,11 +544,10 @@ struct etran_channel *etran_channel_open(const struct etran_channel_config *conf
 	ch->ctl = -1;
 	ch->xsk = -1;
 	ch->endpoint = -1;
-	ch->wake = -1;
 	ch->forks = etran_forks();
 	if (set_direct(ch))
 		goto fail;
-	ch->ctl = open_ctl(is_direct(ch));
+	ch->ctl = open_ctl(ch->direct);
 	if (ch->ctl < 0)
 		goto fail;
 	if (frames_wanted(c.tx_frames, "ETRAN_TX_FRAMES", TX_FRAMES, &ch->tx_frames) ||
@@ -567,7 +556,7 @@ struct etran_channel *etran_channel_open(const struct etran_channel_config *conf
 		goto fail;
 	raise_memlock();
 	if (open_xsk(ch) || make_umem(ch) || make_rings(ch) || make_frames(ch) ||
-	    (is_direct(ch) ? bind_nic_queue(ch) : bind_queue(ch)))
+	    (ch->direct ? bind_nic_queue(ch) : bind_queue(ch)))
 		goto fail;
 	return ch;
 fail:
@@ -601,8 +590,6 @@ void etran_channel_close(struct etran_channel *ch)
 	unmap(ch, ch->umem, ch->umem_len);
 	if (ch->ctl >= 0)
 		close(ch->ctl);
-	if (ch->wake >= 0)
-		close(ch->wake);
 	free(ch->state);
 	free(ch->next);
 	free(ch->kept);
@@ -611,10 +598,11 @@ void etran_channel_close(struct etran_channel *ch)
 
 int etran_channel_fds(const struct etran_channel *ch, int fds[4])
 {
-	const int all[4] = { ch->xsk, ch->ctl, ch->wake, ch->endpoint };
-	int i, n = 0;
+	const int all[] = { ch->xsk, ch->ctl, ch->endpoint };
+	size_t i;
+	int n = 0;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i] >= 0)
 			fds[n++] = all[i];
 	return n;
@@ -788,21 +776,23 @@ void etran_tx_queue(struct etran_channel *ch, const struct etran_chain *chain, u
 	__atomic_store_n(ch->tx.producer, ++ch->tx.pos, __ATOMIC_RELEASE);
 }
 
+/* Is who sends from the ring to be told? A driver can say that it looks by itself. */
+static bool driver_waits(const struct etran_channel *ch)
+{
+	return !ch->direct || __atomic_load_n(ch->tx.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP;
+}
+
 int etran_tx_kick(struct etran_channel *ch)
 {
 	int i;
 
-	if (is_direct(ch)) {
-		if (!(__atomic_load_n(ch->tx.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP) ||
-		    !direct_kick(ch->xsk))
+	if (!driver_waits(ch))
+		return 0;
+	for (i = 0; i < MAX_KICKS; i++) {
+		if (!ioctl(ch->endpoint, ETRAN_IOC_KICK))
 			return 0;
-	} else {
-		for (i = 0; i < MAX_KICKS; i++) {
-			if (!ioctl(ch->endpoint, ETRAN_IOC_KICK))
-				return 0;
-			if (errno != EAGAIN)
-				break;
-		}
+		if (errno != EAGAIN)
+			break;
 	}
 	if (errno == ENODEV || errno == ENETDOWN || errno == ENXIO)
 		return etran_fail(ENETDOWN, "%.16s is down or was removed", ch->link.name);
@@ -898,7 +888,7 @@ const void *etran_rx_peek(struct etran_channel *ch, uint32_t *len)
 			return frame;
 		etran_rx_pop(ch);
 	}
-	if (is_direct(ch) && __atomic_load_n(ch->fill.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP)
+	if (ch->direct && __atomic_load_n(ch->fill.flags, __ATOMIC_RELAXED) & XDP_RING_NEED_WAKEUP)
 		direct_refill(ch->xsk);
 	tell_room(ch, 1);
 	return NULL;
@@ -973,54 +963,28 @@ void etran_rx_given(struct etran_channel *ch)
 
 uint32_t etran_rx_delivered(const struct etran_channel *ch)
 {
-	if (!is_direct(ch))
-		return __atomic_load_n(&ch->status->delivered, __ATOMIC_ACQUIRE);
-	return __atomic_load_n(ch->rx.producer, __ATOMIC_ACQUIRE) +
-	       __atomic_load_n(&ch->wakes, __ATOMIC_ACQUIRE);
-}
+	uint32_t n = __atomic_load_n(&ch->status->delivered, __ATOMIC_ACQUIRE);
 
-static int wait_direct(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)
-{
-	const struct direct_sleep d = {
-		.endpoint = ch->endpoint,
-		.xsk = ch->xsk,
-		.wake = ch->wake,
-		.unwanted = __atomic_load_n(ch->rx.consumer, __ATOMIC_RELAXED) !=
-			    __atomic_load_n(ch->rx.producer, __ATOMIC_RELAXED),
-	};
-
-	return etran_rx_delivered(ch) != delivered ? 0 : direct_wait(&d, flags, timeout_ms);
+	/* The driver puts records there without the module. */
+	return ch->direct ? n + __atomic_load_n(ch->rx.producer, __ATOMIC_ACQUIRE) : n;
 }
 
 int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, int timeout_ms)
 {
 	struct etran_wait_rx wait = {
 		.delivered = delivered,
-		.flags = flags,
+		.flags = driver_waits(ch) ? flags : flags & ~ETRAN_WAIT_KICK,
 		.timeout_ms = timeout_ms,
+		.producer = ch->direct ? (uintptr_t)ch->rx.producer : 0,
 	};
 
-	if (is_direct(ch)) {
-		if (flags & ETRAN_WAIT_KICK)
-			etran_tx_kick(ch);
-		if (!wait_direct(ch, delivered, flags, timeout_ms))
-			return 0;
-	} else if (!ioctl(ch->endpoint, ETRAN_IOC_WAIT_RX, &wait)) {
+	if (!ioctl(ch->endpoint, ETRAN_IOC_WAIT_RX, &wait))
 		return 0;
-	}
 	return etran_fail(errno, "waiting for records: %s", strerror(errno));
 }
 
 int etran_rx_wake(struct etran_channel *ch)
 {
-	const uint64_t one = 1;
-
-	if (is_direct(ch)) {
-		__atomic_add_fetch(&ch->wakes, 1, __ATOMIC_RELEASE);
-		if (write(ch->wake, &one, sizeof(one)) == sizeof(one) || errno == EAGAIN)
-			return 0;
-		return etran_fail(errno, "waking who waits for records: %s", strerror(errno));
-	}
 	if (!ioctl(ch->endpoint, ETRAN_IOC_WAKE))
 		return 0;
 	return etran_fail(errno, "waking who waits for records: %s", strerror(errno));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Direct mode, step by step; under load: direct_load.c. */
 #include "direct.h"
+#include "sleeper.h"
 
 /* ---- verdicts ---- */
 
@@ -502,6 +503,115 @@ TEST_F(direct, mail_of_a_closed_endpoint_is_counted_as_lost)
 	EXPECT_TRUE(conserved(self));
 }
 
+/* ---- sleeping ---- */
+
+static uint32_t seen(const struct xsk *x)
+{
+	return __atomic_load_n(&x->status->delivered, __ATOMIC_ACQUIRE) +
+	       __atomic_load_n(x->rx.producer, __ATOMIC_ACQUIRE);
+}
+
+/* Return: 0 or an errno. */
+static int wait_rx(const struct xsk *x, uint32_t delivered, uint32_t flags, int timeout_ms, const void *producer)
+{
+	struct etran_wait_rx w = {
+		.delivered = delivered, .flags = flags, .timeout_ms = timeout_ms,
+		.producer = (uintptr_t)producer,
+	};
+
+	return ioctl(x->ep, ETRAN_IOC_WAIT_RX, &w) ? errno : 0;
+}
+
+/* A process that sleeps on x. */
+static int sleeper(FIXTURE_DATA(direct) *self, pid_t *pid, uint32_t flags)
+{
+	*pid = fork();
+	if (!*pid) {
+		close(bpf_link__fd(self->link));
+		_exit(wait_rx(&self->x, seen(&self->x), flags, -1, self->x.rx.producer));
+	}
+	return et_wait_for(sleeper_sleeps(*pid)) ? 0 : et_fail("it does not sleep");
+}
+
+TEST_F(direct, wrong_producers_are_refused)
+{
+	void *gone = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	munmap(gone, 4096);
+	EXPECT_EQ(EFAULT, wait_rx(&self->x, 0, 0, 0, NULL));
+	EXPECT_EQ(EFAULT, wait_rx(&self->x, 0, 0, 0, gone));
+	EXPECT_EQ(EFAULT, wait_rx(&self->x, 0, 0, 0, (void *)(1ULL << 63)));
+	EXPECT_EQ(EINVAL, wait_rx(&self->x, 0, 0, 0, (uint8_t *)self->x.rx.producer + 1));
+	EXPECT_EQ(EAGAIN, wait_rx(&self->x, seen(&self->x), 0, 0, self->x.rx.producer));
+	EXPECT_EQ(EAGAIN, wait_rx(&self->x, seen(&self->x), 0, 10, self->x.rx.producer));
+	EXPECT_EQ(0, wait_rx(&self->x, seen(&self->x) - 1, 0, -1, self->x.rx.producer));
+}
+
+/* From the wire, where a driver puts it into the ring, and from a timer, where the module does. */
+TEST_F(direct, a_record_ends_a_sleep)
+{
+	struct tt_req r = {
+		.daddr = hosts.a.addr, .verdict = TX, .rx_verdict = DELIVER, .dport = 1, .seq = self->x.id,
+	};
+	static const unsigned int op[] = { TT_SEND, TT_TIMER };
+	struct xsk_frame f;
+	uint32_t i, was;
+	pid_t pid;
+
+	for (i = 0; i < 2; i++) {
+		was = seen(&self->x);
+		ASSERT_EQ(0, sleeper(self, &pid, 0));
+		ASSERT_EQ(0, xsk_send(&self->y, i, op[i], &r, NULL, 0));
+		EXPECT_EQ(0, sleeper_woken(&pid));
+		EXPECT_EQ(was + 1, seen(&self->x));
+		/* Who had not begun to sleep does not. */
+		EXPECT_EQ(0, wait_rx(&self->x, was, 0, -1, self->x.rx.producer));
+		ASSERT_EQ(1, xsk_recv(&self->x, &f));
+		EXPECT_EQ(EAGAIN, wait_rx(&self->x, seen(&self->x), 0, 1, self->x.rx.producer));
+	}
+}
+
+TEST_F(direct, what_else_ends_a_sleep)
+{
+	uint32_t on = 1, off = 0, was = seen(&self->x);
+	pid_t pid;
+
+	ASSERT_EQ(0, sleeper(self, &pid, ETRAN_WAIT_UNREADY));
+	ASSERT_EQ(0, ioctl(self->x.ep, ETRAN_IOC_WAKE));
+	EXPECT_EQ(0, sleeper_woken(&pid));
+	EXPECT_EQ(0, wait_rx(&self->x, was, ETRAN_WAIT_UNREADY, -1, self->x.rx.producer));
+	ASSERT_EQ(0, sleeper(self, &pid, 0));
+	ASSERT_EQ(0, ioctl(self->x.ep, ETRAN_IOC_READY, &on));
+	EXPECT_EQ(0, sleeper_woken(&pid));
+	ASSERT_EQ(0, ioctl(self->x.ep, ETRAN_IOC_READY, &off));
+	ASSERT_EQ(0, sleeper(self, &pid, 0));
+	ASSERT_EQ(0, et_sh("ip link del etran0"));
+	EXPECT_EQ(ENODEV, sleeper_woken(&pid));
+	EXPECT_EQ(ENODEV, wait_rx(&self->x, seen(&self->x), 0, -1, self->x.rx.producer));
+}
+
+/* Sent by ETRAN_IOC_KICK, and by a sleep that is asked to. */
+TEST_F(direct, kicks_send)
+{
+	pid_t pid;
+
+	put(&self->x, 0, TT_SEND, &self->r, "kick", 4);
+	ASSERT_EQ(0, ioctl(self->x.ep, ETRAN_IOC_KICK));
+	EXPECT_EQ(0, received(&self->y, 0, "kick"));
+	EXPECT_EQ(0, completed(&self->x));
+	put(&self->x, 1, TT_SEND, &self->r, "wait", 4);
+	ASSERT_EQ(0, sleeper(self, &pid, ETRAN_WAIT_KICK));
+	EXPECT_EQ(0, received(&self->y, 0, "wait"));
+	EXPECT_EQ(1, completed(&self->x));
+	ASSERT_EQ(0, ioctl(self->x.ep, ETRAN_IOC_WAKE));
+	EXPECT_EQ(0, sleeper_woken(&pid));
+	EXPECT_TRUE(conserved(self));
+	ASSERT_EQ(0, et_enter(hosts.a.ns) ?: et_sh("ip link set tn0 down"));
+	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_KICK));
+	EXPECT_EQ(ENETDOWN, errno);
+	ASSERT_EQ(0, et_sh("ip link set tn0 up"));
+}
+
 /* ---- attaching ---- */
 
 static int share(struct xsk *with, struct xsk *s)
@@ -521,17 +631,6 @@ static int share(struct xsk *with, struct xsk *s)
 	return bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
 }
 
-TEST_F(direct, calls_of_link_devices_are_refused)
-{
-	struct etran_wait_rx w = { .timeout_ms = 0 };
-
-	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_WAIT_RX, &w));
-	EXPECT_EQ(EOPNOTSUPP, errno);
-	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_KICK));
-	EXPECT_EQ(EOPNOTSUPP, errno);
-	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_WAKE));
-	EXPECT_EQ(EOPNOTSUPP, errno);
-}
 
 TEST_F(direct, pools_are_not_shared)
 {

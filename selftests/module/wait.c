@@ -5,7 +5,7 @@
  */
 #include "fixture.h"
 #include <sys/epoll.h>
-#include <sys/syscall.h>
+#include "sleeper.h"
 
 #define FOR_EVER	(-1)
 #define ROUNDS		3000
@@ -65,23 +65,6 @@ static void on_signal(int sig)
 {
 }
 
-/* Does it sleep in ioctl()? The kernel names the system call of who is not running. */
-static bool asleep(pid_t pid)
-{
-	char path[64];
-	FILE *f;
-	int nr = -1;
-
-	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (fscanf(f, "%d", &nr) != 1)
-		nr = -1;
-	fclose(f);
-	return nr == SYS_ioctl;
-}
-
 /* A process that sleeps on y and exits with the errno, once it does. */
 static int sleeper(FIXTURE_DATA(wait) *self, uint32_t flags)
 {
@@ -94,18 +77,12 @@ static int sleeper(FIXTURE_DATA(wait) *self, uint32_t flags)
 		sigaction(SIGUSR1, &sa, NULL);
 		_exit(wait_rx(&self->y, delivered(&self->y), flags, FOR_EVER));
 	}
-	return et_wait_for(asleep(self->sleeper)) ? 0 : et_fail("it does not sleep");
+	return et_wait_for(sleeper_sleeps(self->sleeper)) ? 0 : et_fail("it does not sleep");
 }
 
-/* Return: the errno that the sleeper got, -1 when it sleeps still. */
 static int woken(FIXTURE_DATA(wait) *self)
 {
-	int status;
-
-	if (!et_wait_for(waitpid(self->sleeper, &status, WNOHANG) == self->sleeper))
-		return et_fail("it still sleeps");
-	self->sleeper = 0;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return sleeper_woken(&self->sleeper);
 }
 
 TEST_F(wait, wrong_arguments_are_refused)
@@ -122,6 +99,11 @@ TEST_F(wait, wrong_arguments_are_refused)
 	EXPECT_EQ(-1, ioctl(self->y.ep, ETRAN_IOC_WAIT_RX, NULL));
 	EXPECT_EQ(EFAULT, errno);
 	w.reserved = 0;
+	/* For direct mode only. */
+	w.producer = (uintptr_t)self->y.rx.producer;
+	EXPECT_EQ(-1, ioctl(self->y.ep, ETRAN_IOC_WAIT_RX, &w));
+	EXPECT_EQ(EINVAL, errno);
+	w.producer = 0;
 	EXPECT_EQ(-1, ioctl(dev, ETRAN_IOC_WAIT_RX, &w));
 	EXPECT_EQ(ENOTTY, errno);
 	EXPECT_EQ(-1, ioctl(dev, ETRAN_IOC_KICK));
@@ -263,7 +245,7 @@ TEST_F(wait, a_signal_without_handler_does_not_interrupt)
 	ASSERT_EQ(self->sleeper, waitpid(self->sleeper, &status, WUNTRACED));
 	ASSERT_TRUE(WIFSTOPPED(status));
 	ASSERT_EQ(0, kill(self->sleeper, SIGCONT));
-	ASSERT_TRUE(et_wait_for(asleep(self->sleeper)));
+	ASSERT_TRUE(et_wait_for(sleeper_sleeps(self->sleeper)));
 	EXPECT_EQ(0, waitpid(self->sleeper, &status, WNOHANG));
 	ASSERT_EQ(0, send_one(self));
 	EXPECT_EQ(0, woken(self));

@@ -27,7 +27,7 @@
 #include <linux/ioctl.h>
 
 /* Version of this file: raised when a structure below changes its meaning. */
-#define ETRAN_ABI_VERSION	4
+#define ETRAN_ABI_VERSION	5
 /* Version of struct etran_ops; a BPF object states the one that it was built for. */
 #define ETRAN_OPS_VERSION	2
 /* Version of struct etran_filter_ops, likewise. */
@@ -82,8 +82,8 @@ struct etran_rec {
  * @held: frames of this AF_XDP socket that the kernel keeps now
  * @chunks: number of bytes at @chunk_offset, one a UMEM chunk
  * @chunk_offset: where they begin in this mapping
- * @delivered: on a link device: records put into the RX ring of this AF_XDP socket, and calls of
- *	       ETRAN_IOC_WAKE, so far; wraps. It changes after the record is in the ring.
+ * @delivered: calls of ETRAN_IOC_WAKE so far; on a link device, and records put into the RX ring of this AF_XDP
+ *	       socket, after which it changes. Wraps.
  * @rx_short: not 0: a transport lets senders wait until this AF_XDP socket's fill ring has more
  *	      buffers. Who has put some there calls ETRAN_IOC_ROOM, on each endpoint of the socket;
  *	      sleeping in ETRAN_IOC_WAIT_RX and poll() do the same.
@@ -427,23 +427,25 @@ struct etran_wait {
 /**
  * struct etran_wait_rx - question of ETRAN_IOC_WAIT_RX (on an endpoint)
  * @delivered: the value of struct etran_status.delivered that was read *before* the RX ring was
- *	       found empty
+ *	       found empty; in direct mode its sum with the RX ring's producer index, as that was then
  * @flags: ETRAN_WAIT_*
  * @timeout_ms: give up after this; -1 waits for ever, 0 does not sleep
  * @reserved: zero
+ * @producer: direct mode: where the calling process has the producer index of the RX ring, an aligned address of it; on a
+ *	      link device zero
  *
  * Sleeps until something was delivered to the AF_XDP socket, whichever endpoint of it that is for;
- * until ETRAN_IOC_READY or ETRAN_IOC_WAKE. Costs less than poll(), and looks at no ring: whoever
- * takes records from it must read @delivered first. Errors: EAGAIN (timeout; nothing was there and
+ * until ETRAN_IOC_READY or ETRAN_IOC_WAKE. Costs less than poll(), which asks the driver, too, and looks at no record: whoever
+ * takes some from the ring must read @delivered first. Errors: EAGAIN (timeout; nothing was there and
  * the endpoint's descriptor has O_NONBLOCK), EINTR (as of struct etran_wait), ENODEV (nothing will come any more: see struct
- * etran_status.flags; a device that is being removed says so here first), EOPNOTSUPP (direct mode),
- * EINVAL, EFAULT.
+ * etran_status.flags; a device that is being removed says so here first), EINVAL, EFAULT.
  */
 struct etran_wait_rx {
 	__u32 delivered;
 	__u32 flags;
 	__s32 timeout_ms;
 	__u32 reserved;
+	__u64 producer;
 };
 
 /* Streams that an endpoint can have, and their numbers: 1 to ETRAN_STREAMS_MAX - 1. */
@@ -519,14 +521,15 @@ struct etran_stream_open {
 #define ETRAN_IOC_WAIT_RX	_IOW(ETRAN_IOC_MAGIC, 19, struct etran_wait_rx)
 /*
  * Sends what is in the TX ring, as sendto() on the AF_XDP socket, but until the ring is empty or the
- * lower device has no room; in that case the module goes on by itself, and this is no error.
+ * lower device has no room; in that case the module goes on by itself, and this is no error. In direct mode, zero-copy,
+ * it has the driver look at the ring, even one that says by XDP_RING_NEED_WAKEUP that it looks by itself.
  * Errors: ENETDOWN (the device is down), ENODEV (it is gone), EAGAIN (16,384 descriptors were read
- * and there are more: call again), EOPNOTSUPP (direct mode).
+ * and there are more: call again).
  */
 #define ETRAN_IOC_KICK		_IO(ETRAN_IOC_MAGIC, 20)
 /*
  * Ends each sleep in ETRAN_IOC_WAIT_RX on this AF_XDP socket. Errors: ENODEV (the device is gone, and
- * nobody sleeps), EOPNOTSUPP (direct mode).
+ * nobody sleeps).
  */
 #define ETRAN_IOC_WAKE		_IO(ETRAN_IOC_MAGIC, 21)
 /*

@@ -342,7 +342,7 @@ ETRAN_API uint32_t etran_rx_delivered(const struct etran_channel *ch);
  * @flags: ETRAN_WAIT_*
  * @timeout_ms: at most so long; -1 for ever
  *
- * etran_endpoint_ready() ends it too (unless @flags say no), and etran_rx_wake(); in direct mode perhaps nothing.
+ * etran_endpoint_ready() ends it too (unless @flags say no), and etran_rx_wake().
  *
  * Return: 0, or -1 with errno EAGAIN (time is over; or it would sleep, and the endpoint has
  * O_NONBLOCK), EINTR, ENODEV (nothing will come any more).
