@@ -72,6 +72,11 @@ posix_up()
 	HOSTS=1
 }
 
+group_gone()
+{
+	! kill -0 -- "-$1" 2>/dev/null
+}
+
 posix_down()
 {
 	local pid
@@ -80,6 +85,10 @@ posix_down()
 		kill -- "-$pid"
 	done 2>/dev/null
 	wait 2>/dev/null
+	# The shell between is gone at once; what it started may look for signals once a second.
+	for pid in "${PIDS[@]}"; do
+		wait_for group_gone "$pid"
+	done
 	[ -z "$HOSTS" ] || bash "$POSIX_DIR/../tcp/hosts.sh" down >&2 || echo "# hosts.sh down failed"
 	rm -rf "$W"
 }

@@ -227,9 +227,11 @@ TEST_F(bad, reads_of_what_never_came)
 	struct etran_tcp_req r = { .conn = self->conn, .read = ~0ULL };
 	struct etran_tcp_rec rec;
 	static uint8_t b[1 << 20];
+	int room = sizeof(b);
 	uint64_t got = 0;
 	ssize_t n;
 
+	ASSERT_EQ(0, setsockopt(self->peer, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)));
 	submit(_metadata, self, ETRAN_TCP_OP_READ, &r, 0);
 	r.read = 1ULL << 40;
 	submit(_metadata, self, ETRAN_TCP_OP_READ, &r, 0);
