@@ -93,9 +93,51 @@ static __always_inline long spare_leave(struct conn *c, struct leaving *l)
 
 CONN_EACH(spare_leave, struct leaving)
 
+/*
+ * Loops are in global functions, which the verifier looks at alone: Linux 6.6.y compares states exactly as long as a
+ * loop that they were in is not done with, and what comes behind it in a caller has many ways.
+ */
+
+/* Return: a place of the table that is free, 0 for none. One at a time is opened, of all endpoints: it stays free. */
+__noinline int listener_unused(void)
+{
+	struct listener *l;
+	__u32 index;
+
+	/* Index 0 is none. */
+	bpf_for(index, 1, TCP_MAX_LISTENERS) {
+		__u32 key = index;
+
+		l = bpf_map_lookup_elem(&listeners, &key);
+		if (l && !l->id)
+			return index;
+	}
+	return 0;
+}
+
+/* Return: the port that listener @id has now, -EADDRINUSE, or as port_take(). */
+__noinline int port_take_any(__u32 link, __u32 id)
+{
+	__u32 tries, port;
+	int err = -EADDRINUSE;
+
+	bpf_for(tries, 0, PORT_TRIES) {
+		port = etran_bounded(tcp_port_min);
+		port += bpf_get_prandom_u32() % (0x10000 - port);
+		if (port_group(link, port))
+			continue;
+		err = port_take(link, port, id);
+		if (!err)
+			return port;
+		if (err != -EADDRINUSE)
+			break;
+	}
+	return err;
+}
+
 static __noinline int listen_begin(struct etran_endpoint *ep)
 {
-	__u32 index, id = 0, cc = ep->arg[1] >> 32, port = ep->port, tries, flags = ep->arg[2] >> 32;
+	__u32 index, id = 0, cc = ep->arg[1] >> 32, port = ep->port, flags = ep->arg[2] >> 32;
 	__u32 backlog = ep->arg[2];
 	struct listener *l = NULL;
 	struct address addr;
@@ -109,20 +151,11 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	err = local_allowed(ep, &addr, port);
 	if (err)
 		return err;
-	err = -EADDRINUSE;
-	/* One at a time is opened, of all endpoints: the place stays free. Index 0 is none. */
-	bpf_for(index, 1, TCP_MAX_LISTENERS) {
-		__u32 key = index;
-
-		l = bpf_map_lookup_elem(&listeners, &key);
-		if (l && !l->id) {
-			id = __sync_fetch_and_add(&listener_generation, TCP_MAX_LISTENERS) +
-			     TCP_MAX_LISTENERS + index;
-			break;
-		}
-	}
-	if (!id || !l)
+	index = listener_unused();
+	l = index ? bpf_map_lookup_elem(&listeners, &index) : NULL;
+	if (!l)
 		return -ENOMEM;
+	id = __sync_fetch_and_add(&listener_generation, TCP_MAX_LISTENERS) + TCP_MAX_LISTENERS + index;
 	l->addr = addr;
 	l->uid = ep->uid;
 	l->reuse = !!(flags & ETRAN_TCP_LISTEN_REUSEPORT);
@@ -134,14 +167,10 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 		if (!err)
 			err = port_take(ep->link, port, id);
 	} else {
-		bpf_for(tries, 0, PORT_TRIES) {
-			port = etran_bounded(tcp_port_min);
-			port += bpf_get_prandom_u32() % (0x10000 - port);
-			if (port_group(ep->link, port))
-				continue;
-			err = port_take(ep->link, port, id);
-			if (err != -EADDRINUSE)
-				break;
+		err = port_take_any(ep->link, id);
+		if (err > 0) {
+			port = err;
+			err = 0;
 		}
 	}
 	if (err)
@@ -214,9 +243,27 @@ __noinline int connect_slot(struct conn_key *key, struct begin *b)
 	return 1;
 }
 
+/* The same from a port of those that are for it (RFC 6056, 3.3.1). */
+__noinline int connect_slot_any(struct conn_key *key, struct begin *b)
+{
+	__u32 first = etran_bounded(tcp_port_min), last = etran_bounded(tcp_port_max), tries, start;
+
+	if (!key || !b)
+		return -EINVAL;
+	if (last < first)
+		last = first;
+	start = bpf_get_prandom_u32();
+	bpf_for(tries, 0, PORT_TRIES) {
+		key->port = first + (start + tries) % (last - first + 1);
+		if (!port_group(key->link, key->port) && connect_slot(key, b))
+			return 1;
+	}
+	return 0;
+}
+
 static __noinline int connect_begin(struct etran_endpoint *ep)
 {
-	__u32 local = ep->arg[0] >> 32, first = etran_bounded(tcp_port_min), last, tries, start;
+	__u32 local = ep->arg[0] >> 32;
 	struct etran_path path = {};
 	struct conn_key key = {};
 	struct begin b = {};
@@ -260,24 +307,8 @@ static __noinline int connect_begin(struct etran_endpoint *ep)
 		key.port = local;
 		if (conn_find(&key) || !connect_slot(&key, &b))
 			return -EADDRINUSE;
-	} else {
-		last = etran_bounded(tcp_port_max);
-		if (last < first)
-			last = first;
-		/* RFC 6056, 3.3.1 */
-		start = bpf_get_prandom_u32();
-		err = -EADDRNOTAVAIL;
-		bpf_for(tries, 0, PORT_TRIES) {
-			key.port = first + (start + tries) % (last - first + 1);
-			if (port_group(key.link, key.port))
-				continue;
-			if (connect_slot(&key, &b)) {
-				err = 0;
-				break;
-			}
-		}
-		if (err)
-			return err;
+	} else if (!connect_slot_any(&key, &b)) {
+		return -EADDRNOTAVAIL;
 	}
 	ep->arg[0] = b.hash;
 	ep->arg[1] = key.port;

@@ -115,7 +115,7 @@ static __always_inline struct port_group *port_group(__u32 link, __u16 port)
 #define GROUP_TRIES	16
 
 /* One more listener at a port, which may. One at a time, of all endpoints. */
-static __noinline int port_take(__u32 link, __u16 port, __u32 id)
+__noinline int port_take(__u32 link, __u16 port, __u32 id)
 {
 	struct port_key key = { .link = link, .port = port };
 	struct port_group first = { .n = 1, .id = { id } }, *g;
@@ -146,7 +146,7 @@ static __noinline int port_take(__u32 link, __u16 port, __u32 id)
 	return err;
 }
 
-static __noinline int port_give(__u32 link, __u16 port, __u32 id)
+__noinline int port_give(__u32 link, __u16 port, __u32 id)
 {
 	struct port_key key = { .link = link, .port = port };
 	struct port_group *g = bpf_map_lookup_elem(&ports, &key);
