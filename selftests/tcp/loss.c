@@ -160,7 +160,9 @@ TEST(marking)
 	ASSERT_EQ(0, link_set_both("ecn_bytes", 0));
 	ASSERT_EQ(0, link_set_both("rate", 0));
 	ASSERT_LT(cwr, tcp_counter("cwr"));
-	ASSERT_EQ(again, tcp_counter("tx_retransmit"));
+	ASSERT_EQ(again, tcp_counter("tx_retransmit"))
+		TH_LOG("%llu timeouts, %llu recoveries, %llu probes", (unsigned long long)tcp_counter("rto"),
+		       (unsigned long long)tcp_counter("fast_recovery"), (unsigned long long)tcp_counter("tx_tail_probe"));
 }
 
 int main(int argc, char **argv)
