@@ -598,11 +598,10 @@ void etran_channel_close(struct etran_channel *ch)
 
 int etran_channel_fds(const struct etran_channel *ch, int fds[4])
 {
-	const int all[] = { ch->xsk, ch->ctl, ch->endpoint };
-	size_t i;
-	int n = 0;
+	const int all[3] = { ch->xsk, ch->ctl, ch->endpoint };
+	int i, n = 0;
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+	for (i = 0; i < 3; i++)
 		if (all[i] >= 0)
 			fds[n++] = all[i];
 	return n;
