@@ -106,12 +106,20 @@ static struct etran_channel *channel_of(struct xsk_buff_pool *pool)
 	return pool->hook_priv;
 }
 
-static void wake_driver(struct etran_channel *ch)
+/* The NIC, when it is up. Context: RCU read side. */
+static struct net_device *nic_of(struct etran_channel *ch)
 {
 	struct net_device *dev = READ_ONCE(ch->pool->netdev);
 
-	if (dev && netif_running(dev))
-		dev->netdev_ops->ndo_xsk_wakeup(dev, ch->queue, XDP_WAKEUP_TX);
+	return dev && netif_running(dev) ? dev : NULL;
+}
+
+/* Return: 0, -ENETDOWN, or the driver's errno. Context: RCU read side. */
+static int wake_driver(struct etran_channel *ch)
+{
+	struct net_device *dev = nic_of(ch);
+
+	return dev ? dev->netdev_ops->ndo_xsk_wakeup(dev, ch->queue, XDP_WAKEUP_TX) : -ENETDOWN;
 }
 
 static u64 addr_of(const struct etran_channel *ch, u32 chunk)
@@ -775,13 +783,9 @@ static int hook_xmit(struct xsk_buff_pool *pool)
  */
 int etran_direct_kick(struct etran_channel *ch)
 {
-	struct net_device *dev = READ_ONCE(ch->pool->netdev);
-
-	if (!dev || !netif_running(dev))
-		return -ENETDOWN;
-	if (ch->mode == ETRAN_DIRECT_COPY)
-		return copy_egress(ch);
-	return dev->netdev_ops->ndo_xsk_wakeup(dev, ch->queue, XDP_WAKEUP_TX);
+	if (ch->mode != ETRAN_DIRECT_COPY)
+		return wake_driver(ch);
+	return nic_of(ch) ? copy_egress(ch) : -ENETDOWN;
 }
 
 /**

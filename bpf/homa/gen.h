@@ -380,49 +380,35 @@ static __always_inline bool gen_choose(struct rpc *rpc, struct gen_step *step, _
 	return step->type;
 }
 
-/**
- * struct rtx_found - what rtx_search() found
- * @handle: the frame, 0 for none
- * @cursor: where to go on
- */
-struct rtx_found {
-	__u64 handle;
-	__u64 cursor;
-};
-
 /*
- * The held frame that has byte @step->rtx.start, looked for from @step->from on. None when it was not
- * found in as many steps as one call may take. Global, so that the verifier looks at the loop alone: Linux 6.6.y compares states
- * exactly as long as a loop that they were in is not done with, and what comes behind it in a caller has many ways.
+ * The held frame that has byte @step->rtx.start, looked for from @step->from on. Return: 1, and *@cursor is that; 0 when it
+ * was not found in as many steps as one call may take, and *@cursor says where to go on.
  */
-__noinline int rtx_search(const struct gen_step *step, struct rtx_found *found)
+__noinline int rtx_search(const struct gen_step *step, __u64 *cursor)
 {
 	__u64 handle, cookie = 0;
 	int i;
 
-	if (!step || !found)
+	if (!step || !cursor)
 		return 0;
 	handle = step->from;
-	found->handle = 0;
 	if (handle)
 		cookie = bpf_etran_cookie(handle);
 	if (!cookie || cookie_offset(cookie) > step->rtx.start) {
 		handle = step->first;
 		cookie = bpf_etran_cookie(handle);
 	}
-	found->cursor = handle;
+	*cursor = handle;
 	bpf_for(i, 0, RTX_STEPS) {
 		if (!cookie)
-			break;
-		if (cookie_offset(cookie) + cookie_len(cookie) > step->rtx.start) {
-			found->handle = handle;
-			break;
-		}
+			return 0;
+		if (cookie_offset(cookie) + cookie_len(cookie) > step->rtx.start)
+			return 1;
 		handle = bpf_etran_next(handle);
 		if (!handle)
-			break;
+			return 0;
 		cookie = bpf_etran_cookie(handle);
-		found->cursor = handle;
+		*cursor = handle;
 	}
 	return 0;
 }
@@ -433,14 +419,12 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 {
 	bool more = false, send = false, stale = false;
 	struct pacer *p = pacer_get();
-	struct rtx_found found = {};
+	__u64 handle, cursor = 0;
 	struct data data = {};
 	__u32 offset, end;
-	__u64 handle;
 	int err = 0;
 
-	rtx_search(step, &found);
-	handle = found.handle;
+	handle = rtx_search(step, &cursor) ? cursor : 0;
 	if (handle)
 		err = bpf_etran_load(pkt, handle);
 	offset = cookie_offset(pkt->cookie);
@@ -451,14 +435,14 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, s
 		if (rpc->state != RPC_OUTGOING) {
 			rpc->pending &= ~PENDING_RETRANSMIT;
 		} else {
-			rpc->rtx_cursor = found.cursor;
+			rpc->rtx_cursor = cursor;
 			if (handle && !err) {
 				rtx_done(rpc, end);
 				data_of_rpc(&data, rpc, offset);
 				data.priority = rpc->rtx_priority;
 				data.retransmit = 1;
 				send = true;
-			} else if (!found.cursor || err) {
+			} else if (!cursor || err) {
 				/* Cannot be: frames are kept until the state changes. */
 				stale = true;
 				rtx_done(rpc, rpc->out_len);

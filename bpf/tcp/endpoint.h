@@ -93,11 +93,6 @@ static __always_inline long spare_leave(struct conn *c, struct leaving *l)
 
 CONN_EACH(spare_leave, struct leaving)
 
-/*
- * Loops are in global functions, which the verifier looks at alone: Linux 6.6.y compares states exactly as long as a
- * loop that they were in is not done with, and what comes behind it in a caller has many ways.
- */
-
 /* Return: a place of the table that is free, 0 for none. One at a time is opened, of all endpoints: it stays free. */
 __noinline int listener_unused(void)
 {
@@ -137,9 +132,9 @@ __noinline int port_take_any(__u32 link, __u32 id)
 
 static __noinline int listen_begin(struct etran_endpoint *ep)
 {
-	__u32 index, id = 0, cc = ep->arg[1] >> 32, port = ep->port, flags = ep->arg[2] >> 32;
+	__u32 index, id, cc = ep->arg[1] >> 32, port = ep->port, flags = ep->arg[2] >> 32;
 	__u32 backlog = ep->arg[2];
-	struct listener *l = NULL;
+	struct listener *l;
 	struct address addr;
 	int err, i;
 

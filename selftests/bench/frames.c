@@ -175,28 +175,14 @@ static int endpoint(struct xsk *x, uint32_t chunks, uint32_t queue)
 	return 0;
 }
 
-static void close_sock(struct xsk *x)
-{
-	if (x->umem && x->umem != MAP_FAILED) {
-		xsk_close(x);
-		munmap(x->umem, (size_t)x->chunks * XSK_CHUNK);
-	}
-	memset(x, 0, sizeof(*x));
-}
-
 /* A plain socket on queue 0, whose frames are complete packets. */
 static int plain_open(struct xsk *x, const char *device, uint16_t flags)
 {
-	struct xsk_config c = { .chunks = SOCKET_CHUNKS };
+	struct xsk_config c = { .chunks = SOCKET_CHUNKS, .device = device, .bind_flags = flags };
 	uint32_t i;
 
-	/* The queue's last socket goes a moment after it was closed. */
-	for (i = 0; xsk_make(x, &c) || xsk_bind(x, device, 0, flags); i++) {
-		if (errno != EBUSY || i == 100)
-			return bench_fail("an AF_XDP socket on %s", device);
-		close_sock(x);
-		usleep(10000);
-	}
+	if (xsk_open_plain(x, &c))
+		return bench_fail("an AF_XDP socket on %s", device);
 	for (i = 0; i < x->chunks / 2; i++)
 		memcpy(x->umem + (size_t)i * XSK_CHUNK, packet, packet_len);
 	return 0;
@@ -223,12 +209,12 @@ static void down(const struct bench_case *c)
 	unsigned int i;
 
 	for (i = 0; i < n_many; i++)
-		close_sock(&many[i]);
+		xsk_free(&many[i]);
 	free(many);
 	many = NULL;
 	n_many = 0;
-	close_sock(&sock);
-	close_sock(&plain);
+	xsk_free(&sock);
+	xsk_free(&plain);
 	bpf_link__destroy(transport);
 	transport = NULL;
 	xdp("veth0", "xdp_drop");
@@ -371,7 +357,7 @@ static int direct_up(const struct bench_case *c, const char *name, int batch)
 	for (i = 0; xsk_open(&sock, &config); i++) {
 		if (errno != EBUSY || i == 100)
 			return bench_fail("an AF_XDP socket on tn0");
-		close_sock(&sock);
+		xsk_free(&sock);
 		usleep(10000);
 	}
 	if (xsk_attach(&sock, FR_NAME, 0)) {
@@ -856,7 +842,7 @@ static int null_syscall(const struct bench_case *c, unsigned int ops)
 /* Both transports have one name, so each arm has its own attached before it runs. */
 static int reattach(const char *name)
 {
-	close_sock(&sock);
+	xsk_free(&sock);
 	bpf_link__destroy(transport);
 	transport = NULL;
 	if (!et_wait_for(et_count("channels") == 0 && et_count("endpoints") == 0))

@@ -14,6 +14,7 @@
 #include "hosts.h"
 
 #define PLAIN_HEADERS	42	/* Ethernet, IPv4, UDP */
+#define UDP_PORT	4002
 
 struct plain {
 	struct bpf_object *object;
@@ -50,19 +51,16 @@ static void plain_close(struct plain *p)
 		bpf_xdp_detach(if_nametoindex(p->device), XDP_FLAGS_DRV_MODE, NULL);
 		bpf_object__close(p->object);
 	}
-	if (p->xsk.umem) {
-		xsk_close(&p->xsk);
-		munmap(p->xsk.umem, (size_t)p->xsk.chunks * XSK_CHUNK);
-	}
-	memset(p, 0, sizeof(*p));
+	p->object = NULL;
+	xsk_free(&p->xsk);
 }
 
 /* A socket on @device, of the namespace where we are. Return: 0, -1 after saying why. */
 static int plain_open(struct plain *p, const char *device, bool nic)
 {
-	struct xsk_config c = { .chunks = 64 };
+	struct xsk_config c = { .device = device, .bind_flags = nic ? XDP_ZEROCOPY : XDP_COPY };
 	struct bpf_program *prog;
-	uint32_t zero = 0, i;
+	uint32_t zero = 0;
 
 	p->device = device;
 	if (hosts_load(&p->object, "plain.bpf.o"))
@@ -70,13 +68,8 @@ static int plain_open(struct plain *p, const char *device, bool nic)
 	prog = bpf_object__next_program(p->object, NULL);
 	if (bpf_xdp_attach(if_nametoindex(device), bpf_program__fd(prog), XDP_FLAGS_DRV_MODE, NULL))
 		return et_fail("XDP on %s", device);
-	/* The queue's last socket goes a moment after it was closed. */
-	for (i = 0; xsk_make(&p->xsk, &c) || xsk_bind(&p->xsk, device, 0, nic ? XDP_ZEROCOPY : XDP_COPY); i++) {
-		if (errno != EBUSY || i == 100)
-			return et_fail("an AF_XDP socket on %s", device);
-		xsk_close(&p->xsk);
-		usleep(10000);
-	}
+	if (xsk_open_plain(&p->xsk, &c))
+		return et_fail("an AF_XDP socket on %s", device);
 	if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(p->object, "sockets"), &zero, &p->xsk.fd, BPF_ANY))
 		return et_fail("the socket's map");
 	return 0;
@@ -173,7 +166,7 @@ static int plain_spinning(const struct bench_case *c, unsigned int ops)
 
 static int udp_serve(int ready, const struct bench_case *c)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(4002) };
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(UDP_PORT) };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	socklen_t len = sizeof(addr);
 	ssize_t n;
@@ -188,7 +181,7 @@ static int udp_serve(int ready, const struct bench_case *c)
 
 static int udp_up(const struct bench_case *c)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(4002),
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(UDP_PORT),
 				  .sin_addr.s_addr = inet_addr(tcp_b) };
 
 	udp_pid = start(udp_serve, c);

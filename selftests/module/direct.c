@@ -631,7 +631,6 @@ static int share(struct xsk *with, struct xsk *s)
 	return bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) ? -errno : 0;
 }
 
-
 TEST_F(direct, pools_are_not_shared)
 {
 	struct xsk s;

@@ -189,6 +189,30 @@ static ET_UNUSED void xsk_close(struct xsk *x)
 	x->fd = -1;
 }
 
+/* Closes it, and its memory goes, too. */
+static ET_UNUSED void xsk_free(struct xsk *x)
+{
+	if (x->umem && x->umem != MAP_FAILED) {
+		xsk_close(x);
+		munmap(x->umem, (size_t)x->chunks * XSK_CHUNK);
+	}
+	memset(x, 0, sizeof(*x));
+}
+
+/* A socket without endpoint, on a queue whose last socket may go a moment after it was closed. Return: 0, or -1 with errno. */
+static ET_UNUSED int xsk_open_plain(struct xsk *x, const struct xsk_config *c)
+{
+	uint32_t i;
+
+	for (i = 0; xsk_make(x, c) || xsk_bind(x, c->device, c->queue, c->bind_flags); i++) {
+		if (errno != EBUSY || i == 100)
+			return -1;
+		xsk_free(x);
+		usleep(10000);
+	}
+	return 0;
+}
+
 /* ---- sending ---- */
 
 static ET_UNUSED void xsk_desc(struct xsk *x, uint64_t addr, uint32_t len, uint32_t options)
