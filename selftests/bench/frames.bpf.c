@@ -125,7 +125,7 @@ static __always_inline __u64 next_rank(void)
 SEC("struct_ops/egress_queue")
 __u32 BPF_PROG(egress_queue, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {
-	__u64 handle, dropped;
+	__u64 handle, dropped = 0; /* Linux 6.6 takes no uninitialized result */
 	int i;
 
 	switch (pkt->req.op) {
