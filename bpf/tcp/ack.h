@@ -72,7 +72,7 @@ static __always_inline bool ack_take(struct conn *c, struct after *a, struct seg
 		   ack + ((__u64)s->window << c->snd_wscale) == c->edge) {
 		/* RFC 5681, 2 */
 		s->duplicate = 1;
-		if (c->dup_acks < 255)
+		if (!c->sack_ok && c->dup_acks < 255)
 			c->dup_acks++;
 	} else if (c->una == c->nxt && c->nxt < c->queued) {
 		/* The answer to a probe: the peer lives, whatever it allows. RFC 9293, MUST-37 */

@@ -591,6 +591,34 @@ TEST_F(wire, sack_recovery)
 	COUNTED(before + 1, "fast_recovery");
 }
 
+/* RFC 6675, 2: an ACK that repeats what was said and brings no block tells of no loss; RFC 8257, 3.2 has receivers send such */
+TEST_F(wire, duplicate_acks_without_news)
+{
+	uint64_t before = tcp_counter("fast_recovery");
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, ECE);
+	submit(_metadata, self, 0, 10 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	for (i = 0; i < 4; i++)
+		acknowledge(self, mss);
+	/* Nor does a block that was seen. */
+	for (i = 0; i < 4; i++)
+		sack_ack(self, mss, (const uint32_t[][2]){ { 2 * mss, 3 * mss } }, 1);
+	NOTHING(MS);
+	COUNTED(before, "fast_recovery");
+	/* News do, whether or not the acknowledgment moves. */
+	sack_ack(self, mss, (const uint32_t[][2]){ { 2 * mss, 4 * mss } }, 1);
+	NOTHING(MS);
+	sack_ack(self, mss, (const uint32_t[][2]){ { 2 * mss, 5 * mss } }, 1);
+	expect_data(_metadata, self, mss, mss, MS);
+	acknowledge(self, 10 * mss);
+	NOTHING(MS);
+	COUNTED(before + 1, "fast_recovery");
+}
+
 /* RFC 9293, 3.8.6.1 (MUST-35 to 37): probes of a closed window, ever more rarely; and it opens */
 TEST_F(wire, zero_window_probes)
 {
