@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include "../direct.h"
 #include "link.h"
 
 #define PORT		400
@@ -219,19 +220,12 @@ TEST(wrong_queues)
 	ASSERT_IDLE(20);
 }
 
-static bool possible(void)
-{
-	struct etran_version v = {};
-
-	return !etran_kernel_version(&v) && v.features & ETRAN_FEATURE_DIRECT;
-}
-
 int main(int argc, char **argv)
 {
 	setenv("HOMA_DEVICE", "testnic", 1);
 	setenv("HOMA_QUEUES", "4", 1);
 	hosts_up(1500, HOSTS_BOTH, "");
-	if (!possible())
+	if (!kernel_has_direct())
 		ksft_exit_skip("this kernel has no AF_XDP hook (module/patches)\n");
 	return test_harness_run(argc, argv);
 }

@@ -14,10 +14,10 @@
 # BOTH: etran is on both.
 # TCP_OBJECT=tcp_large in the environment loads that instead.
 # TCP_DEVICE=testnic: the hosts are joined by testnic's pair, tn0 and tn1, whose wire has faults, a rate and
-# a queue (selftests/testnic/README.md, link.h). Not for WIRE.
+# a queue (selftests/testnic/README.md, link.h), with TCP_QUEUES queues each. Not for WIRE.
 
 # shellcheck source=selftests/transport_hosts.sh
-NAME=tcp NET=78 OBJECT=${TCP_OBJECT:-tcp} DEVICE=${TCP_DEVICE:-veth} QUEUES=
+NAME=tcp NET=78 OBJECT=${TCP_OBJECT:-tcp} DEVICE=${TCP_DEVICE:-veth} QUEUES=${TCP_QUEUES:-}
 . "$(dirname -- "${BASH_SOURCE[0]}")/../transport_hosts.sh"
 
 # devices_up MTU WHICH

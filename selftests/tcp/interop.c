@@ -325,7 +325,7 @@ TEST(beside_homa)
 	int lfd, fd;
 	char c;
 
-	ASSERT_EQ(0, system("etranctl load \"$ETRAN_BUILD\"/bpf/homa.bpf.o --dev tcp_a/v0 --set hijack_tcp=1 >&2"));
+	ASSERT_EQ(0, system("etranctl load \"$ETRAN_BUILD\"/bpf/homa.bpf.o --dev tcp_a/" DEV_A " --set hijack_tcp=1 >&2"));
 	t = context(HOST_A, 0);
 	ASSERT_NE(NULL, t);
 	s = etran_socket(t, AF_INET, 0);

@@ -449,8 +449,8 @@ TEST_F(pair, listeners_at_different_addresses_of_a_port)
 
 	/* .3, ::3 */
 	((uint8_t *)&second)[family == AF_INET ? 7 : 23] = 3;
-	ASSERT_EQ(0, system(family == AF_INET ? "ip -n tcp_b addr add 10.78.0.3/24 dev v0" :
-					      "ip -n tcp_b addr add fd78::3/64 dev v0 nodad"));
+	ASSERT_EQ(0, system(family == AF_INET ? "ip -n tcp_b addr add 10.78.0.3/24 dev " DEV_B :
+					      "ip -n tcp_b addr add fd78::3/64 nodad dev " DEV_B));
 	l[0] = listens(etran_socket(self->b, family, SOCK_NONBLOCK), address_of(HOST_B, SHARED));
 	ASSERT_NE(NULL, l[0]);
 	l[1] = listens(etran_socket(self->b, family, SOCK_NONBLOCK), second);

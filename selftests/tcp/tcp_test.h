@@ -30,6 +30,8 @@
 #include <etran_tcp.h>
 
 #include "kselftest_harness.h"
+#include "../direct.h"
+#include "../link.h"
 #include "../transport_test.h"
 
 /* A machine that QEMU emulates is 20 to 50 times slower than a real one. */
@@ -37,6 +39,26 @@
 #define TEST_TIMEOUT_DEFAULT	20
 
 enum host { HOST_A, HOST_B };
+
+/*
+ * What joins the hosts. A program that runs another's cases elsewhere says so before it includes that one: LINK_TESTNIC, or
+ * LINK_DIRECT, where etran's sockets are on queues of testnic themselves, zero-copy.
+ */
+#define LINK_VETH	0
+#define LINK_TESTNIC	1
+#define LINK_DIRECT	2
+#ifndef TCP_LINK
+#define TCP_LINK	LINK_VETH
+#endif
+
+/* The device of either host, for commands. */
+#if TCP_LINK == LINK_VETH
+#define DEV_A	"v0"
+#define DEV_B	"v0"
+#else
+#define DEV_A	"tn0"
+#define DEV_B	"tn1"
+#endif
 
 #define ADDR_A	0x0a4e0001U
 #define ADDR_B	0x0a4e0002U
@@ -76,6 +98,10 @@ static TT_UNUSED void hosts_up(int mtu, const char *which, const char *set)
 
 	main_pid = getpid();
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (TCP_LINK != LINK_VETH)
+		setenv("TCP_DEVICE", "testnic", 1);
+	if (TCP_LINK == LINK_DIRECT)
+		setenv("TCP_QUEUES", "8", 1);
 	snprintf(cmd, sizeof(cmd), "bash hosts.sh up %d %s %s >&2", mtu, which, set);
 	atexit(hosts_down);
 	if (system(cmd)) {
@@ -86,6 +112,14 @@ static TT_UNUSED void hosts_up(int mtu, const char *which, const char *set)
 	netns[HOST_B] = open("/run/netns/tcp_b", O_RDONLY | O_CLOEXEC);
 	if (netns[HOST_A] < 0 || netns[HOST_B] < 0)
 		die("open network namespace");
+	if (TCP_LINK != LINK_DIRECT)
+		return;
+	if (!kernel_has_direct())
+		ksft_exit_skip("this kernel has no AF_XDP hook (module/patches)\n");
+	/* What arrives does so at the queue of the first context of each host, at which the driver fills its buffers. */
+	if (link_set_both("rx_queue", 1) || link_set_both("tx_batch", 1))
+		exit(1);
+	setenv("ETRAN_NIC_QUEUES", "1-7", 1);
 }
 
 #define TCP_MAIN(mtu, which, set)						\
