@@ -506,6 +506,20 @@ static int set_direct(struct etran_channel *ch)
 	return 0;
 }
 
+/* In direct mode some frames are the driver's for good: see direct.c. */
+static int add_driver_frames(struct etran_channel *ch)
+{
+	uint32_t slots = ch->direct ? direct_ring_slots(ch->link.lower_ifindex) : 0;
+
+	while (ch->rx_frames / 2 < slots) {
+		if (ch->rx_frames > MAX_FRAMES / 2)
+			return etran_fail(EINVAL, "%.16s has receive rings of %u slots, for which a channel cannot have frames enough; make them shorter: ethtool -G %.16s rx %u",
+					  ch->link.lower_name, slots, ch->link.lower_name, MAX_FRAMES / 2);
+		ch->rx_frames *= 2;
+	}
+	return 0;
+}
+
 static int open_xsk(struct etran_channel *ch)
 {
 	ch->xsk = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -552,7 +566,7 @@ struct etran_channel *etran_channel_open(const struct etran_channel_config *conf
 		goto fail;
 	if (frames_wanted(c.tx_frames, "ETRAN_TX_FRAMES", TX_FRAMES, &ch->tx_frames) ||
 	    frames_wanted(c.rx_frames, "ETRAN_RX_FRAMES", RX_FRAMES, &ch->rx_frames) ||
-	    find_link(ch->ctl, c.device, &ch->link))
+	    find_link(ch->ctl, c.device, &ch->link) || add_driver_frames(ch))
 		goto fail;
 	raise_memlock();
 	if (open_xsk(ch) || make_umem(ch) || make_rings(ch) || make_frames(ch) ||

@@ -6,9 +6,18 @@
  * What differs from a link device: the driver puts records into the RX ring without the module, so the number of
  * deliveries is the ring's own producer index, which ETRAN_IOC_WAIT_RX is told the address of. Rejected: poll() of
  * endpoint and AF_XDP socket; it has the driver look at its rings at each call, and a short RPC cost half as much again.
+ *
+ * And a driver fills its whole receive ring with the channel's frames, however few there are. What arrives on another queue of
+ * the NIC, or comes from a timer, needs one that the driver has not: so there are twice as many as that ring has slots.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "direct.h"
@@ -33,6 +42,23 @@ int direct_queues(uint32_t *first, uint32_t *last)
 	*first = a;
 	*last = b;
 	return 1;
+}
+
+uint32_t direct_ring_slots(uint32_t ifindex)
+{
+	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
+	struct ifreq ifr = { .ifr_data = (void *)&ring };
+	int fd;
+
+	if (!if_indextoname(ifindex, ifr.ifr_name))
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	if (ioctl(fd, SIOCETHTOOL, &ifr))
+		ring.rx_pending = 0;
+	close(fd);
+	return ring.rx_pending;
 }
 
 void direct_refill(int xsk)

@@ -19,6 +19,13 @@
  */
 int direct_queues(uint32_t *first, uint32_t *last);
 
+/**
+ * direct_ring_slots() - how many frames a driver keeps to receive into
+ * @ifindex: the NIC, in this network namespace
+ * Return: slots of a queue's receive ring; 0 when the driver does not tell.
+ */
+uint32_t direct_ring_slots(uint32_t ifindex);
+
 /** direct_refill() - tell the driver that there are buffers in the fill ring, which it waits for */
 void direct_refill(int xsk);
 

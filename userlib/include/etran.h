@@ -69,7 +69,8 @@ struct etran_channel;
  * @device: name of a link device or of the device below it; NULL takes $ETRAN_DEV, and without
  *	    that the first link device of the network namespace
  * @tx_frames: frames to send from, a power of two in 64..65536; 0 takes $ETRAN_TX_FRAMES or 4096
- * @rx_frames: frames to receive into, likewise; 0 takes $ETRAN_RX_FRAMES or 2048
+ * @rx_frames: frames to receive into, likewise; 0 takes $ETRAN_RX_FRAMES or 2048. On a queue of the NIC ($ETRAN_NIC_QUEUES)
+ *	       at least twice as many as its receive ring has slots, as the driver keeps that full
  */
 struct etran_channel_config {
 	size_t size;
