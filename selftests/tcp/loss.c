@@ -13,6 +13,9 @@
 /* The congestion control of the kernel's end where it listens; NULL: what the kernel does by default. */
 static const char *peer_congestion;
 
+/* The kernel's end ends its direction when it has all that etran sends, and not before. */
+static bool peer_ends_last;
+
 /* A connection that etran began (or the kernel), @len bytes both ways at once, and its end. */
 static void transfer(struct __test_metadata *_metadata, bool passive, uint64_t len)
 {
@@ -56,6 +59,8 @@ static void transfer(struct __test_metadata *_metadata, bool passive, uint64_t l
 	in.fd = fd;
 	out.fd = fd;
 	ASSERT_EQ(0, pthread_create(&in.thread, NULL, kernel_receives, &in));
+	if (peer_ends_last)
+		out.last = &in;
 	ASSERT_EQ(0, pthread_create(&out.thread, NULL, kernel_sends, &out));
 	while (at < len) {
 		n = len - at < sizeof(b) ? len - at : sizeof(b);
@@ -72,7 +77,8 @@ static void transfer(struct __test_metadata *_metadata, bool passive, uint64_t l
 	}
 	ASSERT_EQ(0, got) TH_LOG("errno %d", errno);
 	ASSERT_EQ(len, at);
-	pthread_join(in.thread, NULL);
+	if (!peer_ends_last)
+		pthread_join(in.thread, NULL);
 	pthread_join(out.thread, NULL);
 	ASSERT_EQ(0, in.bad) TH_LOG("after %llu", (unsigned long long)in.got);
 	ASSERT_EQ(0, out.bad);
@@ -173,6 +179,11 @@ FIXTURE_VARIANT_ADD(marking, peer_dctcp) { .peer = "dctcp" };
 FIXTURE_SETUP(marking)
 {
 	peer_congestion = variant->peer;
+	/*
+	 * While it is in FIN-WAIT, Linux before 6.8 drops data whose acknowledgment is older than one that it saw, and ours
+	 * is, when data waited for its time (pacing) and an ACK did not.
+	 */
+	peer_ends_last = true;
 	ASSERT_EQ(0, sysctl_set(HOST_B, "tcp_ecn", "1"));
 	ASSERT_EQ(0, link_set_both("rate", 50000000));
 	ASSERT_EQ(0, link_set_both("ecn_bytes", 20000));

@@ -310,6 +310,7 @@ static TT_UNUSED int kernel_connect(uint16_t port)
  * @seed: see there
  * @got: bytes that came, right ones
  * @bad: what went wrong: 0 nothing
+ * @last: who sends ends its direction only when this one, which receives, is through; or NULL
  */
 struct kernel_end {
 	pthread_t thread;
@@ -319,6 +320,7 @@ struct kernel_end {
 	uint64_t seed;
 	uint64_t got;
 	int bad;
+	struct kernel_end *last;
 };
 
 static TT_UNUSED void *kernel_sends(void *arg)
@@ -339,6 +341,8 @@ static TT_UNUSED void *kernel_sends(void *arg)
 		}
 		at += w;
 	}
+	if (k->last)
+		pthread_join(k->last->thread, NULL);
 	shutdown(k->fd, SHUT_WR);
 	return NULL;
 }
