@@ -28,6 +28,7 @@
 #include "channel.h"
 #include "error.h"
 #include "list.h"
+#include "reserve.h"
 #include "tcp_file.h"
 
 /* What the transport makes of rcvbuf 0 is not told here, so this says it. */
@@ -117,6 +118,7 @@ struct addr {
  * @backlog: a listener's
  * @reuseport: ETRAN_SOCKET_REUSEPORT
  * @spare: ETRAN_TCP_SPARE
+ * @reserved: a listener's: the kernel's socket that has the port there (reserve.h), or -1; @others: somebody else has one
  */
 struct etran_socket {
 	struct list node;
@@ -165,6 +167,8 @@ struct etran_socket {
 	uint32_t backlog;
 	bool reuseport;
 	bool spare;
+	bool others;
+	int reserved;
 };
 
 /**
@@ -173,6 +177,7 @@ struct etran_socket {
  * @ch: its channel
  * @fd: its endpoint
  * @endpoint: the endpoint's id
+ * @netns: network namespace of the thread that opened it, see reserve.h
  * @config: as it was opened
  * @all: sockets that do not listen
  * @listeners: those that do
@@ -191,6 +196,7 @@ struct etran_tcp {
 	struct etran_channel *ch;
 	int fd;
 	uint32_t endpoint;
+	ino_t netns;
 	struct etran_tcp_config config;
 	struct list all;
 	struct list listeners;
@@ -278,6 +284,7 @@ static struct etran_socket *sock_new(struct etran_tcp *t, int domain, int flags)
 		return NULL;
 	s->tcp = t;
 	s->file = -1;
+	s->reserved = -1;
 	s->domain = domain;
 	s->nonblock = flags & SOCK_NONBLOCK;
 	s->frames = (struct etran_chain)ETRAN_CHAIN_INIT;
@@ -320,6 +327,8 @@ static void sock_free(struct etran_socket *s)
 		s->tcp->nbusy--;
 	}
 	ring_drop(s);
+	if (s->reserved >= 0)
+		close(s->reserved);
 	free(s->part);
 	free(s);
 }
@@ -673,6 +682,7 @@ struct etran_tcp *etran_tcp_open(const struct etran_tcp_config *config)
 	if (t->fd < 0)
 		goto fail;
 	t->endpoint = arg.id;
+	t->netns = reserve_netns();
 	if (!t->config.sndbuf || t->config.sndbuf > etran_channel_tx_frames(t->ch) / 2)
 		t->config.sndbuf = etran_channel_tx_frames(t->ch) / 4;
 	return t;
@@ -863,8 +873,40 @@ int etran_bind(struct etran_socket *s, const struct sockaddr *addr, socklen_t le
 	return ret;
 }
 
+/*
+ * The port of one that is about to listen is taken in the kernel's TCP, too. In another network namespace than the context's
+ * the kernel cannot know of it.
+ */
+static int port_take(struct etran_socket *s)
+{
+	struct sockaddr_storage at;
+	socklen_t len = sizeof(at);
+
+	if (s->others || !s->tcp->netns || s->tcp->netns != reserve_netns())
+		return 0;
+	addr_to(s, &s->local, (struct sockaddr *)&at, &len);
+	s->reserved = reserve_port((struct sockaddr *)&at, len, s->reuseport);
+	if (s->reserved >= 0)
+		s->local.port = ntohs(((struct sockaddr_in *)&at)->sin_port);
+	else if (errno == EADDRINUSE)
+		return etran_fail(EADDRINUSE, "port %u is in use by the kernel's TCP; by whom: ss -tlnp", s->local.port);
+	return 0;
+}
+
+static void port_give(struct etran_socket *s)
+{
+	int err = errno;
+
+	if (s->reserved >= 0)
+		close(s->reserved);
+	s->reserved = -1;
+	errno = err;
+}
+
 int etran_listen(struct etran_socket *s, int backlog)
 {
+	bool any = !s->local.port;
+	int tries = 0;
 	struct etran_endpoint_bind b = {};
 	struct etran_tcp *t = s->tcp;
 	int ret = 0;
@@ -878,6 +920,11 @@ int etran_listen(struct etran_socket *s, int backlog)
 	}
 	if (!s->bound && s->domain == AF_INET)
 		s->local.addr[2] = htonl(0xffff);
+again:
+	ret = port_take(s);
+	if (ret)
+		goto out;
+	memset(&b, 0, sizeof(b));
 	memcpy(b.addr, s->local.addr, sizeof(b.addr));
 	b.port = s->local.port;
 	b.arg[0] = ETRAN_TCP_LISTEN;
@@ -890,8 +937,15 @@ int etran_listen(struct etran_socket *s, int backlog)
 		b.arg[2] |= (uint64_t)ETRAN_TCP_LISTEN_SPARE << 32;
 	b.arg[3] = s->token;
 	ret = etran_endpoint_bind_port(t->ch, &b);
-	if (ret)
+	if (ret) {
+		port_give(s);
+		if (any)
+			s->local.port = 0;
+		/* Free in the kernel's TCP, and in use by etran's. */
+		if (any && errno == EADDRINUSE && tries++ < 16)
+			goto again;
 		goto out;
+	}
 	s->token = b.arg[1];
 	s->local.port = b.port;
 	s->listener = b.arg[0];
@@ -913,9 +967,15 @@ void etran_socket_spare(struct etran_socket *s, bool spare)
 	unlock(s->tcp);
 }
 
+void etran_socket_reserved(struct etran_socket *s)
+{
+	s->others = true;
+}
+
 int etran_listen_beside(struct etran_socket *s, const struct etran_socket *other)
 {
 	lock(s->tcp);
+	s->others = true;
 	s->local = other->local;
 	s->bound = true;
 	s->token = other->token;

@@ -50,6 +50,9 @@ void etran_socket_push(struct etran_socket *s);
 /* A listener gets no connections as long as others listen beside it that are not spare. Also before it listens. */
 void etran_socket_spare(struct etran_socket *s, bool spare);
 
+/* The port of a socket that is to listen is reserved in the kernel by somebody else. */
+void etran_socket_reserved(struct etran_socket *s);
+
 /*
  * Listen where @other does, with its options, beside it. @other may be another process's, of which this one, as a child of
  * fork(), has a copy: only its memory is looked at. Return: as etran_listen().

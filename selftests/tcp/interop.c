@@ -316,6 +316,47 @@ TEST(kernels_own)
 	etran_tcp_close(t);
 }
 
+/* Who binds where the other one listens is told, both ways; and when that ends the port is free. */
+TEST(ports_are_reserved_in_the_kernel)
+{
+	union address any = { .in.sin_family = AF_INET, .in.sin_port = htons(PORT + 6) }, got;
+	struct etran_tcp *t = context(HOST_A, 0);
+	socklen_t len = sizeof(got);
+	struct etran_socket *l;
+	int fd, one = 1;
+
+	ASSERT_NE(NULL, t);
+	l = etran_socket(t, AF_INET, 0);
+	ASSERT_EQ(0, etran_bind(l, &any.sa, sizeof(any.in)));
+	ASSERT_EQ(0, etran_listen(l, 1)) TH_LOG("%s", etran_strerror_detail());
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	ASSERT_EQ(0, setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)));
+	ASSERT_EQ(-1, bind(fd, &any.sa, sizeof(any.in)));
+	ASSERT_EQ(EADDRINUSE, errno);
+	etran_close(l);
+	ASSERT_EQ(0, bind(fd, &any.sa, sizeof(any.in)));
+	ASSERT_EQ(0, listen(fd, 1));
+	l = etran_socket(t, AF_INET, 0);
+	ASSERT_EQ(0, etran_bind(l, &any.sa, sizeof(any.in)));
+	ASSERT_EQ(-1, etran_listen(l, 1));
+	ASSERT_EQ(EADDRINUSE, errno);
+	ASSERT_NE(NULL, strstr(etran_strerror_detail(), "ss -tlnp"));
+	close(fd);
+	ASSERT_EQ(0, etran_listen(l, 1)) TH_LOG("%s", etran_strerror_detail());
+	etran_close(l);
+	/* A port that was chosen is one that both have free. */
+	any.in.sin_port = 0;
+	l = etran_socket(t, AF_INET, 0);
+	ASSERT_EQ(0, etran_listen(l, 1)) TH_LOG("%s", etran_strerror_detail());
+	ASSERT_EQ(0, etran_getsockname(l, &got.sa, &len));
+	ASSERT_NE(0, got.in.sin_port);
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	ASSERT_EQ(-1, bind(fd, &got.sa, sizeof(got.in)));
+	ASSERT_EQ(EADDRINUSE, errno);
+	close(fd);
+	etran_tcp_close(t);
+}
+
 /* Homa, in TCP's clothes too, on the same device: both transports load, and TCP goes on. */
 TEST(beside_homa)
 {

@@ -114,7 +114,8 @@ ETRAN_API int etran_bind(struct etran_socket *s, const struct sockaddr *addr, so
  * @s: the socket
  * @backlog: connections that may wait for etran_accept()
  *
- * Return: 0, or -1 with errno EADDRINUSE, ENOMEM, EINVAL.
+ * The port is reserved in the kernel's TCP, too, for as long as @s is open.
+ * Return: 0, or -1 with errno EADDRINUSE (by etran or by the kernel's TCP), ENOMEM, EINVAL.
  */
 ETRAN_API int etran_listen(struct etran_socket *s, int backlog);
 

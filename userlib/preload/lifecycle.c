@@ -201,6 +201,7 @@ static void listen_convert(int fd, int domain, const union address *a, int backl
 	if (option(fd, SOL_SOCKET, SO_REUSEPORT) == 1)
 		etran_tcp_set(s, ETRAN_SOCKET_REUSEPORT, 1);
 	etran_socket_spare(s, true);
+	etran_socket_reserved(s);
 	if (etran_bind(s, &a->sa, sizeof(*a)) || etran_listen(s, backlog)) {
 		context_say("port %u is the kernel's alone: %s", port_of(a), etran_strerror_detail());
 		etran_close(s);
