@@ -4,10 +4,10 @@
  * and in that one of them dies. What they agree on is the wire.
  */
 #include <sys/wait.h>
-#include <stdarg.h>
 #include "../homa/homa_test.h"
-#include "remote.h"
+#include "machines.h"
 
+#define ECHO	"%s/echo "
 #define PORT	800
 /* Around what a packet holds with each MTU here, what is sent without a grant, and the limit. */
 #define SIZES	"1 32 1203 1204 1205 1383 1384 1385 1423 1424 1425 8923 8924 8925 9999 10000 10001 20000 60000 100000 " \
@@ -19,13 +19,6 @@
  * is with the defaults.)
  */
 #define PATIENT		"--set timeout_ticks=4000 "
-
-/* machine.sh and echo on either machine. */
-#define HERE	"bash machine.sh "
-#define THERE	"bash %s/selftests/machines/machine.sh "
-#define ECHO	"%s/echo "
-
-static const char *top, *tests;
 
 FIXTURE(machines)
 {
@@ -66,67 +59,16 @@ FIXTURE_VARIANT_ADD(machines, other_tunables_ipv6) {
 	},
 };
 
-/* Wait until the other machine runs. */
-static bool other_is_there(int seconds)
-{
-	uint64_t end = now_ms() + seconds * 1000ULL;
-
-	while (now_ms() < end) {
-		if (!remote("true"))
-			return true;
-		usleep(200000);
-	}
-	return false;
-}
-
-/* Start the server over there. */
-static int serve_there(int family)
-{
-	char word[16] = "";
-	int fd = remote_start("exec " ECHO "serve %d %d", tests, family, PORT);
-
-	/* "ready" */
-	if (fd >= 0 && read(fd, word, sizeof(word) - 1) > 0 && !strncmp(word, "ready", 5))
-		return fd;
-	printf("# the other machine's server: %s\n", word);
-	close(fd);
-	return -1;
-}
-
-static int local(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static int local(const char *format, ...)
-{
-	char line[4096];
-	va_list args;
-	int status;
-
-	va_start(args, format);
-	vsnprintf(line, sizeof(line), format, args);
-	va_end(args);
-	fflush(stdout);
-	status = system(line);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 /* Both machines are ready, whatever a test that was cut short left. Return: the server over there, -1 if they are not. */
 static int both_up(int family, const int *mtu, const char * const *set)
 {
-	if (!other_is_there(300) || local(HERE "down") || remote(THERE "down", top) ||
-	    local(HERE "up 1 %d %s", mtu[0], set[0]) || remote(THERE "up 2 %d %s", top, mtu[1], set[1]))
-		return -1;
-	return serve_there(family);
-}
+	char up[2][512];
+	int i;
 
-/* Nothing is left on either, and neither kernel complains. */
-#define EXPECT_BOTH_DOWN(server) do {						\
-	close(server);								\
-	EXPECT_EQ(0, local(HERE "idle"));					\
-	EXPECT_EQ(0, remote(THERE "idle", top));				\
-	EXPECT_EQ(0, local(HERE "down"));					\
-	EXPECT_EQ(0, remote(THERE "down", top));				\
-	EXPECT_EQ(0, remote("! dmesg | grep -E -A 20 -f <(grep -vE '^#|^$' %s/selftests/lab/splats)", top)); \
-} while (0)
+	for (i = 0; i < 2; i++)
+		snprintf(up[i], sizeof(up[i]), "%d homa %s", mtu[i], set[i]);
+	return machines_up(up[0], up[1]) ? serve_there(ECHO "serve %d %d", tests, family, PORT) : -1;
+}
 
 FIXTURE_SETUP(machines)
 {
@@ -207,8 +149,8 @@ TEST_F_TIMEOUT(restart, of_the_other_machine, 600)
 	/* What its clients had here is forgotten while it is away; only our own client keeps asking. */
 	sleep(3);
 	ASSERT_TRUE(other_is_there(300));
-	ASSERT_EQ(0, remote(THERE "up 2 1500", top));
-	self->server = serve_there(4);
+	ASSERT_EQ(0, remote(THERE "up 2 1500 homa", top));
+	self->server = serve_there(ECHO "serve 4 %d", tests, PORT);
 	ASSERT_LE(0, self->server);
 	EXPECT_EQ(0, local(ECHO "call 4 2 %d " COUNT " 4 " SIZES, tests, PORT));
 	EXPECT_EQ(0, remote(ECHO "call 4 1 %d " COUNT " 4 " SIZES, tests, PORT));
@@ -223,16 +165,5 @@ TEST_F_TIMEOUT(restart, of_the_other_machine, 600)
 
 int main(int argc, char **argv)
 {
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	top = getenv("ETRAN_TOP");
-	tests = getenv("ETRAN_TEST_BUILD");
-	if (!getenv("ETRAN_TEST_OTHER")) {
-		printf("1..0 # SKIP there is no second machine: 'make check T=machines' starts one\n");
-		return 4;
-	}
-	if (!top || !tests || system(HERE "control 1")) {
-		printf("Bail out! eth1 does not work\n");
-		return 1;
-	}
-	return test_harness_run(argc, argv);
+	return machines_main(argc, argv);
 }

@@ -4,9 +4,10 @@
 # One of two machines, NUMBER 1 or 2. Its addresses: 10.99.0.NUMBER and fd99::NUMBER on eth0, 10.98.0.NUMBER on eth1.
 #
 #   machine.sh control NUMBER		eth1 works
-#   machine.sh up NUMBER MTU [--set VAR=VALUE]...	eth0 works, Homa is loaded on it
+#   machine.sh up NUMBER MTU OBJECT|none [--set VAR=VALUE]...	eth0 works, that transport is loaded on it
 #   machine.sh down			as before
-#   machine.sh idle			waits until Homa knows of no RPC and the module of no frame
+#   machine.sh idle			waits until transports know of no RPC and of no connection but in TIME-WAIT, the
+#					module of no frame, and the kernel of no connection on eth0
 #   machine.sh agent			the second machine: waits for commands
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -21,16 +22,15 @@ control()
 
 up()
 {
-	local number=$1 mtu=$2
+	local number=$1 mtu=$2 object=$3
 
-	shift 2
+	shift 3
 	# Duplicate address detection takes a second in which the address cannot be used.
 	sysctl -qw net.ipv6.conf.eth0.accept_dad=0 &&
 	ip link set eth0 mtu "$mtu" up &&
 	ip addr replace "10.99.0.$number/24" dev eth0 &&
-	ip addr replace "fd99::$number/64" dev eth0 &&
-	insmod "$MODULE" &&
-	"$CTL" load "$BUILD/bpf/homa.bpf.o" --dev eth0 "$@"
+	ip addr replace "fd99::$number/64" dev eth0 || return
+	[ "$object" = none ] || { insmod "$MODULE" && "$CTL" load "$BUILD/bpf/$object.bpf.o" --dev eth0 "$@"; }
 }
 
 down()
@@ -41,15 +41,19 @@ down()
 
 idle()
 {
-	local _ rpcs frames
+	local _ rpcs='[]' frames=0 conns=0 kernels
 
 	for _ in $(seq 200); do
-		rpcs=$("$CTL" rpc -j | tr -d ' \n')
-		frames=$("$CTL" stats | awk '$1 ~ /^frames_(held|queued|retained)$/ { n += $2 } END { print n + 0 }')
-		[ "$rpcs,$frames" = "[],0" ] && return
+		if [ -d /sys/module/etran ]; then
+			rpcs=$("$CTL" rpc -j | tr -d ' \n')
+			conns=$("$CTL" conn | awk 'NR > 1 && $2 != "TIME-WAIT"' | wc -l)
+			frames=$("$CTL" stats | awk '$1 ~ /^frames_(held|queued|retained)$/ { n += $2 } END { print n + 0 }')
+		fi
+		kernels=$(ss -Htn | grep -cE '10\.99\.0\.|fd99::')
+		[ "$rpcs,$conns,$frames,$kernels" = "[],0,0,0" ] && return
 		sleep 0.1
 	done
-	echo "RPCs: $rpcs, frames: $frames" >&2
+	echo "RPCs: $rpcs, connections: $conns, frames: $frames, connections of the kernel: $kernels" >&2
 	return 1
 }
 
