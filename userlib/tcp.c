@@ -905,11 +905,10 @@ static void port_give(struct etran_socket *s)
 
 int etran_listen(struct etran_socket *s, int backlog)
 {
-	bool any = !s->local.port;
-	int tries = 0;
-	struct etran_endpoint_bind b = {};
+	struct etran_endpoint_bind b;
 	struct etran_tcp *t = s->tcp;
-	int ret = 0;
+	int ret = 0, tries = 0;
+	bool any;
 
 	lock(t);
 	if (s->state == SOCK_LISTENS)
@@ -920,6 +919,7 @@ int etran_listen(struct etran_socket *s, int backlog)
 	}
 	if (!s->bound && s->domain == AF_INET)
 		s->local.addr[2] = htonl(0xffff);
+	any = !s->local.port;
 again:
 	ret = port_take(s);
 	if (ret)

@@ -19,6 +19,7 @@
 #include <linux/sockios.h>
 /* That of busybox is another one. */
 #define ET_IP	"/sbin/ip"
+#include "../direct.h"
 #include "../etran_test.h"
 #include "bench.h"
 
@@ -93,13 +94,11 @@ static int hosts_nic_etran(int ns, int n, int xdp)
 
 static int hosts_nics(int xdp)
 {
-	struct etran_version v = {};
-
 	if (access(et_testnic_path(), R_OK)) {
 		no_nic = no_direct = "testnic.ko was not built";
 		return 0;
 	}
-	if (etran_kernel_version(&v) || !(v.features & ETRAN_FEATURE_DIRECT))
+	if (!kernel_has_direct())
 		no_direct = "this kernel has no AF_XDP hook (module/patches)";
 	return et_testnic_load() || hosts_nic_pair(0, NIC_A, NIC_B) ||
 	       hosts_nic_pair(2, NIC_TCP_A, NIC_TCP_B) || hosts_nic_etran(hosts.a.ns, 0, xdp) ||

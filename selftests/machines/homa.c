@@ -78,7 +78,8 @@ FIXTURE_SETUP(machines)
 
 FIXTURE_TEARDOWN(machines)
 {
-	EXPECT_BOTH_DOWN(self->server);
+	close(self->server);
+	EXPECT_BOTH_DOWN();
 }
 
 TEST_F_TIMEOUT(machines, every_size_both_ways, 300)
@@ -118,7 +119,8 @@ FIXTURE_SETUP(restart)
 
 FIXTURE_TEARDOWN(restart)
 {
-	EXPECT_BOTH_DOWN(self->server);
+	close(self->server);
+	EXPECT_BOTH_DOWN();
 }
 
 /* A kernel that is gone from one instruction to the next, with RPCs on their way from it and to it. */

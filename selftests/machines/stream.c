@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <etran_tcp.h>
+#include "../tcp/stream.h"
 
 /* What a connection begins with. */
 #define ECHO	'E'
@@ -190,14 +191,6 @@ static int serve(uint16_t port)
 
 /* ---- callers ---- */
 
-/* Byte @at of stream @seed. */
-static uint8_t byte_of(uint32_t seed, uint64_t at)
-{
-	uint64_t x = (seed + 1) * 0x9e3779b97f4a7c15ULL + (at >> 3) * 0xd1342543de82ef95ULL;
-
-	return (x ^ x >> 29) >> (at & 7) * 8;
-}
-
 static struct end *connected(uint8_t what)
 {
 	struct end *e = end_new();
@@ -213,14 +206,12 @@ static struct end *connected(uint8_t what)
  * struct sender - a thread that sends
  * @e: there
  * @seed: this stream
- * @from: from there on
  * @len: so many bytes
  * @thread: it
  */
 struct sender {
 	struct end *e;
 	uint32_t seed;
-	uint64_t from;
 	uint64_t len;
 	pthread_t thread;
 };
@@ -228,21 +219,21 @@ struct sender {
 static void *sends(void *arg)
 {
 	struct sender *s = arg;
-	uint64_t at = 0, n, i;
+	uint64_t at = 0, n;
 	uint8_t b[16384];
 
 	for (; at < s->len; at += n) {
 		n = s->len - at < sizeof(b) ? s->len - at : sizeof(b);
-		for (i = 0; i < n; i++)
-			b[i] = byte_of(s->seed, s->from + at + i);
+		stream_fill(b, s->seed, at, n);
 		if (!send_all(s->e, b, n)) {
 			printf("# stream %u: send at %llu: %s\n", s->seed, (unsigned long long)at, reason());
 			return s;
 		}
 	}
-	if (end_shutdown(s->e))
-		printf("# stream %u: shutdown: %s\n", s->seed, reason());
-	return NULL;
+	if (!end_shutdown(s->e))
+		return NULL;
+	printf("# stream %u: shutdown: %s\n", s->seed, reason());
+	return s;
 }
 
 /* One connection, @len bytes each way at once, after some to and fro. */
@@ -253,7 +244,7 @@ static bool exchange(uint32_t seed, uint64_t len)
 	uint64_t at = 0;
 	bool ok = true;
 	void *failed;
-	ssize_t n, i;
+	ssize_t n;
 	int k;
 
 	for (k = 0; k < PINGS && ok; k++) {
@@ -265,9 +256,8 @@ static bool exchange(uint32_t seed, uint64_t len)
 		end_close(s.e, true);
 		return false;
 	}
-	while ((n = end_recv(s.e, b, sizeof(b))) > 0)
-		for (i = 0; i < n; i++, at++)
-			ok = ok && b[i] == byte_of(seed, at);
+	for (; (n = end_recv(s.e, b, sizeof(b))) > 0; at += n)
+		ok = ok && stream_wrong(b, seed, at, n) < 0;
 	pthread_join(s.thread, &failed);
 	if (n || at != len || !ok)
 		printf("# stream %u: %llu bytes came back of %llu, %s; then %s\n", seed, (unsigned long long)at,

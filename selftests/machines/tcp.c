@@ -35,7 +35,7 @@ FIXTURE_SETUP(tcp)
 
 FIXTURE_TEARDOWN(tcp)
 {
-	EXPECT_BOTH_DOWN(-1);
+	EXPECT_BOTH_DOWN();
 }
 
 /* Start etran's server here. Return: its process, -1 if it does not begin. */

@@ -33,6 +33,7 @@
 #include "../direct.h"
 #include "../link.h"
 #include "../transport_test.h"
+#include "stream.h"
 
 /* A machine that QEMU emulates is 20 to 50 times slower than a real one. */
 #undef TEST_TIMEOUT_DEFAULT
@@ -158,33 +159,6 @@ static TT_UNUSED uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
-}
-
-/* Byte @at of stream @seed. */
-static TT_UNUSED uint8_t stream_byte(uint64_t seed, uint64_t at)
-{
-	uint64_t x = (seed + 1) * 0x9e3779b97f4a7c15ULL + (at >> 3) * 0xd1342543de82ef95ULL;
-
-	return (x ^ x >> 29) >> (at & 7) * 8;
-}
-
-static TT_UNUSED void stream_fill(uint8_t *b, uint64_t seed, uint64_t from, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		b[i] = stream_byte(seed, from + i);
-}
-
-/* Offset of the first wrong byte, -1: all are right. */
-static TT_UNUSED ssize_t stream_wrong(const uint8_t *b, uint64_t seed, uint64_t from, size_t len)
-{
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (b[i] != stream_byte(seed, from + i))
-			return i;
-	return -1;
 }
 
 /* A context on a host with so many frames each way; NULL after printing why not. */
