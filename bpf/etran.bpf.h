@@ -460,6 +460,18 @@ extern int bpf_etran_load(struct etran_pkt *pkt, __u64 handle) __ksym;
 extern int bpf_etran_load_part(struct etran_pkt *pkt, __u64 handle, __u32 from, __u32 len) __ksym;
 
 /**
+ * bpf_etran_load_next - gen: append the payload of the held frame that is linked behind this packet's last one
+ * @pkt: a packet that bpf_etran_load() or bpf_etran_load_part() gave its payload
+ * @most: bytes of payload that the packet may have afterwards
+ *
+ * For streams that were written in small pieces: one packet for several frames. All of the frame or nothing; it stays
+ * held. Adds to payload_len; cookie stays the first frame's. The payload is copied at once, in direct mode too.
+ * Return: handle of the frame; 0 when nothing was appended: there is no frame (yet), it would be too much, 255 were, or
+ * the packet was not loaded.
+ */
+extern __u64 bpf_etran_load_next(struct etran_pkt *pkt, __u32 most) __ksym;
+
+/**
  * bpf_etran_next - the held frame that was linked behind this one
  * Return: handle, 0 when there is none (yet) or @handle is no frame of this transport (any more).
  */

@@ -728,6 +728,7 @@ __u8 *bpf_etran_filter_slice(struct etran_filter_pkt *pkt, u32 off, const u32 rd
 u64 bpf_etran_hold(struct etran_pkt *pkt, u64 prev, u64 cookie);
 int bpf_etran_load(struct etran_pkt *pkt, u64 handle);
 int bpf_etran_load_part(struct etran_pkt *pkt, u64 handle, u32 from, u32 len);
+u64 bpf_etran_load_next(struct etran_pkt *pkt, u32 most);
 u64 bpf_etran_next(u64 handle);
 u64 bpf_etran_cookie(u64 handle);
 int bpf_etran_release(u64 handle);
@@ -854,12 +855,13 @@ void etran_frame_due(struct etran_channel *ch, struct etran_frame *f, bool held)
 void etran_frame_left(struct etran_channel *ch, struct etran_frame *f, bool sent, u32 bits);
 bool etran_frame_undriven(struct etran_channel *ch, u32 chunk);
 int etran_frame_payload(struct etran_pkt *pkt, u64 handle, u32 from, u32 n);
+u64 etran_frame_append(struct etran_pkt *pkt, u32 most);
 bool etran_frame_is(struct etran_transport *t, u64 handle);
 int etran_frame_end(struct etran_transport *t, u64 handle, enum etran_frame_end why);
 int etran_frame_release_chain(struct etran_transport *t, u64 handle);
 u64 etran_frame_next(struct etran_transport *t, u64 handle);
 u64 etran_frame_cookie(struct etran_transport *t, u64 handle);
-void etran_frame_sent(struct etran_transport *t, u64 handle);
+void etran_frames_sent(struct etran_transport *t, u64 handle, u32 joined);
 int etran_frame_enqueue(struct etran_transport *t, u64 handle, u32 queue, u32 slot);
 void etran_frame_dequeue(struct etran_transport *t, u64 handle);
 void etran_frame_waits(struct etran_channel *ch, struct etran_transport *t, bool waits);
@@ -899,12 +901,14 @@ void etran_wheels_show(struct seq_file *s);
  * @channel: socket whose frame ends with it, or is @frame; NULL for none
  * @frame: its entry, GOING or LEAVING; NULL when the frame was never kept
  * @handle: gen: held frame whose payload the packet has, or 0
+ * @joined: gen: and of so many frames that are linked behind it
  */
 struct etran_leave {
 	struct etran_transport *transport;
 	struct etran_channel *channel;
 	struct etran_frame *frame;
 	u64 handle;
+	u32 joined;
 };
 
 /**
@@ -954,6 +958,7 @@ static inline void etran_packet_fill(struct etran_packet *p, const struct etran_
 	p->leave.channel = ch;
 	p->leave.frame = f;
 	p->leave.handle = 0;
+	p->leave.joined = 0;
 	p->link = pkt->link;
 	p->endpoint = pkt->endpoint;
 	p->hdr_off = pkt->hdr_off;

@@ -66,7 +66,8 @@ enum etran_pkt_kind {
  * @held: egress: bpf_etran_hold() took the frame
  * @copied: egress: the payload was copied from the UMEM
  * @delivered: ingress: bpf_etran_deliver() succeeded at least once
- * @part: gen: the packet has a part of its frame only
+ * @part: gen: the packet has something else than all of one frame
+ * @joined: gen: frames whose payload was appended
  * @data: ingress: IP header; otherwise: where the payload begins, ETRAN_HDR_LEN behind the headers
  * @umem: egress, gen: the payload in the UMEM, which the application can write at any time
  * @channel: egress: the frame's channel; gen: of the loaded frame
@@ -75,6 +76,7 @@ enum etran_pkt_kind {
  * @chunk: egress, gen: UMEM chunk of the frame
  * @umem_off: egress, gen: where the payload begins in it
  * @handle: egress, once held; gen: of the loaded frame
+ * @last: gen: of the last frame that the packet has payload of
  * @xdp: ingress: the frame
  *
  * Lives on the stack of whoever calls the program. Programs may write hdr_off, hdr_len, link and
@@ -97,6 +99,7 @@ struct etran_pkt {
 	__u8 copied;
 	__u8 delivered;
 	__u8 part;
+	__u8 joined;
 	__u16 umem_off;
 	__u32 chunk;
 	void *data;
@@ -105,6 +108,7 @@ struct etran_pkt {
 	struct etran_transport *transport;
 	struct etran_ep *ep;
 	__u64 handle;
+	__u64 last;
 	const struct xdp_buff *xdp;
 };
 

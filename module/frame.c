@@ -37,6 +37,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/random.h>
+#include "copy.h"
 #include "etran.h"
 #include "trace.h"
 
@@ -633,8 +634,59 @@ bool etran_frame_undriven(struct etran_channel *ch, u32 chunk)
 }
 
 /**
+ * struct payload - where the payload of a held frame lies
+ * @channel: whose frame
+ * @link: link device of @channel
+ * @cookie: what the transport keeps with it
+ * @chunk: UMEM chunk
+ * @len: bytes
+ * @offset: from the beginning of the chunk
+ */
+struct payload {
+	struct etran_channel *channel;
+	struct etran_link *link;
+	u64 cookie;
+	u32 chunk;
+	u32 len;
+	u32 offset;
+};
+
+/* Return: 0, or -ESTALE. Context: RCU read side. */
+static __always_inline int payload_of(struct etran_transport *t, u64 handle, struct payload *p)
+{
+	struct etran_channel *ch;
+	struct etran_frame *f;
+	u32 tag;
+
+	f = find_frame(t, handle, &ch, &tag);
+	if (!f)
+		return -ESTALE;
+	p->len = READ_ONCE(f->len);
+	p->offset = READ_ONCE(f->offset);
+	p->cookie = READ_ONCE(f->cookie);
+	WRITE_ONCE(f->touched, (u32)jiffies);
+	/* The frame may have ended meanwhile and its chunk hold something else. */
+	smp_rmb();
+	p->link = READ_ONCE(ch->link);
+	p->channel = ch;
+	p->chunk = chunk_of(ch, f);
+	if (READ_ONCE(f->tag) >> ETRAN_FRAME_GEN_SHIFT != tag >> ETRAN_FRAME_GEN_SHIFT ||
+	    p->offset + p->len > 1U << ch->chunk_shift || p->len > ETRAN_MAX_PAYLOAD || !p->link)
+		return -ESTALE;
+	return 0;
+}
+
+/* The application may write to it at any time. */
+static const void *payload_data(const struct payload *p)
+{
+	struct etran_channel *ch = p->channel;
+
+	return xsk_buff_raw_get_data(ch->pool, (u64)p->chunk << ch->chunk_shift) + p->offset;
+}
+
+/**
  * etran_frame_payload - gen: what a held frame has, or a part of it
- * @pkt: gets payload_len, cookie, channel, chunk, umem, handle and part
+ * @pkt: gets payload_len, cookie, channel, chunk, umem, handle, last and part
  * @handle: the frame
  * @from: where the part begins, bytes from the beginning of its payload
  * @n: bytes; 0: all behind @from
@@ -643,42 +695,65 @@ bool etran_frame_undriven(struct etran_channel *ch, u32 chunk)
  */
 int etran_frame_payload(struct etran_pkt *pkt, u64 handle, u32 from, u32 n)
 {
-	struct etran_channel *ch;
-	struct etran_link *link;
-	struct etran_frame *f;
-	u32 tag, len, offset;
-	u64 cookie;
+	struct payload p;
 
-	f = find_frame(pkt->transport, handle, &ch, &tag);
-	if (!f)
-		return -ESTALE;
-	len = READ_ONCE(f->len);
-	offset = READ_ONCE(f->offset);
-	cookie = READ_ONCE(f->cookie);
-	WRITE_ONCE(f->touched, (u32)jiffies);
-	/* The frame may have ended meanwhile and its chunk hold something else. */
-	smp_rmb();
-	link = READ_ONCE(ch->link);
-	if (READ_ONCE(f->tag) >> ETRAN_FRAME_GEN_SHIFT != tag >> ETRAN_FRAME_GEN_SHIFT ||
-	    offset + len > 1U << ch->chunk_shift || len > ETRAN_MAX_PAYLOAD || !link)
+	if (payload_of(pkt->transport, handle, &p))
 		return -ESTALE;
 	if (unlikely(from || n)) {
-		if (from >= len || n > len - from)
+		if (from >= p.len || n > p.len - from)
 			return -EINVAL;
-		n = n ?: len - from;
-		pkt->part = n != len;
-		len = n;
-		offset += from;
+		n = n ?: p.len - from;
+		pkt->part = n != p.len;
+		p.len = n;
+		p.offset += from;
 	}
-	pkt->payload_len = len;
-	pkt->cookie = cookie;
-	pkt->link = link->id;
-	pkt->channel = ch;
-	pkt->chunk = chunk_of(ch, f);
-	pkt->umem_off = offset;
-	pkt->umem = xsk_buff_raw_get_data(ch->pool, (u64)pkt->chunk << ch->chunk_shift) + offset;
+	pkt->payload_len = p.len;
+	pkt->cookie = p.cookie;
+	pkt->link = p.link->id;
+	pkt->channel = p.channel;
+	pkt->chunk = p.chunk;
+	pkt->umem_off = p.offset;
+	pkt->umem = payload_data(&p);
 	pkt->handle = handle;
+	pkt->last = handle;
 	return 0;
+}
+
+/**
+ * etran_frame_append - gen: payload of the next frame behind what a packet has
+ * @pkt: its payload gets longer, and is copied from here on
+ * @most: bytes of payload that it may have then
+ *
+ * All of the frame or nothing. A chain is of one socket (etran_frame_hold()).
+ *
+ * Return: the frame's handle, 0: there is none, it does not fit, or what the packet has is stale. Context: RCU read side.
+ */
+u64 etran_frame_append(struct etran_pkt *pkt, u32 most)
+{
+	struct etran_transport *t = pkt->transport;
+	struct payload p;
+	u64 next;
+
+	if (pkt->joined == U8_MAX)
+		return 0;
+	next = etran_frame_next(t, pkt->last);
+	if (!next || payload_of(t, next, &p) ||
+	    pkt->payload_len + p.len > min_t(u32, most, ETRAN_MAX_PAYLOAD))
+		return 0;
+	if (!pkt->copied) {
+		etran_copy(pkt->data, pkt->umem, pkt->payload_len);
+		if (!etran_frame_is(t, pkt->handle))
+			return 0;
+		pkt->copied = 1;
+	}
+	etran_copy(pkt->data + pkt->payload_len, payload_data(&p), p.len);
+	if (!etran_frame_is(t, next))
+		return 0;
+	pkt->payload_len += p.len;
+	pkt->part = 1;
+	pkt->joined++;
+	pkt->last = next;
+	return next;
 }
 
 /**
@@ -699,23 +774,32 @@ bool etran_frame_is(struct etran_transport *t, u64 handle)
 }
 
 /**
- * etran_frame_sent - a packet that gen made with this frame's payload was sent
+ * etran_frames_sent - a packet that gen made with these frames' payload was sent
  * @t: whose
- * @handle: the frame; may be stale
+ * @handle: the first frame; may be stale
+ * @joined: how many are linked behind it
  *
  * Context: RCU read side, bottom halves off.
  */
-void etran_frame_sent(struct etran_transport *t, u64 handle)
+void etran_frames_sent(struct etran_transport *t, u64 handle, u32 joined)
 {
 	struct etran_channel *ch;
 	struct etran_frame *f;
+	u64 next;
 	u32 tag;
 
-	do {
+	for (;;) {
 		f = find_frame(t, handle, &ch, &tag);
-		if (!f || tag & ETRAN_FRAME_SENT)
+		if (!f)
 			return;
-	} while (!change(ch, f, tag, tag | ETRAN_FRAME_SENT));
+		next = joined ? READ_ONCE(f->next) : 0;
+		if (!(tag & ETRAN_FRAME_SENT) && !change(ch, f, tag, tag | ETRAN_FRAME_SENT))
+			continue;
+		if (!next)
+			return;
+		handle = next;
+		joined--;
+	}
 }
 
 /* See bpf_etran_next(). */

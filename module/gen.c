@@ -76,6 +76,7 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 		pkt.cookie = 0;
 		pkt.copied = 0;
 		pkt.part = 0;
+		pkt.joined = 0;
 		pkt.data = *page + ETRAN_PAYLOAD_OFF;
 		pkt.umem = NULL;
 		pkt.channel = NULL;
@@ -99,6 +100,7 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 		p = etran_packet_of(*page);
 		etran_packet_fill(p, &pkt, NULL, NULL);
 		p->leave.handle = pkt.handle;
+		p->leave.joined = pkt.joined;
 		if (pkt.handle && !pkt.copied) {
 			etran_copy(pkt.data, pkt.umem, pkt.payload_len);
 			/* Its frame may have ended, and the chunk hold something else. */

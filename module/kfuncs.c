@@ -103,6 +103,20 @@ __bpf_kfunc int bpf_etran_load_part(struct etran_pkt *pkt, u64 handle, u32 from,
 	return etran_frame_payload(pkt, handle, from, len);
 }
 
+/**
+ * bpf_etran_load_next - gen: append the payload of the frame that is linked behind this packet's last one
+ * @pkt: a packet that was loaded
+ * @most: bytes of payload that it may have afterwards
+ *
+ * Return: handle of the frame; 0: nothing was appended.
+ */
+__bpf_kfunc u64 bpf_etran_load_next(struct etran_pkt *pkt, u32 most)
+{
+	if (pkt->kind != ETRAN_PKT_GEN || !pkt->handle)
+		return 0;
+	return etran_frame_append(pkt, most);
+}
+
 /*
  * Do @call as transport @t, the caller's; its value, or @none when the caller is no transport's. A program
  * that the module runs is an RCU reader with bottom halves off, and on record; a timer's callback and others
@@ -622,6 +636,7 @@ BTF_ID_FLAGS(func, bpf_etran_filter_slice, KF_TRUSTED_ARGS | KF_RET_NULL)
 BTF_ID_FLAGS(func, bpf_etran_hold, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_load, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_load_part, KF_TRUSTED_ARGS)
+BTF_ID_FLAGS(func, bpf_etran_load_next, KF_TRUSTED_ARGS)
 BTF_ID_FLAGS(func, bpf_etran_next)
 BTF_ID_FLAGS(func, bpf_etran_cookie)
 BTF_ID_FLAGS(func, bpf_etran_release)
@@ -654,6 +669,7 @@ BTF_ID(func, bpf_etran_hold)
 BTF_ID(func, bpf_etran_load)
 BTF_ID(func, bpf_etran_deliver)
 BTF_ID(func, bpf_etran_load_part)
+BTF_ID(func, bpf_etran_load_next)
 
 /* The only one that filters call, and only they. */
 BTF_ID_LIST_SINGLE(filter_kfunc, func, bpf_etran_filter_slice)
@@ -662,7 +678,8 @@ static u32 member_of(u32 kfunc_id)
 {
 	if (kfunc_id == member_kfuncs[0])
 		return offsetof(struct etran_ops, egress);
-	if (kfunc_id == member_kfuncs[1] || kfunc_id == member_kfuncs[3])
+	if (kfunc_id == member_kfuncs[1] || kfunc_id == member_kfuncs[3] ||
+	    kfunc_id == member_kfuncs[4])
 		return offsetof(struct etran_ops, gen);
 	if (kfunc_id == member_kfuncs[2])
 		return offsetof(struct etran_ops, ingress);

@@ -127,7 +127,7 @@ static void leave(struct etran_link *link, const struct etran_leave *l, bool sen
 			atomic64_inc(&ch->dropped);
 		}
 	} else if (l->handle && sent) {
-		etran_frame_sent(t, l->handle);
+		etran_frames_sent(t, l->handle, l->joined);
 	}
 }
 
@@ -819,6 +819,7 @@ void etran_xmit_now(struct etran_xmit *x, struct etran_link *link, void *page,
 	l->channel = pkt->channel;
 	l->frame = f;
 	l->handle = 0;
+	l->joined = 0;
 	err = complete_packet(x, link, pkt->transport, page + XDP_PACKET_HEADROOM, pkt->hdr_off,
 			      pkt->hdr_len, pkt->payload_len, pkt->endpoint, &eth);
 	if (unlikely(err < 0)) {

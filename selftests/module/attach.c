@@ -406,6 +406,8 @@ TEST_F(attach, load_outside_gen_is_refused)
 	EXPECT_EQ(0, bad_program("load_in_egress", "calling kernel function bpf_etran_load is not allowed"));
 	EXPECT_EQ(0, bad_program("part_in_egress",
 				 "calling kernel function bpf_etran_load_part is not allowed"));
+	EXPECT_EQ(0, bad_program("next_in_egress",
+				 "calling kernel function bpf_etran_load_next is not allowed"));
 }
 
 TEST_F(attach, deliver_outside_ingress_is_refused)

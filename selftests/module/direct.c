@@ -161,6 +161,32 @@ TEST_F(direct, parts_of_a_frame)
 	EXPECT_TRUE(conserved(self));
 }
 
+TEST_F(direct, frames_in_one_packet)
+{
+	struct tt_req r = self->r;
+	uint64_t first, second;
+	uint32_t was = tt->gen_n;
+
+	first = keep(&self->x, 5, r, TX | RETAIN, "one ");
+	ASSERT_NE(0, first);
+	ASSERT_EQ(0, received(&self->y, 0, "one "));
+	r.prev = first;
+	second = keep(&self->x, 6, r, TX | RETAIN, "two");
+	ASSERT_NE(0, second);
+	ASSERT_EQ(0, received(&self->y, 0, "two"));
+	tt->gen_do[was] = (struct tt_gen) {
+		.handle = first, .verdict = TX, .daddr = hosts.b.addr, .seq = 1, .dport = 2,
+		.rx_verdict = DELIVER, .join = 1, .most = 100,
+	};
+	tt->gen_n = was + 1;
+	ASSERT_EQ(0, submit(&self->x, 500, TT_KICK, &self->r, NULL, 0));
+	ASSERT_EQ(0, received(&self->y, 1, "one two"));
+	EXPECT_EQ(1, tt->gen_do[was].joined);
+	EXPECT_EQ(0, call(&self->x, 20, TT_W_RELEASE, 0, first, 0, 0));
+	EXPECT_EQ(0, call(&self->x, 21, TT_W_RELEASE, 0, second, 0, 0));
+	EXPECT_TRUE(conserved(self));
+}
+
 TEST_F(direct, completion_ring_full_of_held_frames_stops_and_goes_on)
 {
 	struct tt_req hold = self->r;

@@ -205,6 +205,114 @@ TEST_F(gen, part_beyond_the_frame_is_refused)
 	EXPECT_EQ(0, et_counter(ETRAN_COUNTERS_TRANSPORT, self->net.transport, "gen_packets"));
 }
 
+/* Three frames in a chain. */
+static int chain(FIXTURE_DATA(gen) *self)
+{
+	static const char *const text[] = { "first ", "second ", "third" };
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		self->r.prev = i ? tt->handle[i - 1] : 0;
+		if (hold(self, &self->x, 4 + i, i, text[i], strlen(text[i])))
+			return -1;
+	}
+	self->r.prev = 0;
+	return 0;
+}
+
+/* The next packet of gen has that frame's payload, and of those behind it what makes no more than @most bytes. */
+static uint32_t join(FIXTURE_DATA(gen) *self, uint64_t handle, uint32_t n, uint32_t most)
+{
+	uint32_t at = tt->gen_n;
+
+	todo(self, handle, at);
+	tt->gen_do[at].join = n;
+	tt->gen_do[at].most = most;
+	return at;
+}
+
+TEST_F(gen, frames_of_a_chain_in_one_packet)
+{
+	static const struct { uint32_t n, most, joined; const char *text; } cases[] = {
+		{ 1, 100, 1, "first second " }, { 2, 100, 2, "first second third" },
+		/* There is no more. */
+		{ 9, 100, 2, "first second third" },
+		{ 9, 18, 2, "first second third" }, { 9, 17, 1, "first second " }, { 9, 13, 1, "first second " },
+		{ 9, 12, 0, "first " }, { 9, 1, 0, "first " }, { 9, 0, 0, "first " }, { 9, ~0U, 2, "first second third" },
+	};
+	struct xsk_frame f;
+	uint32_t i, n;
+
+	ASSERT_EQ(0, chain(self));
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		n = join(self, tt->handle[0], cases[i].n, cases[i].most);
+		ASSERT_EQ(0, kick(self));
+		ASSERT_EQ(1, xsk_recv(&self->y, &f)) TH_LOG("case %u", i);
+		EXPECT_EQ(cases[i].joined, tt->gen_do[n].joined) TH_LOG("case %u", i);
+		EXPECT_EQ(strlen(cases[i].text), tt->gen_do[n].payload_len);
+		EXPECT_EQ(strlen(cases[i].text), f.len);
+		EXPECT_EQ(0, memcmp(cases[i].text, f.payload, f.len)) TH_LOG("case %u", i);
+	}
+	/* Behind a part, too. */
+	n = join(self, tt->handle[0], 1, 100);
+	tt->gen_do[n].part = 1;
+	tt->gen_do[n].from = 3;
+	ASSERT_EQ(0, kick(self));
+	ASSERT_EQ(1, xsk_recv(&self->y, &f));
+	EXPECT_EQ(10, f.len);
+	EXPECT_EQ(0, memcmp("st second ", f.payload, 10));
+	/* All that were in a packet end as transmitted. */
+	EXPECT_EQ(3, self->x.status->held);
+	self->r.prev = tt->handle[0];
+	ASSERT_EQ(0, xsk_send(&self->k, 1, TT_RELEASE_CHAIN, &self->r, NULL, 0));
+	EXPECT_EQ(3, tt->result);
+	EXPECT_EQ(3, et_counter(ETRAN_COUNTERS_ENDPOINT, self->x.id, "frames_transmitted"));
+	EXPECT_EQ(0, et_counter(ETRAN_COUNTERS_ENDPOINT, self->x.id, "frames_dropped"));
+	EXPECT_EQ(0, et_counter(ETRAN_COUNTERS_ENDPOINT, self->x.id, "frames_held"));
+}
+
+TEST_F(gen, no_more_joined_than_a_packet_takes)
+{
+	static uint8_t payload[1200];
+	struct xsk_frame f;
+	uint32_t n;
+	int i;
+
+	memset(payload, 'p', sizeof(payload));
+	for (i = 0; i < 3; i++) {
+		self->r.prev = i ? tt->handle[i - 1] : 0;
+		ASSERT_EQ(0, hold(self, &self->x, 4 + i, i, payload, sizeof(payload)));
+	}
+	n = join(self, tt->handle[0], 2, ~0U);
+	ASSERT_EQ(0, kick(self));
+	/* Room for two, and a device that takes one. */
+	EXPECT_EQ(1, tt->gen_do[n].joined);
+	EXPECT_EQ(0, xsk_recv(&self->y, &f));
+	EXPECT_EQ(1, et_counter(ETRAN_COUNTERS_TRANSPORT, self->net.transport, "packet_mtu"));
+}
+
+TEST_F(gen, nothing_is_joined_to_an_empty_packet)
+{
+	struct xsk_frame f;
+	uint32_t n;
+
+	ASSERT_EQ(0, chain(self));
+	n = join(self, 0, 1, 100);
+	ASSERT_EQ(0, kick(self));
+	EXPECT_EQ(0, tt->gen_do[n].joined);
+	/* A packet without payload has no link device of itself. */
+	EXPECT_EQ(0, xsk_recv(&self->y, &f));
+	/* What was released is not there to be joined. */
+	self->r.prev = tt->handle[1];
+	ASSERT_EQ(0, xsk_send(&self->k, 1, TT_RELEASE, &self->r, NULL, 0));
+	self->r.prev = 0;
+	n = join(self, tt->handle[0], 1, 100);
+	ASSERT_EQ(0, kick(self));
+	EXPECT_EQ(0, tt->gen_do[n].joined);
+	ASSERT_EQ(1, xsk_recv(&self->y, &f));
+	EXPECT_EQ(6, f.len);
+}
+
 TEST_F(gen, second_load_is_refused)
 {
 	ASSERT_EQ(0, hold(self, &self->x, 4, 0, "one", 3));

@@ -98,6 +98,14 @@ __u32 BPF_PROG(load_part_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 }
 OPS(part_in_egress, .egress = (void *)load_part_egress);
 
+SEC("struct_ops/load_next_egress")
+__u32 BPF_PROG(load_next_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
+{
+	bpf_etran_load_next(pkt, 0);
+	return ETRAN_DROP;
+}
+OPS(next_in_egress, .egress = (void *)load_next_egress);
+
 SEC("struct_ops/deliver_gen")
 __u32 BPF_PROG(deliver_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 {

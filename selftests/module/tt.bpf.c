@@ -621,6 +621,12 @@ __u32 BPF_PROG(tt_gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 			return ETRAN_CONSUME;
 		tt.result = pkt->cookie;
 	}
+	if (g->join) {
+		for (n = 0; n < TT_JOIN_MOST && n < g->join; n++)
+			if (bpf_etran_load_next(pkt, g->most))
+				g->joined++;
+		g->payload_len = pkt->payload_len;
+	}
 	if (g->v6) {
 		headers6(hdr, g->daddr, g->seq, g->dport, g->rx_verdict, 0, 0x60, PROTO);
 		pkt->hdr_off = AF_HDR6;

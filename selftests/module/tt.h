@@ -190,6 +190,8 @@ struct tt_rec {
 #define TT_REC_NOTE	2
 #define TT_REC_TIMER	3
 
+#define TT_JOIN_MOST	16
+
 struct tt_gen {
 	__u64 handle;		/* bpf_etran_load() this; 0: no */
 	__u32 verdict;
@@ -205,8 +207,10 @@ struct tt_gen {
 	__u32 part;		/* bpf_etran_load_part() instead */
 	__u32 from;
 	__u32 len;
-	__u32 payload_len;	/* out: of the packet, after that */
-	__u32 zero;
+	__u32 payload_len;	/* out: of the packet, after that and bpf_etran_load_next() */
+	__u32 join;		/* bpf_etran_load_next() so often, at most TT_JOIN_MOST, also without load, */
+	__u32 most;		/* for at most so many bytes */
+	__u32 joined;		/* out: frames that it appended */
 };
 
 /* Read and written by both sides. */
