@@ -6,12 +6,12 @@
 . "$(dirname -- "$0")/lib.sh"
 posix_up 6
 
-# transfer HOST SERVER PORT ARGUMENTS...: all is sent, and what is received goes on to the end: iperf3's server stops
-# counting when the client says that it has sent all, whatever is still on its way.
+# transfer HOST SERVER PORT ARGUMENTS...: all is sent, and more is received than buffers could hold back: iperf3's server
+# stops counting when the client says that it has sent all, whatever is still on its way.
 transfer()
 {
-	"$1" iperf3 -c "$2" -p "$3" -n 2M -J "${@:4}" >"$W/iperf" 2>>"$W/background" &&
-	jq -e '.end.sum_sent.bytes >= 2000000 and .end.sum_received.bytes >= 500000' "$W/iperf" >/dev/null ||
+	"$1" iperf3 -c "$2" -p "$3" -n 8M -J "${@:4}" >"$W/iperf" 2>>"$W/background" &&
+	jq -e '.end.sum_sent.bytes >= 8000000 and .end.sum_received.bytes >= 4000000' "$W/iperf" >/dev/null ||
 		{ jq .end "$W/iperf"; return 1; }
 }
 
