@@ -114,6 +114,8 @@ struct addr {
  * @taken: a listener's: connections that were accepted, or could not be
  * @option: those that etran_tcp_set() was told before there was a connection or a listener; @chosen: which
  * @open: the newest of @frames, to which bytes are added, with @open_len so far; NULL: there is none
+ * @waits: ETRAN_TCP_REQ_NAGLE and ETRAN_TCP_REQ_MORE of the frame that was submitted last
+ * @nodelay: ETRAN_SOCKET_NODELAY; @cork: ETRAN_SOCKET_CORK
  * @token: a listener's: who knows it may listen there, too; before it listens: that of another
  * @backlog: a listener's
  * @reuseport: ETRAN_SOCKET_REUSEPORT
@@ -163,6 +165,9 @@ struct etran_socket {
 	uint32_t chosen;
 	struct etran_req *open;
 	uint32_t open_len;
+	uint32_t waits;
+	bool nodelay;
+	bool cork;
 	uint64_t token;
 	uint32_t backlog;
 	bool reuseport;
@@ -548,6 +553,8 @@ static void take_accepted(struct etran_tcp *t, const struct etran_tcp_rec_opened
 			return;
 		}
 		s->listener = o->listener;
+		s->nodelay = l->nodelay;
+		s->cork = l->cork;
 		s->state = SOCK_CONNECTED;
 		s->mss = o->mss;
 		memcpy(s->local.addr, o->addr, sizeof(o->addr));
@@ -980,6 +987,8 @@ int etran_listen_beside(struct etran_socket *s, const struct etran_socket *other
 	s->bound = true;
 	s->token = other->token;
 	s->reuseport = other->reuseport;
+	s->nodelay = other->nodelay;
+	s->cork = other->cork;
 	memcpy(s->option, other->option, sizeof(s->option));
 	s->chosen = other->chosen;
 	unlock(s->tcp);
@@ -1150,6 +1159,7 @@ static void frame_submit(struct etran_socket *s, struct etran_chain *chain, stru
 	r->read = s->read;
 	r->flags = flags;
 	s->told = s->read;
+	s->waits = flags & (ETRAN_TCP_REQ_NAGLE | ETRAN_TCP_REQ_MORE);
 	s->sent += len;
 	etran_tx_queue(s->tcp->ch, chain, sizeof(*req) + len);
 }
@@ -1172,15 +1182,34 @@ static void frame_open(struct etran_socket *s)
 	}
 }
 
-/* What is in the open frame, if there is one, need not wait for more. */
-static void frame_push(struct etran_socket *s)
+/* Why what was sent with MSG_* may wait for more: ETRAN_TCP_REQ_* */
+static uint32_t waits_of(const struct etran_socket *s, int flags)
+{
+	uint32_t waits = s->nodelay ? 0 : ETRAN_TCP_REQ_NAGLE;
+
+	if (s->cork || flags & MSG_MORE)
+		waits |= ETRAN_TCP_REQ_MORE;
+	return waits;
+}
+
+/* The open frame, if there is one, is the transport's, which may have it wait for what @waits says. */
+static void frame_push(struct etran_socket *s, uint32_t waits)
 {
 	struct etran_req *req = s->open;
 
 	if (!req)
 		return;
 	s->open = NULL;
-	frame_submit(s, &s->frames, req, s->open_len, 0);
+	frame_submit(s, &s->frames, req, s->open_len, waits);
+}
+
+/* What waits in the transport does so no longer. Context: lock held, may be given up meanwhile. */
+static void waits_end(struct etran_socket *s)
+{
+	if (!s->waits || s->state != SOCK_CONNECTED)
+		return;
+	s->waits = 0;
+	control_surely(s, ETRAN_TCP_OP_PUSH);
 }
 
 /* Frames that the connection may have now. */
@@ -1222,11 +1251,12 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 {
 	bool dontwait = s->nonblock || flags & MSG_DONTWAIT;
 	struct etran_tcp *t = s->tcp;
-	uint32_t released, room, n;
+	uint32_t released, room, n, waits;
 	size_t done = 0;
 	int err = 0;
 
 	lock(t);
+	waits = waits_of(s, flags);
 	for (;;) {
 		released = status_read(&etran_endpoint_status(t->ch)->released);
 		take_all(t);
@@ -1252,14 +1282,14 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 			s->open_len += n;
 			done += n;
 			if (s->open_len == s->mss)
-				frame_push(s);
+				frame_push(s, waits);
 		}
-		if (done == len && !(flags & MSG_MORE))
-			frame_push(s);
+		if (done == len && !(flags & SOCKET_SEND_OPEN))
+			frame_push(s, waits);
 		if (done == len && flags & MSG_BATCH)
 			break;
-		/* What is only held back is nothing to tell the kernel of. */
-		if ((!(flags & MSG_MORE) || etran_tx_pending(t->ch)) && etran_tx_kick(t->ch)) {
+		/* An open frame is nothing to tell the kernel of. */
+		if ((!(flags & SOCKET_SEND_OPEN) || etran_tx_pending(t->ch)) && etran_tx_kick(t->ch)) {
 			err = errno;
 			break;
 		}
@@ -1379,7 +1409,7 @@ int etran_shutdown(struct etran_socket *s, int how)
 	if (how != SHUT_RD && !s->sent_fin) {
 		s->sent_fin = true;
 		user_flag(s, ETRAN_STREAM_SHUT_WR);
-		frame_push(s);
+		frame_push(s, 0);
 		while (!etran_tx_free(t->ch)) {
 			uint32_t released = status_read(&etran_endpoint_status(t->ch)->released);
 
@@ -1424,7 +1454,7 @@ static void forget(struct etran_socket *s)
 	s->listed = false;
 	/* The transport drops it if it knows the socket no more. */
 	if (s->open) {
-		frame_push(s);
+		frame_push(s, 0);
 		etran_tx_kick(t->ch);
 	}
 	s->closed = true;
@@ -1459,7 +1489,7 @@ static void end(struct etran_socket *s, uint16_t op)
 		b.arg[1] = s->listener;
 		etran_endpoint_bind_port(t->ch, &b);
 	}
-	frame_push(s);
+	frame_push(s, 0);
 	if (s->id)
 		control_surely(s, op);
 	forget(s);
@@ -1572,7 +1602,7 @@ void etran_socket_flush(struct etran_socket *s)
 		bool pending;
 
 		lock(t);
-		frame_push(s);
+		frame_push(s, 0);
 		pending = s->frames.count && etran_tx_pending(t->ch) && !etran_tx_kick(t->ch) &&
 			  etran_tx_pending(t->ch);
 		unlock(t);
@@ -1601,11 +1631,11 @@ void etran_socket_linger(struct etran_socket *s, bool abort)
 	unlock(s->tcp);
 }
 
-void etran_socket_push(struct etran_socket *s)
+void etran_socket_push(struct etran_socket *s, int flags)
 {
 	lock(s->tcp);
 	if (s->open) {
-		frame_push(s);
+		frame_push(s, waits_of(s, flags));
 		etran_tx_kick(s->tcp->ch);
 	}
 	unlock(s->tcp);
@@ -1650,16 +1680,36 @@ bool etran_socket_connecting(struct etran_socket *s)
 	return ret;
 }
 
+/* An option that is the library's own. */
+static void option_own(struct etran_socket *s, int option, bool value)
+{
+	switch (option) {
+	case ETRAN_SOCKET_REUSEPORT:
+		s->reuseport = value;
+		return;
+	case ETRAN_SOCKET_NODELAY:
+		s->nodelay = value;
+		if (value)
+			waits_end(s);
+		return;
+	case ETRAN_SOCKET_CORK:
+		s->cork = value;
+		if (!value)
+			waits_end(s);
+		return;
+	}
+}
+
 int etran_tcp_set(struct etran_socket *s, int option, uint32_t value)
 {
 	int ret = 0;
 
 	lock(s->tcp);
-	if (option == ETRAN_SOCKET_REUSEPORT) {
+	if (option >= ETRAN_SOCKET_REUSEPORT && option <= ETRAN_SOCKET_CORK) {
 		if (value > 1)
-			ret = etran_fail(EINVAL, "ETRAN_SOCKET_REUSEPORT is 0 or 1");
+			ret = etran_fail(EINVAL, "option %d is 0 or 1", option);
 		else
-			s->reuseport = value;
+			option_own(s, option, value);
 		unlock(s->tcp);
 		return ret;
 	}

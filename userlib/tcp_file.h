@@ -44,8 +44,12 @@ bool etran_socket_connecting(struct etran_socket *s);
 /* All descriptors of a context, none of its sockets. Return: how many, at most 4. */
 int etran_tcp_fds(const struct etran_tcp *t, int fds[4]);
 
-/* What MSG_MORE has held back is sent. */
-void etran_socket_push(struct etran_socket *s);
+/*
+ * etran_send() with this flag leaves a frame that is not full open for the next call on the socket. So whoever sends in pieces
+ * uses no more frames than it must, and ends with etran_socket_push(), @flags of which are the whole's: MSG_MORE or 0.
+ */
+#define SOCKET_SEND_OPEN	0x10000000
+void etran_socket_push(struct etran_socket *s, int flags);
 
 /* A listener gets no connections as long as others listen beside it that are not spare. Also before it listens. */
 void etran_socket_spare(struct etran_socket *s, bool spare);

@@ -3,7 +3,7 @@
  * Program gen: every segment that egress does not send itself, one for each call: those without connection first, then one
  * of the connection that waits longest: SYN, a probe, data as the windows allow, an ACK if none of these had it.
  *
- * A frame is a segment. One that the peer's window has not all of its bytes for waits (sender's silly window avoidance, RFC
+ * A frame is a segment, or with others behind it that are short. One that the peer's window has not all of its bytes for waits (sender's silly window avoidance, RFC
  * 9293, 3.8.6.2.1, has it so), but no longer than the probing timer: then of it is sent what the window allows
  * (3.8.6.1). Of one that is longer than what the path takes, as frames can be that were cut before that was known, the parts
  * are sent, each a segment: when some of it is lost, its parts are counted from where the frame begins.
@@ -13,6 +13,8 @@
 
 /* Frames looked at in one search; it goes on in the next call. */
 #define FIND_STEPS	256
+/* Frames in one segment. */
+#define JOIN_MOST	64
 
 static __noinline __u32 gen_control(struct etran_pkt *pkt, struct etran_hdr *hdr,
 				    struct scratch *scratch)
@@ -161,7 +163,12 @@ static __always_inline void step_data(struct conn *c, struct after *a, struct st
 		len = min64(c->queued - c->nxt, c->mss);
 		if (pipe && pipe + len > c->cwnd)
 			return;
+		if (nagle_waits(c, len, c->waits)) {
+			wait_start(c, a, now);
+			return;
+		}
 		step->what = STEP_NEW;
+		step->join = c->edge > c->nxt ? min64(len, c->edge - c->nxt) : 0;
 		step->pos = c->nxt;
 		step->from = c->out_last;
 	} else if (c->fin && c->nxt == c->queued) {
@@ -236,6 +243,7 @@ static __always_inline void step_choose(struct conn *c, struct after *a, struct 
 			}
 			step->what = STEP_NEW;
 			step->most = min64(step->most, c->edge - c->nxt);
+			step->join = min64(step->most, c->queued - c->nxt);
 			step->pos = c->nxt;
 			step->from = c->out_last;
 			step->first = c->out_head;
@@ -290,10 +298,14 @@ static __always_inline void sent_new(struct conn *c, struct after *a, struct out
 {
 	__u8 flags = end == c->queued ? TCP_PSH : 0;
 
-	if (c->una == c->nxt)
+	if (c->una == c->nxt) {
 		c->heard_ns = now;
+		/* What it was waiting for. */
+		c->rto_at = 0;
+	}
 	c->nxt = end;
 	c->out_last = handle;
+	nagle_sent(c, end, end - pos);
 	if (!c->rtt_at && c->loss == LOSS_OPEN) {
 		c->rtt_at = end;
 		c->rtt_ns = now;
@@ -337,7 +349,22 @@ static __always_inline void part_of(const struct step *step, __u32 *from, __u32 
 		*to = *from + most;
 }
 
-/* Send the frame that @step names, or a part of it. */
+/* More frames in this segment than the first one, which @handle names. Return: the last one. On a stack of its own. */
+static __noinline __u64 join_frames(struct etran_pkt *pkt, __u64 handle, __u32 most)
+{
+	__u64 next;
+	int i;
+
+	bpf_for(i, 0, JOIN_MOST) {
+		next = bpf_etran_load_next(pkt, most);
+		if (!next)
+			break;
+		handle = next;
+	}
+	return handle;
+}
+
+/* Send the frame that @step names, a part of it, or what is behind it, too. */
 static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w,
 				 struct step *step, struct scratch *scratch)
 {
@@ -360,6 +387,10 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	}
 	pos = cookie_pos(cookie) + from;
 	end = cookie_pos(cookie) + to;
+	if (cookie && to - from < step->join && end == cookie_end(cookie)) {
+		handle = join_frames(pkt, handle, step->join);
+		end = pos + pkt->payload_len;
+	}
 
 	bpf_spin_lock(&c->lock);
 	if (c->generation == w->generation && conn_sends(c)) {
@@ -386,8 +417,7 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 				send = true;
 			} else {
 				c->pending &= ~PENDING_DATA;
-				if (c->una == c->nxt)
-					rto_start(c, a, now);
+				wait_start(c, a, now);
 			}
 		} else {
 			if (!step->tail) {

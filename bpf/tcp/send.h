@@ -2,7 +2,7 @@
 /*
  * Program egress: what applications ask for. A frame of a stream is kept (held) until the peer has acknowledged it, and
  * linked to the one before; it is sent at once when nothing in front of it waits and both windows allow, else gen
- * sends it. Nagle's algorithm is the library's, as it is the one that fills frames.
+ * sends it.
  *
  * What the application has read comes with it. A window that opens by that is told by the segment itself, where it is sent at
  * once: answers that are as long as their requests would need a bare ACK for each few of them otherwise.
@@ -20,6 +20,8 @@
  * @fin: nothing comes behind it
  * @wants: the window is to be told
  * @parts: it is longer than what the path takes
+ * @waits: ETRAN_TCP_REQ_NAGLE, ETRAN_TCP_REQ_MORE
+ * @later: it may not be sent at once for that (nagle.h)
  * @zero: 0
  * @room: with @wants: bytes that there are buffers for
  * @owns: it is @endpoint's connection
@@ -37,7 +39,9 @@ struct submit {
 	__u8 fin;
 	__u8 wants;
 	__u8 parts;
-	__u8 zero[3];
+	__u8 waits;
+	__u8 later;
+	__u8 zero;
 	__u32 room;
 	__u32 owns;
 	__u64 pos;
@@ -134,6 +138,10 @@ __noinline int submit_look(struct submit *s)
 	next = submit_is_next(c, s);
 	s->handle = c->out_tail;
 	s->parts = s->len > c->mss;
+	s->later = !s->fin && nagle_waits(c, s->len, s->waits);
+	/* Here, as egress_direct() has no stack left; nothing comes between. */
+	if (s->owns && next)
+		c->waits = s->waits;
 	s->wants = window_wants_at(c, max64(c->read, min64(s->read, c->rcv_nxt)));
 	rcvbuf = c->rcvbuf;
 	mss = c->rcv_mss;
@@ -197,8 +205,11 @@ static __noinline __u32 egress_direct(struct etran_pkt *pkt, struct etran_hdr *h
 	return egress_take(pkt, hdr, s, scratch, true);
 }
 
-/* Nothing but gen sends parts of frames. A function of its own, as the one above has all the stack that there is. */
-static __noinline __u32 egress_parts(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
+/*
+ * Nothing but gen sends parts of frames, and several frames at once. A function of its own, as the one above has all the stack
+ * that there is.
+ */
+static __noinline __u32 egress_later(struct etran_pkt *pkt, struct etran_hdr *hdr, struct submit *s,
 				     struct scratch *scratch)
 {
 	return egress_take(pkt, hdr, s, scratch, false);
@@ -211,8 +222,8 @@ static __always_inline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr
 		count(s->owns ? COUNTER_req_not_next : COUNTER_req_no_connection);
 		return ETRAN_DROP;
 	}
-	if (s->parts)
-		return egress_parts(pkt, hdr, s, scratch);
+	if (s->parts || s->later)
+		return egress_later(pkt, hdr, s, scratch);
 	return egress_direct(pkt, hdr, s, scratch);
 }
 
@@ -232,8 +243,13 @@ static __noinline __u32 egress_other(struct submit *s, struct scratch *scratch)
 	if (owns) {
 		if (s->op != ETRAN_TCP_OP_ABORT)
 			submit_read_only(c, a, s);
-		if (s->op != ETRAN_TCP_OP_READ)
+		if (s->op == ETRAN_TCP_OP_PUSH) {
+			c->waits = 0;
+			if (out_waits(c))
+				work_add(c, a, PENDING_DATA);
+		} else if (s->op != ETRAN_TCP_OP_READ) {
 			conn_detach(c, a, s->op == ETRAN_TCP_OP_ABORT, s->now);
+		}
 	}
 	bpf_spin_unlock(&c->lock);
 	if (!owns)
@@ -257,6 +273,7 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	s.len = pkt->payload_len;
 	s.op = pkt->req.op;
 	s.fin = req->flags & ETRAN_TCP_REQ_FIN;
+	s.waits = req->flags & (ETRAN_TCP_REQ_NAGLE | ETRAN_TCP_REQ_MORE);
 	s.pos = req->offset + 1;
 	s.read = req->read + 1;
 	s.now = bpf_ktime_get_ns();
@@ -271,6 +288,7 @@ __u32 BPF_PROG(egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	case ETRAN_TCP_OP_READ:
 	case ETRAN_TCP_OP_CLOSE:
 	case ETRAN_TCP_OP_ABORT:
+	case ETRAN_TCP_OP_PUSH:
 		return egress_other(&s, scratch);
 	}
 	count(COUNTER_req_bad_op);

@@ -133,6 +133,8 @@ struct conn_key {
  * @nxt: next that was never sent
  * @queued: behind the last byte that the application submitted
  * @fin: FIN comes at @queued
+ * @waits: ETRAN_TCP_REQ_NAGLE and ETRAN_TCP_REQ_MORE of the last frame: why less than a segment may wait
+ * @small_end: behind the last segment that was not full though it had all that there was, see nagle.h
  * @edge: first position that the peer's window does not allow
  * @max_wnd: its greatest window so far
  * @wl1: position of the segment that the window came from; @wl2: what that acknowledged
@@ -202,7 +204,7 @@ struct conn {
 	__u8 pending;
 	__u8 report;
 	__u8 releasing;
-	__u8 zero;
+	__u8 waits;
 	__u8 ts_ok;
 	__u8 sack_ok;
 	__u8 ws_ok;
@@ -239,6 +241,7 @@ struct conn {
 	__u64 out_tail;
 	__u64 out_last;
 	__u64 rel_first;
+	__u64 small_end;
 	__u64 rcv_nxt;
 	__u64 rcv_adv;
 	__u64 rcv_acked;

@@ -34,6 +34,7 @@
 #include "tail.h"	/* tail loss probe */
 #include "recovery.h"	/* what was lost, how much may be sent */
 #include "rto.h"	/* round trip times, timers */
+#include "nagle.h"	/* what may wait for more */
 #include "ack.h"	/* what an ACK brings */
 #include "dsack.h"	/* what came twice */
 #include "receive.h"	/* payload, windows, when to acknowledge */

@@ -186,6 +186,7 @@ enum step_what {
  * @count: COUNTER_* of a segment without payload
  * @pos: position
  * @most: data: bytes that may be sent of a frame
+ * @join: STEP_NEW: bytes of payload that several frames may make; 0: a segment has one frame
  * @end: STEP_AGAIN: behind what was ever sent
  * @from: frame from which to look on, 0 to begin with @first
  * @first: first kept frame
@@ -199,7 +200,7 @@ struct step {
 	__u8 zero[4];
 	__u32 count;
 	__u32 most;
-	__u32 zero2;
+	__u32 join;
 	__u64 pos;
 	__u64 end;
 	__u64 from;

@@ -153,7 +153,7 @@ static void dropped(struct __test_metadata *_metadata, FIXTURE_DATA(bad) *self, 
 
 TEST_F(bad, operations)
 {
-	static const uint16_t op[] = { 0, 5, 6, 255, 256 + ETRAN_TCP_OP_SEND, 0xffff };
+	static const uint16_t op[] = { 0, 6, 7, 255, 256 + ETRAN_TCP_OP_SEND, 0xffff };
 	struct etran_tcp_req r = { .conn = self->conn };
 	size_t i;
 

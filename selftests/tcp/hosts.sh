@@ -28,7 +28,7 @@ devices_up()
 	hosts_pair "$1" && { [ "$DEVICE" = testnic ] || hosts_gro; } && hosts_address "$A" $DEV_A 1 || return
 	if [ "$which" = WIRE ] || [ "$which" = KERNEL_WIRE ]; then
 		# GRO, but no two segments made one; and what the kernel sends itself is complete, too.
-		ip -n "$B" link set v0 gro_max_size 100 &&
+		ip -n "$B" link set v0 gro_max_size 1 &&
 		ip netns exec "$A" ethtool -K v0 tx off >/dev/null && hosts_wire || return
 	else
 		hosts_address "$B" $DEV_B 2 || return

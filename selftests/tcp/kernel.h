@@ -122,6 +122,9 @@ static TT_UNUSED void kernel_host_close(void *host)
 {
 	while (sockets_used)
 		kernel_abort(&sockets[--sockets_used]);
+	/* Nor of paths that this one has made narrow. */
+	if (system("ip -n tcp_a route flush cache && ip -n tcp_a -6 route flush cache"))
+		fprintf(stderr, "what the kernel knows of paths could not be forgotten\n");
 }
 
 static TT_UNUSED int kernel_error(struct kernel_socket *s)
@@ -143,6 +146,10 @@ static TT_UNUSED int kernel_set(struct kernel_socket *s, uint32_t option, uint32
 	switch (option) {
 	case ETRAN_TCP_KEEPALIVE:
 		return setsockopt(s->fd, SOL_SOCKET, SO_KEEPALIVE, &value, sizeof(value));
+	case ETRAN_SOCKET_NODELAY:
+		return setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof(value));
+	case ETRAN_SOCKET_CORK:
+		return setsockopt(s->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
 	case ETRAN_TCP_USER_TIMEOUT:
 		return setsockopt(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &value, sizeof(value));
 	case ETRAN_TCP_CONGESTION:

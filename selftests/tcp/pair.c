@@ -320,6 +320,35 @@ TEST_F(pair, more_comes_in_the_same_segment)
 	etran_close(c);
 }
 
+/* What waits for more is the kernel's: it arrives though its sender was killed. */
+TEST_F(pair, data_that_waits_outlives_its_process)
+{
+	struct etran_socket *s;
+	int status;
+	char b[8];
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct etran_tcp *t = context(HOST_A, 0);
+		struct etran_socket *c = t ? connected(t, HOST_B, PORT) : NULL;
+
+		if (!c || etran_send(c, "a", 1, 0) != 1 || etran_send(c, "b", 1, MSG_MORE) != 1 ||
+		    etran_send(c, "c", 1, MSG_MORE) != 1)
+			_exit(1);
+		kill(getpid(), SIGKILL);
+	}
+	s = etran_accept(self->l, NULL, NULL, 0);
+	ASSERT_NE(NULL, s);
+	ASSERT_EQ(3, etran_recv(s, b, 3, MSG_WAITALL));
+	EXPECT_EQ(0, memcmp(b, "abc", 3));
+	ASSERT_EQ(0, etran_recv(s, b, 1, 0));
+	etran_close(s);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+}
+
 /* A byte comes back. */
 static void *echo_byte(void *arg)
 {

@@ -5,6 +5,7 @@
  */
 #include "kernel.h"
 #include "wire.c"
+#include "wire_nagle.c"
 
 #define KERNEL_CASES(test)							\
 	XFAIL_ADD(wire, ipv4, test)						\

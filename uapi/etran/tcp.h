@@ -115,16 +115,25 @@ static inline __u64 etran_tcp_options(__u32 rcvbuf, __u32 cc)
  * @ETRAN_TCP_OP_CLOSE: no payload: the application forgets the connection. What it has submitted is still sent, then
  *	FIN; RST at once if it left received bytes unread.
  * @ETRAN_TCP_OP_ABORT: no payload: the application forgets the connection, the peer gets RST.
+ * @ETRAN_TCP_OP_PUSH: no payload: nothing that was submitted waits for more any longer.
  */
 enum etran_tcp_op {
 	ETRAN_TCP_OP_SEND	= 1,
 	ETRAN_TCP_OP_READ	= 2,
 	ETRAN_TCP_OP_CLOSE	= 3,
 	ETRAN_TCP_OP_ABORT	= 4,
+	ETRAN_TCP_OP_PUSH	= 5,
 };
 
 /* struct etran_tcp_req.flags */
 #define ETRAN_TCP_REQ_FIN		(1U << 0)	/* ETRAN_TCP_OP_SEND: end of the stream */
+/*
+ * ETRAN_TCP_OP_SEND: what does not fill a segment may wait, until the next frame says otherwise, ETRAN_TCP_OP_PUSH or the end
+ * of the stream. With NAGLE: while another such segment is not acknowledged (RFC 9293, 3.7.4). With MORE: until the
+ * segment is full, but not for longer than a retransmission timeout.
+ */
+#define ETRAN_TCP_REQ_NAGLE		(1U << 1)
+#define ETRAN_TCP_REQ_MORE		(1U << 2)
 
 /**
  * struct etran_tcp_req - struct etran_req.data

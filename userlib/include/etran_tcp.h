@@ -149,8 +149,9 @@ ETRAN_API int etran_connect(struct etran_socket *s, const struct sockaddr *addr,
  * @len: its bytes
  * @flags: MSG_DONTWAIT, MSG_NOSIGNAL (never a signal comes), MSG_MORE, MSG_BATCH or 0
  *
- * With MSG_MORE what does not fill a segment is held back in the library, and lost with the process, until the next call
- * without it, etran_shutdown() or etran_close().
+ * What does not fill a segment waits while another such segment is not acknowledged (Nagle's algorithm), unless the socket has
+ * ETRAN_SOCKET_NODELAY; and with MSG_MORE until there is more, for a retransmission timeout at most, some 200 ms. It waits in
+ * the kernel, and is sent when the process has ended, too.
  *
  * With MSG_BATCH the kernel is not told at once, which saves a system call for each: it is by the next call on any socket of the
  * context that sends without it or ends something, or that finds nothing to do: etran_recv(), etran_accept() and
@@ -230,9 +231,13 @@ ETRAN_API int etran_socket_error(struct etran_socket *s);
  * enum etran_socket_option - options that are the library's own, for etran_tcp_set()
  * @ETRAN_SOCKET_REUSEPORT: before etran_listen(): 1: other sockets of the same user may listen at the same port and
  *	address if they have this, too; connections are spread over them (SO_REUSEPORT)
+ * @ETRAN_SOCKET_NODELAY: 1: what does not fill a segment does not wait for the ACK of another such (TCP_NODELAY)
+ * @ETRAN_SOCKET_CORK: 1: all is sent as with MSG_MORE (TCP_CORK)
  */
 enum etran_socket_option {
 	ETRAN_SOCKET_REUSEPORT	= 64,
+	ETRAN_SOCKET_NODELAY	= 65,
+	ETRAN_SOCKET_CORK	= 66,
 };
 
 /**

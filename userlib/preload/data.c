@@ -111,16 +111,13 @@ static ssize_t recv_one(int fd, struct psock *p, void *buf, size_t len, int flag
 
 #define SEND_FLAGS	(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_CONFIRM | MSG_EOR | MSG_DONTROUTE)
 
-/*
- * All pieces make one run of full segments: what is behind the first ones is held back with MSG_MORE, but never longer than
- * the call lasts, whatever the program asks for, as it would be lost with the process. @more: the caller comes back.
- */
+/* All pieces make one run of full segments. @open: the caller comes back, and calls etran_socket_push(). */
 static ssize_t send_pieces(int fd, struct psock *p, const struct iovec *iov, size_t n, int flags,
-			   bool more)
+			   bool open)
 {
 	size_t i = 0, at = 0, done = 0;
 	ssize_t sent = 0;
-	bool held = false;
+	bool left = false;
 
 	if (flags & ~SEND_FLAGS) {
 		errno = EOPNOTSUPP;
@@ -137,8 +134,9 @@ static ssize_t send_pieces(int fd, struct psock *p, const struct iovec *iov, siz
 			continue;
 		}
 		sent = etran_send(p->s, (const uint8_t *)iov[i].iov_base + at, iov[i].iov_len - at,
-				  MSG_DONTWAIT | (more || i + 1 < n ? MSG_MORE : 0));
-		held = held || more || i + 1 < n;
+				  MSG_DONTWAIT | (flags & MSG_MORE) |
+				  (open || i + 1 < n ? SOCKET_SEND_OPEN : 0));
+		left = left || open || i + 1 < n;
 		if (sent >= 0) {
 			done += sent;
 			at += sent;
@@ -153,8 +151,8 @@ static ssize_t send_pieces(int fd, struct psock *p, const struct iovec *iov, siz
 			break;
 		sent = 0;
 	}
-	if (held && !more)
-		etran_socket_push(p->s);
+	if (left && !open)
+		etran_socket_push(p->s, flags);
 	if (done)
 		return done;
 	if (sent < 0 && errno == EPIPE && !(flags & MSG_NOSIGNAL)) {
@@ -340,9 +338,8 @@ static ssize_t send_file(int out, struct psock *p, int in, off_t *offset, size_t
 			break;
 	}
 	free(buf);
-	if (done)
-		etran_socket_push(p->s);
 	if (done) {
+		etran_socket_push(p->s, 0);
 		if (offset)
 			*offset = at + done;
 		else

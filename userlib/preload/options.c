@@ -46,7 +46,7 @@ static const struct {
 #define CONTROLS	((int)(sizeof(controls) / sizeof(controls[0])))
 #define CC_NAME_MAX	16
 
-/* Integers that the transport is told, in its unit. */
+/* Integers that the transport or the library is told, in its unit; unit 0: on or off. */
 static const struct {
 	int level;
 	int name;
@@ -57,6 +57,8 @@ static const struct {
 	{ IPPROTO_TCP, TCP_KEEPINTVL, ETRAN_TCP_KEEPALIVE_INTERVAL, 1000 },
 	{ IPPROTO_TCP, TCP_KEEPCNT, ETRAN_TCP_KEEPALIVE_COUNT, 1 },
 	{ IPPROTO_TCP, TCP_USER_TIMEOUT, ETRAN_TCP_USER_TIMEOUT, 1 },
+	{ IPPROTO_TCP, TCP_NODELAY, ETRAN_SOCKET_NODELAY, 0 },
+	{ IPPROTO_TCP, TCP_CORK, ETRAN_SOCKET_CORK, 0 },
 	/* Last: the times are known then. */
 	{ SOL_SOCKET, SO_KEEPALIVE, ETRAN_TCP_KEEPALIVE, 1 },
 };
@@ -118,6 +120,25 @@ static int index_of(int level, int name)
 	return -1;
 }
 
+/* In the unit of an entry of told[]. */
+static uint32_t in_unit(int i, int n)
+{
+	return told[i].unit ? n * told[i].unit : !!n;
+}
+
+/* Has it a meaning only while there is keepalive? */
+static bool of_keepalive(int i)
+{
+	switch (told[i].option) {
+	case ETRAN_TCP_KEEPALIVE:
+	case ETRAN_TCP_KEEPALIVE_IDLE:
+	case ETRAN_TCP_KEEPALIVE_INTERVAL:
+	case ETRAN_TCP_KEEPALIVE_COUNT:
+		return true;
+	}
+	return false;
+}
+
 /* One that has ended takes none, but does not say so. */
 static void tell(struct psock *p, int option, uint32_t value)
 {
@@ -136,8 +157,8 @@ static void tell_all(struct psock *p)
 
 	for (i = 0; i < TOLD; i++) {
 		n = p->option[index_of(told[i].level, told[i].name)];
-		if (n && (alive || told[i].option == ETRAN_TCP_USER_TIMEOUT))
-			tell(p, told[i].option, n * told[i].unit);
+		if (n && (alive || !of_keepalive(i)))
+			tell(p, told[i].option, in_unit(i, n));
 	}
 }
 
@@ -151,7 +172,7 @@ static void tell_one(struct psock *p, int level, int name, int n)
 	}
 	for (i = 0; i < TOLD; i++)
 		if (told[i].level == level && told[i].name == name)
-			tell(p, told[i].option, n * told[i].unit);
+			tell(p, told[i].option, in_unit(i, n));
 }
 
 /* As the kernel judges them. */
