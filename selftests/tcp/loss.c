@@ -15,25 +15,41 @@ FIXTURE(faults)
 
 FIXTURE_VARIANT(faults)
 {
-	const char *setting;
-	uint64_t ppm;
+	int family;
+	uint64_t loss;		/* in a million packets, as all of these */
+	uint64_t reorder;
+	uint64_t duplicate;
+	uint64_t corrupt;
 };
 
-FIXTURE_VARIANT_ADD(faults, loss_01) { .setting = "loss", .ppm = 1000 };
-FIXTURE_VARIANT_ADD(faults, loss_1) { .setting = "loss", .ppm = 10000 };
-FIXTURE_VARIANT_ADD(faults, loss_5) { .setting = "loss", .ppm = 50000 };
-FIXTURE_VARIANT_ADD(faults, reorder_5) { .setting = "reorder", .ppm = 50000 };
-FIXTURE_VARIANT_ADD(faults, duplicate_5) { .setting = "duplicate", .ppm = 50000 };
-FIXTURE_VARIANT_ADD(faults, corrupt_1) { .setting = "corrupt", .ppm = 10000 };
+FIXTURE_VARIANT_ADD(faults, loss_01) { .family = AF_INET, .loss = 1000 };
+FIXTURE_VARIANT_ADD(faults, loss_1) { .family = AF_INET, .loss = 10000 };
+FIXTURE_VARIANT_ADD(faults, loss_5) { .family = AF_INET, .loss = 50000 };
+FIXTURE_VARIANT_ADD(faults, reorder_5) { .family = AF_INET, .reorder = 50000 };
+FIXTURE_VARIANT_ADD(faults, duplicate_5) { .family = AF_INET, .duplicate = 50000 };
+FIXTURE_VARIANT_ADD(faults, corrupt_1) { .family = AF_INET, .corrupt = 10000 };
+FIXTURE_VARIANT_ADD(faults, all) {
+	.family = AF_INET, .loss = 10000, .reorder = 20000, .duplicate = 20000, .corrupt = 10000,
+};
+FIXTURE_VARIANT_ADD(faults, all_ipv6) {
+	.family = AF_INET6, .loss = 10000, .reorder = 20000, .duplicate = 20000, .corrupt = 10000,
+};
 
 FIXTURE_SETUP(faults)
 {
-	ASSERT_EQ(0, link_set_both(variant->setting, variant->ppm));
+	family = variant->family;
+	ASSERT_EQ(0, link_set_both("loss", variant->loss));
+	ASSERT_EQ(0, link_set_both("reorder", variant->reorder));
+	ASSERT_EQ(0, link_set_both("duplicate", variant->duplicate));
+	ASSERT_EQ(0, link_set_both("corrupt", variant->corrupt));
 }
 
 FIXTURE_TEARDOWN(faults)
 {
-	EXPECT_EQ(0, link_set_both(variant->setting, 0));
+	EXPECT_EQ(0, link_set_both("loss", 0));
+	EXPECT_EQ(0, link_set_both("reorder", 0));
+	EXPECT_EQ(0, link_set_both("duplicate", 0));
+	EXPECT_EQ(0, link_set_both("corrupt", 0));
 }
 
 TEST_F(faults, connect)
@@ -44,6 +60,72 @@ TEST_F(faults, connect)
 TEST_F(faults, accept)
 {
 	transfer(_metadata, true, 300000);
+}
+
+FIXTURE(blackout)
+{
+	pthread_t thread;
+};
+
+FIXTURE_VARIANT(blackout)
+{
+	int family;
+	unsigned int after_ms;
+	unsigned int ms;
+};
+
+/* Before the handshake; in the middle of 1 MB each way, which takes 400 ms and more. */
+FIXTURE_VARIANT_ADD(blackout, at_once) { .family = AF_INET, .after_ms = 0, .ms = 1500 };
+FIXTURE_VARIANT_ADD(blackout, second) { .family = AF_INET, .after_ms = 150, .ms = 1000 };
+FIXTURE_VARIANT_ADD(blackout, ten_seconds) { .family = AF_INET, .after_ms = 150, .ms = 10000 };
+FIXTURE_VARIANT_ADD(blackout, second_ipv6) { .family = AF_INET6, .after_ms = 150, .ms = 1000 };
+
+static void *darkness(void *arg)
+{
+	const FIXTURE_VARIANT(blackout) *v = arg;
+
+	if (v->after_ms) {
+		usleep(v->after_ms * 1000);
+		link_set_both("loss", 1000000);
+	}
+	usleep(v->ms * 1000);
+	link_set_both("loss", 0);
+	return NULL;
+}
+
+FIXTURE_SETUP(blackout)
+{
+	family = variant->family;
+	ASSERT_EQ(0, link_set_both("rate", 20000000));
+	if (!variant->after_ms)
+		ASSERT_EQ(0, link_set_both("loss", 1000000));
+	ASSERT_EQ(0, pthread_create(&self->thread, NULL, darkness, (void *)variant));
+}
+
+FIXTURE_TEARDOWN(blackout)
+{
+	pthread_join(self->thread, NULL);
+	EXPECT_EQ(0, link_set_both("loss", 0));
+	EXPECT_EQ(0, link_set_both("rate", 0));
+}
+
+/* Nothing passes for a while; then the connection goes on, and nothing of it is missing. */
+TEST_F(blackout, connect)
+{
+	uint64_t timeouts = tcp_counter("rto"), begun = now_ms();
+
+	transfer(_metadata, false, 1000000);
+	EXPECT_LE(variant->ms - 100, now_ms() - begun);
+	if (variant->after_ms)
+		EXPECT_LT(timeouts, tcp_counter("rto"));
+}
+
+TEST_F(blackout, accept)
+{
+	uint64_t begun = now_ms();
+
+	transfer(_metadata, true, 1000000);
+	EXPECT_LE(variant->ms - 100, now_ms() - begun);
 }
 
 /* Options on and off at the kernel's side, in all combinations, both roles. */
