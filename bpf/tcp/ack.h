@@ -34,6 +34,7 @@ static __always_inline bool ack_fin(struct conn *c, struct after *a, __u64 now)
 		break;
 	case CONN_CLOSING:
 		c->state = CONN_TIME_WAIT;
+		a->time_wait = 1;
 		c->end_at = now + ms_ns(etran_bounded(tcp_time_wait_ms));
 		break;
 	case CONN_LAST_ACK:

@@ -11,6 +11,8 @@
 #ifndef _TCP_END_H
 #define _TCP_END_H
 
+static int time_wait_note(const struct work *w);
+
 /* Frames given back at once. */
 #define RELEASE_STEPS	4096
 
@@ -270,6 +272,8 @@ __noinline int after_settle(struct after *a)
 			count(COUNTER_queue_full);
 		bpf_etran_gen_kick();
 	}
+	if (a->time_wait)
+		time_wait_note(&w);
 	if (a->release && frames_release(w.slot, w.generation))
 		frames_release(w.slot, w.generation);
 	if (a->chain[0])

@@ -253,6 +253,11 @@ __noinline int connect_slot_any(struct conn_key *key, struct begin *b)
 		if (!port_group(key->link, key->port) && connect_slot(key, b))
 			return 1;
 	}
+	bpf_for(tries, 0, PORT_TRIES) {
+		key->port = first + (start + tries) % (last - first + 1);
+		if (time_wait_reuse(key) && connect_slot(key, b))
+			return 1;
+	}
 	return 0;
 }
 
@@ -300,7 +305,7 @@ static __noinline int connect_begin(struct etran_endpoint *ep)
 	b.now = bpf_ktime_get_ns();
 	if (local) {
 		key.port = local;
-		if (conn_find(&key) || !connect_slot(&key, &b))
+		if ((conn_find(&key) && !time_wait_reuse(&key)) || !connect_slot(&key, &b))
 			return -EADDRINUSE;
 	} else if (!connect_slot_any(&key, &b)) {
 		return -EADDRNOTAVAIL;

@@ -158,6 +158,7 @@ static __always_inline void receive_fin(struct conn *c, struct after *a, __u64 n
 		break;
 	case CONN_FIN_WAIT_2:
 		c->state = CONN_TIME_WAIT;
+		a->time_wait = 1;
 		c->rto_at = 0;
 		c->end_at = now + ms_ns(etran_bounded(tcp_time_wait_ms));
 		conn_due(c, a, now);

@@ -149,6 +149,7 @@ static __always_inline void bucket_del(const struct conn_key *key, __u32 slot)
 __u32 timer_epoch;
 
 static int conn_timer(void *map, __u32 *slot, struct conn *c);
+int time_wait_give_way(void);
 
 /*
  * A slot for a connection that nobody finds before conn_begin(); 0: there is one of that key, or no room. A global
@@ -162,6 +163,8 @@ __noinline int conn_alloc(const struct conn_key *key)
 	if (!key)
 		return 0;
 	slot = slot_take();
+	if (!slot && time_wait_give_way())
+		slot = slot_take();
 	if (!slot)
 		return 0;
 	c = conn_at(slot);

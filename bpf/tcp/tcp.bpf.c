@@ -28,6 +28,7 @@
 #include "listen.h"	/* listeners and ports */
 #include "stream.h"	/* what files of connections are told */
 #include "end.h"	/* deadlines, how connections end */
+#include "timewait.h"	/* who gives way when the table is full */
 #include "keepalive.h"	/* silent peers */
 #include "cc.h"		/* congestion control */
 #include "pace.h"	/* when segments leave */

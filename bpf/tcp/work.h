@@ -79,6 +79,7 @@ volatile __u64 controls_entries;
  * @control: send the segment below
  * @free: the slot is free
  * @counts: AFTER_*: what is to be counted
+ * @time_wait: it has gone into TIME_WAIT
  * @zero: 0
  * @delay: start the timer so, ns; 0: it is all right
  * @listener: id of the listener that has a place in its backlog again, 0: none
@@ -102,7 +103,8 @@ struct after {
 	__u8 control;
 	__u8 free;
 	__u8 counts;
-	__u8 zero[2];
+	__u8 time_wait;
+	__u8 zero;
 	__u64 delay;
 	__u32 listener;
 	__u32 zero2;
@@ -223,6 +225,7 @@ enum scratch_of {
 	SCRATCH_GEN,
 	SCRATCH_TIMER,
 	SCRATCH_CALL,
+	SCRATCH_TIME_WAIT,
 	SCRATCH_MAX,
 };
 
