@@ -60,7 +60,7 @@ enum transport_counter {
 	COUNTER_conn_reset,		/* by us, unread data or aborted */
 	COUNTER_conn_timeout,
 	COUNTER_conn_refused,
-	COUNTER_time_wait_ended,	/* before its time, as the table was full */
+	COUNTER_time_wait_ended,	/* before its time: for its slot, or its port */
 	/* frames of applications that were dropped */
 	COUNTER_req_bad_op,
 	COUNTER_req_no_connection,

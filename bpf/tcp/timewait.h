@@ -2,9 +2,9 @@
 /*
  * Connections in TIME_WAIT give way, when the table is full and to new ones between the same ports.
  *
- * When the table is full, those that have waited longest do first. A host that closes first,
- * thousands of times a second, would otherwise take no connections for a minute. What they wait for, segments that the
- * network kept for so long, is rare, and PAWS and unpredictable sequence numbers are in its way, too. Linux does the same
+ * When the table is full, those that have waited longest do first. A host that closes first, thousands of times a second,
+ * would otherwise take no connections for a minute. What they wait for, segments that the network kept for so long, is
+ * rare, and PAWS and unpredictable sequence numbers are in its way, too. Linux has a limit for them as well
  * (net.ipv4.tcp_max_tw_buckets). Rejected: a smaller entry for these, with a table, timers and rules of its own.
  *
  * A new connection of ours follows one between the same ports if that had timestamps (RFC 6191) and no other port is left;
@@ -35,7 +35,7 @@ static __noinline int time_wait_note(const struct work *w)
 
 	if (!queue_push(time_waits, w))
 		return 0;
-	/* There are no more connections than entries, so the oldest is one that is over. */
+	/* There are more entries than connections: the oldest most likely is one that is over. */
 	queue_pop(time_waits, &oldest);
 	return queue_push(time_waits, w);
 }
