@@ -494,7 +494,8 @@ static long endpoint_wait_rx(struct etran_ep *ep, struct etran_wait_rx __user *a
 	struct etran_channel *ch;
 	struct etran_wait_rx w;
 	long left = 0, timeout;
-	u32 produced;
+	/* Only whether it can be read matters. */
+	u32 __maybe_unused produced;
 
 	if (copy_from_user(&w, arg, sizeof(w)))
 		return -EFAULT;
