@@ -27,6 +27,8 @@
 /* Connections that are used of those that there are, and the ports they are spread over. */
 #define USED		10
 #define LISTENERS	64
+/* etran's servers; the kernel's have PORT, and neither may have the other's. */
+#define ETRAN_PORT	5000
 /* Received bytes that one of very many connections may have waiting. */
 #define SMALL_RCVBUF	4096
 
@@ -101,6 +103,14 @@ static int send_bulk(const struct conn *k, unsigned int ops)
 
 /* ---- servers ---- */
 
+static struct sockaddr_in etran_addr(const char *ip)
+{
+	struct sockaddr_in addr = server_addr(ip);
+
+	addr.sin_port = htons(ETRAN_PORT);
+	return addr;
+}
+
 static struct etran_socket *etran_listener(struct etran_tcp *t, uint16_t port)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -130,7 +140,7 @@ static struct etran_socket *etran_server_begin(int ready)
 		et_fail("etran_tcp_open: %s", etran_strerror_detail());
 		return NULL;
 	}
-	l = etran_listener(server_context, PORT);
+	l = etran_listener(server_context, ETRAN_PORT);
 	return l && write(ready, "", 1) == 1 ? l : NULL;
 }
 
@@ -300,7 +310,7 @@ static int tcp_bulk(const struct bench_case *c, unsigned int ops)
 /* A connection is there, and the server closes it first. */
 static int etran_connects(const struct bench_case *c, unsigned int ops)
 {
-	struct sockaddr_in to = server_addr(etran_b);
+	struct sockaddr_in to = etran_addr(etran_b);
 	struct etran_socket *s;
 	char byte;
 
@@ -358,7 +368,7 @@ static const char *missing(const struct bench_case *c)
 /* Connections to the other host. */
 static int etran_dial(unsigned int n)
 {
-	struct sockaddr_in to = server_addr(etran_b);
+	struct sockaddr_in to = etran_addr(etran_b);
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
@@ -425,7 +435,7 @@ static int spinning_setup(const struct bench_case *c)
 	if (et_enter(hosts.b.ns))
 		return -1;
 	server_context = etran_tcp_open(NULL);
-	l = server_context ? etran_listener(server_context, PORT) : NULL;
+	l = server_context ? etran_listener(server_context, ETRAN_PORT) : NULL;
 	if (!l || et_enter(hosts.a.ns))
 		return bench_fail("a server that spins: %s", etran_strerror_detail());
 	if (etran_dial(1))
@@ -439,14 +449,14 @@ static int idle_setup(const struct bench_case *c)
 {
 	struct etran_tcp_config config = { .rcvbuf = SMALL_RCVBUF };
 	unsigned int n = atoi(strchr(c->name, '@') + 1), i, k = 0;
-	struct sockaddr_in to = server_addr(ET_ADDR_B);
+	struct sockaddr_in to = etran_addr(ET_ADDR_B);
 	struct etran_socket *l[LISTENERS], *a, *b;
 
 	if (et_enter(hosts.b.ns))
 		return -1;
 	server_context = etran_tcp_open(&config);
 	for (i = 0; server_context && i < LISTENERS; i++) {
-		l[i] = etran_listener(server_context, PORT + i);
+		l[i] = etran_listener(server_context, ETRAN_PORT + i);
 		if (!l[i])
 			return bench_fail("listener %u: %s", i, etran_strerror_detail());
 	}
@@ -456,7 +466,7 @@ static int idle_setup(const struct bench_case *c)
 	if (!server_context || !context)
 		return bench_fail("etran_tcp_open: %s", etran_strerror_detail());
 	for (i = 0; i < n; i++) {
-		to.sin_port = htons(PORT + i % LISTENERS);
+		to.sin_port = htons(ETRAN_PORT + i % LISTENERS);
 		a = etran_socket(context, AF_INET, 0);
 		if (!a || etran_connect(a, (struct sockaddr *)&to, sizeof(to))) {
 			snprintf(no_idle, sizeof(no_idle), "connection %u of %u: %s", i, n,
