@@ -174,11 +174,21 @@ TEST_F(wire, more)
 	acknowledge(self, 111);
 }
 
+/* The next are bytes from @at on, in any segments, and FIN behind @end. */
+static void expect_end(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint32_t at, uint32_t end)
+{
+	do {
+		NEXT(MS);
+		ASSERT_EQ(self->w.iss + 1 + at, self->r.seq);
+		ASSERT_EQ(-1, stream_wrong(self->r.data, 2, at, self->r.len));
+		at += self->r.len;
+	} while (!(self->r.flags & FIN));
+	ASSERT_EQ(end, at);
+}
+
 /* The end of the stream waits for nothing, and what is in front of it does not either. */
 TEST_F(wire, end_does_not_wait)
 {
-	uint32_t at = 10;
-
 	connected(_metadata, self, OFFER_ALL, 0);
 	submit(_metadata, self, 0, 10);
 	expect_data(_metadata, self, 0, 10, MS);
@@ -186,33 +196,20 @@ TEST_F(wire, end_does_not_wait)
 	submit_more(_metadata, self, 20, 10);
 	NOTHING(MS);
 	ASSERT_EQ(0, etran_shutdown(self->s, SHUT_WR));
-	do {
-		NEXT(MS);
-		ASSERT_EQ(self->w.iss + 1 + at, self->r.seq);
-		ASSERT_EQ(-1, stream_wrong(self->r.data, 2, at, self->r.len));
-		at += self->r.len;
-	} while (!(self->r.flags & FIN));
-	ASSERT_EQ(30, at);
+	expect_end(_metadata, self, 10, 30);
 	acknowledge(self, 31);
 }
 
 /* Closed while it waits: it is sent, and then the end. */
 TEST_F(wire, closed_while_data_waits)
 {
-	uint32_t at = 10;
-
 	connected(_metadata, self, OFFER_ALL, 0);
 	submit(_metadata, self, 0, 10);
 	expect_data(_metadata, self, 0, 10, MS);
 	submit(_metadata, self, 10, 10);
 	NOTHING(MS);
 	etran_close(self->s);
-	do {
-		NEXT(MS);
-		ASSERT_EQ(self->w.iss + 1 + at, self->r.seq);
-		at += self->r.len;
-	} while (!(self->r.flags & FIN));
-	ASSERT_EQ(20, at);
+	expect_end(_metadata, self, 10, 20);
 	acknowledge(self, 21);
 }
 
