@@ -3,8 +3,8 @@
  * Program gen: every segment that egress does not send itself, one for each call: those without connection first, then one
  * of the connection that waits longest: SYN, a probe, data as the windows allow, an ACK if none of these had it.
  *
- * A frame is a segment, or with others behind it that are short. One that the peer's window has not all of its bytes for waits (sender's silly window avoidance, RFC
- * 9293, 3.8.6.2.1, has it so), but no longer than the probing timer: then of it is sent what the window allows
+ * A frame is a segment, or several that are short are one. One that the peer's window has not all of its bytes for waits
+ * (sender's silly window avoidance, RFC 9293, 3.8.6.2.1, has it so), but no longer than the probing timer: then of it is sent what the window allows
  * (3.8.6.1). Of one that is longer than what the path takes, as frames can be that were cut before that was known, the parts
  * are sent, each a segment: when some of it is lost, its parts are counted from where the frame begins.
  */
