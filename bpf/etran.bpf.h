@@ -143,6 +143,7 @@ struct etran_pkt {
  * @port_least: the lowest port that who opened it may have, where the transport's ports are the host's as those of TCP are:
  *	  net.ipv4.ip_unprivileged_port_start, or with CAP_NET_BIND_SERVICE 0; host byte order
  * @arg: the transport's own; in: from the library, out: to the library; writable in open and bind
+ * @flags: ETRAN_ENDPOINT_*
  */
 struct etran_endpoint {
 	__u32 id;
@@ -152,15 +153,23 @@ struct etran_endpoint {
 	__u16 port;
 	__u16 port_least;
 	__u64 arg[4];
+	__u32 flags;
 };
 
+/* struct etran_endpoint.flags */
+#define ETRAN_ENDPOINT_SHARED	(1U << 0)	/* of shared streams; endpoint_bind: arg[1] is the tag of the one that asks */
+
 /**
- * struct etran_stream - context of stream_open and stream_close
+ * struct etran_stream - context of stream_open, stream_close and stream_share
  * @id: number of the stream, in its endpoint
  * @endpoint: id of the endpoint
  * @tag: the transport's own, as the library gave it
  * @read: stream_close: how far the application says that it has read
  * @flags: stream_close: ETRAN_STREAM_* of struct etran_stream_user, as the application wrote them
+ * @to_endpoint: stream_share: the endpoint that it has from here on
+ * @to_id: stream_share: its number there
+ * @segment: stream_share, out: most bytes of payload in one frame, at least 1
+ * @sent: stream_share, out: bytes of the stream to the peer that were submitted
  */
 struct etran_stream {
 	__u32 id;
@@ -168,6 +177,10 @@ struct etran_stream {
 	__u64 tag;
 	__u64 read;
 	__u32 flags;
+	__u32 to_endpoint;
+	__u32 to_id;
+	__u32 segment;
+	__u64 sent;
 };
 
 /* bpf_etran_stream_set(): what is so from now on; only the last can be said again. */
@@ -176,6 +189,8 @@ struct etran_stream {
 #define ETRAN_STREAM_ENDED	(1U << 2)	/* nothing can be sent or comes any more */
 #define ETRAN_STREAM_ERROR	(1U << 3)	/* there is an error to be told */
 #define ETRAN_STREAM_ROOM	(1U << 4)	/* frames of it were given back */
+/* With ETRAN_STREAM_ERROR: positive errno, for those whose data goes through the file. */
+#define ETRAN_STREAM_ERRNO_SHIFT	16
 
 /**
  * struct etran_exit_info - context of exit
@@ -281,6 +296,17 @@ struct etran_ops {
 	 * Context: as stream_open.
 	 */
 	void (*stream_close)(struct etran_stream *st);
+	/**
+	 * @stream_share: data of a stream goes through its file from here on (optional)
+	 *
+	 * The stream's endpoint is another one now, @to_endpoint, and its number @to_id: requests about it come from there, and
+	 * payload and records go there, with the number in struct etran_stream_rec. Requests are laid out as struct
+	 * etran_stream_req; records without payload are not looked at. bpf_etran_stream_set() there says what is so already,
+	 * with the errno of an error; nothing of it is to be said to the old endpoint any more.
+	 * Return: 0, or a negative errno: all is as before.
+	 * Context: as stream_open.
+	 */
+	__s32 (*stream_share)(struct etran_stream *st);
 	/**
 	 * @init: before the transport is attached (optional, may be sleepable)
 	 * Return: 0, or a negative errno that refuses the attachment.

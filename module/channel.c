@@ -36,6 +36,8 @@ static void channel_free(struct work_struct *work)
 	/* Applications may still have the mapping; its pages live until they unmap it. */
 	vfree(ch->status);
 	kvfree(ch->frames);
+	if (ch->mode == ETRAN_HUB)
+		vfree(ch->umem);
 	kfree(ch);
 }
 
@@ -82,25 +84,24 @@ static u32 pool_room(struct xsk_buff_pool *pool)
 }
 
 /**
- * etran_channel_make - what the module needs for an AF_XDP socket
+ * etran_channel_new - a place for frames
  * @link: link device, or the one on top of the NIC
- * @pool: the socket's buffers
  * @queue: the queue
- * @mode: how it is bound
+ * @mode: whose frames
+ * @umem: the first chunk; of ETRAN_HUB the channel's from here on, if it was made
+ * @chunks: how many
+ * @chunk_shift: log2 of a chunk's size
  *
- * Return: the channel; ERR_PTR: -EOPNOTSUPP (unaligned chunks), -E2BIG (too many chunks for a
- * handle), -ENOMEM, -ENOSPC (too many channels). Context: RTNL held.
+ * Return: the channel, which nobody finds before etran_channel_publish(); ERR_PTR: -ENOMEM, -ENOSPC (too many channels).
+ * Context: RTNL held.
  */
-struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buff_pool *pool,
-					 u32 queue, enum etran_channel_mode mode)
+struct etran_channel *etran_channel_new(struct etran_link *link, u32 queue,
+					enum etran_channel_mode mode, void *umem, u32 chunks,
+					u32 chunk_shift)
 {
 	struct etran_channel *ch;
 	u32 i, tag, id;
 
-	if (pool->unaligned)
-		return ERR_PTR(-EOPNOTSUPP);
-	if (pool->addrs_cnt >> pool->chunk_shift >= 1U << 20)
-		return ERR_PTR(-E2BIG);
 	id = new_id();
 	if (!id)
 		return ERR_PTR(-ENOSPC);
@@ -111,12 +112,10 @@ struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buf
 	refcount_set(&ch->ref, 1);
 	ch->mode = mode;
 	ch->link = link;
-	ch->pool = pool;
 	ch->queue = queue;
 	ch->id = id;
-	ch->chunk_shift = pool->chunk_shift;
-	ch->rx_room = pool_room(pool);
-	ch->chunks = pool->addrs_cnt >> pool->chunk_shift;
+	ch->chunk_shift = chunk_shift;
+	ch->chunks = chunks;
 	spin_lock_init(&ch->tx_lock);
 	spin_lock_init(&ch->rx_lock);
 	init_waitqueue_head(&ch->wait);
@@ -130,6 +129,7 @@ struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buf
 		channel_free(&ch->free_work);
 		return ERR_PTR(-ENOMEM);
 	}
+	ch->umem = umem;
 	tag = get_random_u32() & -ETRAN_FRAME_GEN;
 	for (i = 0; i < ch->chunks; i++)
 		ch->frames[i].tag = tag;
@@ -137,7 +137,46 @@ struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buf
 	ch->status->chunks = ch->chunks;
 	ch->status->chunk_offset = PAGE_SIZE;
 	ch->status->mtu = link->dev->mtu;
-	rcu_assign_pointer(etran_channels[id], ch);
+	return ch;
+}
+
+/**
+ * etran_channel_publish - frames of a new channel can be found by their handles
+ * @ch: the channel, complete
+ *
+ * Context: RTNL held.
+ */
+void etran_channel_publish(struct etran_channel *ch)
+{
+	rcu_assign_pointer(etran_channels[ch->id], ch);
+}
+
+/**
+ * etran_channel_make - what the module needs for an AF_XDP socket
+ * @link: link device, or the one on top of the NIC
+ * @pool: the socket's buffers
+ * @queue: the queue
+ * @mode: how it is bound
+ *
+ * Return: the channel; ERR_PTR: -EOPNOTSUPP (unaligned chunks), -E2BIG (too many chunks for a
+ * handle), or as etran_channel_new(). Context: RTNL held.
+ */
+struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buff_pool *pool,
+					 u32 queue, enum etran_channel_mode mode)
+{
+	struct etran_channel *ch;
+
+	if (pool->unaligned)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (pool->addrs_cnt >> pool->chunk_shift >= 1U << 20)
+		return ERR_PTR(-E2BIG);
+	ch = etran_channel_new(link, queue, mode, pool->addrs, pool->addrs_cnt >> pool->chunk_shift,
+			       pool->chunk_shift);
+	if (IS_ERR(ch))
+		return ch;
+	ch->pool = pool;
+	ch->rx_room = pool_room(pool);
+	etran_channel_publish(ch);
 	etran_count(link, NULL, channels);
 	return ch;
 }
@@ -158,7 +197,8 @@ void etran_channel_kill(struct etran_channel *ch)
 	RCU_INIT_POINTER(etran_channels[ch->id], NULL);
 	synchronize_net();
 	wake_up_interruptible_all(&ch->wait);
-	etran_add(ch->link, NULL, channels, -1);
+	if (ch->mode != ETRAN_HUB)
+		etran_add(ch->link, NULL, channels, -1);
 }
 
 /**

@@ -72,6 +72,7 @@
 	G(frames_retained, "frames that were sent and are kept until acknowledged")		\
 	C(streams_opened, "files of connections and listeners that were opened")		\
 	C(streams_closed, "of these, closed: the last copy of each")				\
+	C(streams_shared, "of these, whose data went through their files")			\
 	G(endpoints, "open endpoints")								\
 	G(channels, "AF_XDP sockets bound to link devices")
 

@@ -213,7 +213,7 @@ bool etran_egress_frame(struct etran_egress *e, const struct xdp_desc *desc)
 		drop_frame(ch, NULL, frame_short);
 		return false;
 	}
-	umem = ch->pool->addrs + desc->addr;
+	umem = ch->umem + desc->addr;
 	memcpy(&pkt->req, umem, sizeof(pkt->req));
 	umem += sizeof(pkt->req);
 

@@ -67,6 +67,7 @@ static const char * const member_names[ETRAN_NR_MEMBERS] = {
 	[ETRAN_ENDPOINT_ROOM] = "endpoint_room",
 	[ETRAN_STREAM_OPEN] = "stream_open",
 	[ETRAN_STREAM_CLOSE] = "stream_close",
+	[ETRAN_STREAM_SHARE] = "stream_share",
 	[ETRAN_INIT] = "init",
 	[ETRAN_EXIT] = "exit",
 };

@@ -44,8 +44,12 @@ struct etran_ep __rcu **etran_endpoint_pages[ETRAN_EP_PAGES];
  */
 static u16 port_least(const struct etran_ep *ep)
 {
-	struct net *net = sock_net(&ep->xs->sk);
+	struct net *net;
 
+	/* Nobody asks a hub for ports. */
+	if (!ep->xs)
+		return U16_MAX;
+	net = sock_net(&ep->xs->sk);
 	if (ns_capable(net->user_ns, CAP_NET_BIND_SERVICE))
 		return 0;
 #ifdef CONFIG_SYSCTL
@@ -55,12 +59,14 @@ static u16 port_least(const struct etran_ep *ep)
 #endif
 }
 
-/*
- * Give @ep an id: index, and a number that changes each time. Indices go round in a range that is
- * larger than the number of endpoints, so an old id does not fit its successor for long.
- * Context: etran_mutex held.
+/**
+ * etran_endpoint_enter - give an endpoint an id: index, and a number that changes each time
+ * @ep: it
+ *
+ * Indices go round in a range that is larger than the number of endpoints, so an old id does not fit its successor for long.
+ * Return: 0 or a negative errno. Context: etran_mutex held.
  */
-static int enter(struct etran_ep *ep)
+int etran_endpoint_enter(struct etran_ep *ep)
 {
 	u32 max = clamp(2 * nr_endpoints, 4095U, ETRAN_EP_MAX - 1), index;
 	struct etran_ep __rcu ***page;
@@ -113,11 +119,15 @@ static void endpoint_free(struct work_struct *work)
 	struct etran_transport *t = ep->transport;
 
 	forget(ep);
-	fput(ep->xsk_file);
-	atomic_dec(&t->endpoints);
-	etran_add(NULL, t, endpoints, -1);
+	if (ep->xsk_file) {
+		fput(ep->xsk_file);
+		atomic_dec(&t->endpoints);
+		etran_add(NULL, t, endpoints, -1);
+	}
 	/* Readers may still follow ep->transport. */
 	synchronize_rcu();
+	if (ep->hub)
+		etran_hub_free(ep->hub);
 	etran_transport_put(t);
 	etran_streams_free(ep);
 	kfree(ep);
@@ -253,7 +263,13 @@ static void tell_room(struct etran_ep *ep)
 	local_bh_enable();
 }
 
-static void endpoint_close(struct etran_ep *ep)
+/**
+ * etran_endpoint_close - an endpoint is its application's no more
+ * @ep: it; the reference of its file is given up
+ *
+ * Context: process, may sleep.
+ */
+void etran_endpoint_close(struct etran_ep *ep)
 {
 	struct etran_ops *ops;
 
@@ -276,7 +292,7 @@ static void endpoint_close(struct etran_ep *ep)
 
 static int endpoint_release(struct inode *inode, struct file *file)
 {
-	endpoint_close(file->private_data);
+	etran_endpoint_close(file->private_data);
 	return 0;
 }
 
@@ -329,7 +345,15 @@ static int endpoint_mmap(struct file *file, struct vm_area_struct *vma)
 	return err;
 }
 
-static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user *arg)
+/**
+ * etran_endpoint_bind - ETRAN_IOC_BIND
+ * @ep: the endpoint
+ * @arg: question and answer
+ * @tag: NULL, or what arg[1] has to be
+ *
+ * Return: 0 or a negative errno, see struct etran_endpoint_bind. Context: process, may sleep.
+ */
+long etran_endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user *arg, const u64 *tag)
 {
 	struct etran_endpoint_bind b;
 	struct etran_endpoint old;
@@ -338,7 +362,7 @@ static long endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user
 
 	if (copy_from_user(&b, arg, sizeof(b)))
 		return -EFAULT;
-	if (memchr_inv(b.reserved, 0, sizeof(b.reserved)))
+	if (memchr_inv(b.reserved, 0, sizeof(b.reserved)) || (tag && b.arg[1] != *tag))
 		return -EINVAL;
 	mutex_lock(&etran_mutex);
 	local_bh_disable();
@@ -556,7 +580,7 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	case ETRAN_IOC_WAIT_RX:
 		return endpoint_wait_rx(ep, p, file->f_flags & O_NONBLOCK);
 	case ETRAN_IOC_BIND:
-		return endpoint_bind(ep, p);
+		return etran_endpoint_bind(ep, p, NULL);
 	case ETRAN_IOC_READY:
 		return endpoint_ready(ep, p);
 	case ETRAN_IOC_WAIT_RELEASED:
@@ -568,6 +592,10 @@ static long endpoint_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return 0;
 	case ETRAN_IOC_STREAM_OPEN:
 		return etran_stream_open(ep, p);
+	case ETRAN_IOC_STREAM_SHARE:
+		return etran_stream_share(ep, p);
+	case ETRAN_IOC_STREAM_GIVE:
+		return etran_stream_give(ep, p);
 	}
 	return -ENOTTY;
 }
@@ -637,7 +665,7 @@ static int endpoint_make(struct etran_ep *ep, struct etran_endpoint_open *o)
 	ep->pub.port = o->port;
 	memcpy(ep->pub.arg, o->arg, sizeof(o->arg));
 	rcu_assign_pointer(ep->channel, ch);
-	err = enter(ep);
+	err = etran_endpoint_enter(ep);
 	if (err)
 		return err;
 
@@ -701,11 +729,35 @@ int etran_file_open(const char *name, const struct file_operations *fops, void *
 		err = PTR_ERR(file);
 		goto put_fd;
 	}
+	/* Nothing in it has a position. */
+	if (fops->read_iter) {
+		stream_open(file_inode(file), file);
+		file->f_mode |= FMODE_NOWAIT;
+	}
 	fd_install(fd, file);
 	return fd;
 put_fd:
 	put_unused_fd(fd);
 	return err;
+}
+
+/**
+ * etran_endpoint_new - an endpoint with nothing in it
+ *
+ * Return: it, with one reference; kfree() is all that it needs until it was entered. NULL without memory.
+ * Context: process, may sleep.
+ */
+struct etran_ep *etran_endpoint_new(void)
+{
+	struct etran_ep *ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
+
+	if (!ep)
+		return NULL;
+	refcount_set(&ep->ref, 1);
+	init_waitqueue_head(&ep->wait);
+	etran_streams_init(ep);
+	INIT_WORK(&ep->work, endpoint_free);
+	return ep;
 }
 
 /**
@@ -741,15 +793,11 @@ long etran_endpoint_open(struct etran_endpoint_open __user *arg)
 		goto put_file;
 
 	err = -ENOMEM;
-	ep = kzalloc(sizeof(*ep), GFP_KERNEL_ACCOUNT);
+	ep = etran_endpoint_new();
 	if (!ep)
 		goto put_file;
-	refcount_set(&ep->ref, 1);
 	ep->xsk_file = xsk_file;
 	ep->xs = (struct xdp_sock *)sock->sk;
-	init_waitqueue_head(&ep->wait);
-	etran_streams_init(ep);
-	INIT_WORK(&ep->work, endpoint_free);
 
 	rtnl_lock();
 	mutex_lock(&etran_mutex);
@@ -764,7 +812,7 @@ long etran_endpoint_open(struct etran_endpoint_open __user *arg)
 	/* From here on the file, or its failure, ends the endpoint. */
 	fd = etran_file_open("[etran]", &endpoint_fops, ep, o.flags, arg, &o, sizeof(o));
 	if (fd < 0)
-		endpoint_close(ep);
+		etran_endpoint_close(ep);
 	return fd;
 put_file:
 	fput(xsk_file);

@@ -292,6 +292,7 @@ enum etran_channel_mode {
 	ETRAN_LINK,		/* to a queue of a link device */
 	ETRAN_DIRECT,		/* to a NIC's queue, zero-copy, through the AF_XDP hook */
 	ETRAN_DIRECT_COPY,	/* the same with XDP_COPY: the module copies and sends */
+	ETRAN_HUB,		/* no socket: the module's own frames, see hub.c */
 };
 
 /* Classes of kept frames: the gauges frames_held, frames_queued, frames_retained. */
@@ -303,11 +304,12 @@ enum etran_frame_class {
 };
 
 /**
- * struct etran_channel - an AF_XDP socket that the module serves
+ * struct etran_channel - an AF_XDP socket that the module serves, or memory of the module's own
  * @ref: one while bound, one a sleeper in ETRAN_IOC_WAIT_RELEASED or ETRAN_IOC_WAIT_RX
  * @mode: how it is bound
  * @link: the link device; direct: the one on top of the NIC; NULL once that is gone
- * @pool: the AF_XDP buffer pool
+ * @pool: the AF_XDP buffer pool; ETRAN_HUB: NULL
+ * @umem: first byte of the first UMEM chunk; ETRAN_HUB: of the memory that is in its place
  * @id: part of every handle of its frames
  * @queue: which queue of @link, or of the NIC
  * @chunks: number of UMEM chunks
@@ -327,6 +329,7 @@ enum etran_frame_class {
  * @stopped: egress waits for room in the link device's backlog
  * @stopped_node: in its list
  * @direct: for direct.c; NULL in link mode
+ * @hub: ETRAN_HUB: for hub.c
  * @direct_node: in struct etran_link.direct; under RTNL
  * @rx_lock: delivery into one application's rings; @rx_buffers, @rx_count, status->delivered;
  *	     looking into the fill ring
@@ -345,6 +348,7 @@ struct etran_channel {
 	enum etran_channel_mode mode;
 	struct etran_link *link;
 	struct xsk_buff_pool *pool;
+	void *umem;
 	u32 id;
 	u32 queue;
 	u32 chunks;
@@ -364,6 +368,7 @@ struct etran_channel {
 	unsigned long stopped;
 	struct llist_node stopped_node;
 	struct etran_direct *direct;
+	struct etran_hub *hub;
 	struct list_head direct_node;
 	spinlock_t rx_lock ____cacheline_aligned_in_smp;	/* see above */
 	u32 rx_room;
@@ -383,8 +388,9 @@ struct etran_channel {
  * @ref: one for the file, one for each frame kept
  * @transport: its transport
  * @channel: its AF_XDP socket's queue; NULL once that is gone. RCU, changed under RTNL
- * @xsk_file: its AF_XDP socket: keeps the UMEM while frames of a closed endpoint are still to be sent
+ * @xsk_file: its AF_XDP socket: keeps the UMEM while frames of a closed endpoint are still to be sent; NULL: it is a hub's
  * @xs: the same
+ * @hub: whose it is when it is no application's, see hub.c
  * @open: not closed by its application; deliveries are accepted
  * @dead: why it does not work any more, ETRAN_STATUS_*
  * @ready: see ETRAN_IOC_READY
@@ -403,6 +409,7 @@ struct etran_ep {
 	struct etran_channel __rcu *channel;
 	struct file *xsk_file;
 	struct xdp_sock *xs;
+	struct etran_hub *hub;
 	bool open;
 	u32 dead;
 	u32 ready;
@@ -794,6 +801,10 @@ void etran_channel_exit(void);
 int etran_channel_bind(struct etran_link *link, struct xsk_buff_pool *pool, u32 queue);
 void etran_channel_put(struct etran_channel *ch);
 void etran_channel_unbind(struct etran_link *link, u32 queue);
+struct etran_channel *etran_channel_new(struct etran_link *link, u32 queue,
+					enum etran_channel_mode mode, void *umem, u32 chunks,
+					u32 chunk_shift);
+void etran_channel_publish(struct etran_channel *ch);
 struct etran_channel *etran_channel_make(struct etran_link *link, struct xsk_buff_pool *pool,
 					 u32 queue, enum etran_channel_mode mode);
 void etran_channel_kill(struct etran_channel *ch);
@@ -1129,7 +1140,24 @@ int etran_streams_mmap(struct etran_ep *ep, struct vm_area_struct *vma);
 long etran_stream_open(struct etran_ep *ep, struct etran_stream_open __user *arg);
 int etran_stream_set(struct etran_ep *ep, u32 id, u64 tag, u64 avail, u32 set);
 
+/* hub.c */
+struct etran_hub;
+void etran_hubs_link_gone(struct etran_link *link);
+void etran_hubs_transport_gone(struct etran_transport *t);
+void etran_hub_frame_back(struct etran_channel *ch, u32 chunk);
+void etran_hub_room(struct etran_channel *ch);
+void etran_hub_free(struct etran_hub *hub);
+
+/* share.c */
+long etran_stream_share(struct etran_ep *ep, struct etran_stream_share __user *arg);
+long etran_stream_give(struct etran_ep *ep, struct etran_stream_give __user *arg);
+int etran_share_deliver(struct etran_ep *ep, const struct etran_rec *rec, const void *data, u32 len);
+
 /* endpoint.c, the rest */
+struct etran_ep *etran_endpoint_new(void);
+int etran_endpoint_enter(struct etran_ep *ep);
+void etran_endpoint_close(struct etran_ep *ep);
+long etran_endpoint_bind(struct etran_ep *ep, struct etran_endpoint_bind __user *arg, const u64 *tag);
 void etran_endpoint_put(struct etran_ep *ep);
 int etran_endpoint_room(struct etran_ep *ep, struct etran_channel *ch, u32 most, u32 least);
 void etran_endpoints_dead_channel(struct etran_channel *ch);
@@ -1150,7 +1178,7 @@ static inline struct etran_ep *etran_endpoint_lookup(u32 id)
 	struct etran_ep __rcu **page;
 	struct etran_ep *ep;
 
-	/* Pairs with the release in enter(). */
+	/* Pairs with the release in etran_endpoint_enter(). */
 	page = smp_load_acquire(&etran_endpoint_pages[index / ETRAN_EP_PAGE]);
 	ep = page ? rcu_dereference(page[index % ETRAN_EP_PAGE]) : NULL;
 	return ep && ep->pub.id == id ? ep : NULL;

@@ -38,6 +38,7 @@ enum etran_member {
 	ETRAN_ENDPOINT_ROOM,
 	ETRAN_STREAM_OPEN,
 	ETRAN_STREAM_CLOSE,
+	ETRAN_STREAM_SHARE,
 	ETRAN_INIT,
 	ETRAN_EXIT,
 	ETRAN_NR_MEMBERS
@@ -131,7 +132,11 @@ struct etran_endpoint {
 	__u16 port;
 	__u16 port_least;
 	__u64 arg[4];
+	__u32 flags;
 };
+
+/* See bpf/etran.bpf.h. */
+#define ETRAN_ENDPOINT_SHARED	(1U << 0)
 
 /* See bpf/etran.bpf.h. */
 struct etran_stream {
@@ -140,6 +145,10 @@ struct etran_stream {
 	__u64 tag;
 	__u64 read;
 	__u32 flags;
+	__u32 to_endpoint;
+	__u32 to_id;
+	__u32 segment;
+	__u64 sent;
 };
 
 /* bpf_etran_stream_set(): what is so from now on. See bpf/etran.bpf.h. */
@@ -149,6 +158,7 @@ struct etran_stream {
 #define ETRAN_STREAM_ERROR	(1U << 3)
 #define ETRAN_STREAM_ROOM	(1U << 4)
 #define ETRAN_STREAM_FLAGS	((1U << 5) - 1)
+#define ETRAN_STREAM_ERRNO_SHIFT	16
 
 /* See bpf/etran.bpf.h. */
 struct etran_path {
@@ -193,6 +203,7 @@ struct etran_ops {
 	void (*endpoint_room)(struct etran_endpoint *ep);
 	s32 (*stream_open)(struct etran_stream *st);
 	void (*stream_close)(struct etran_stream *st);
+	s32 (*stream_share)(struct etran_stream *st);
 	s32 (*init)(void);
 	void (*exit)(struct etran_exit_info *info);
 	u32 version;

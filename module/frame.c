@@ -32,6 +32,9 @@
  * a frame that is sent at once changes that once. KEEP says where both go; clearing it
  * is how a frame is released meanwhile. A reader copies, then looks at the word again.
  *
+ * Frames that are linked one behind the other may be of several sockets: a stream that is shared goes on with frames of
+ * the module's own (hub.c).
+ *
  * A frame has a packet (@page) when egress built one for later. It belongs to whoever takes the frame
  * out of HELD; while TIMED, to the wheel.
  */
@@ -191,7 +194,11 @@ static void give_back(struct etran_channel *ch, struct etran_frame *f)
 	/* The application, which maps it, sees its chunk free only when nothing reads it any more. */
 	smp_store_release(&ch->busy[chunk_of(ch, f)], 0);
 	atomic_inc((atomic_t *)&ch->status->released);
-	if (READ_ONCE(ch->direct))
+	if (likely(ch->mode == ETRAN_LINK))
+		return;
+	if (ch->mode == ETRAN_HUB)
+		etran_hub_frame_back(ch, chunk_of(ch, f));
+	else if (READ_ONCE(ch->direct))
 		etran_direct_complete(ch, chunk_of(ch, f));
 }
 
@@ -321,7 +328,7 @@ u64 etran_frame_hold(struct etran_pkt *pkt, u64 prev, u64 cookie)
 		return 0;
 	if (prev) {
 		prev_f = find_frame(pkt->transport, prev, &prev_ch, &prev_tag);
-		if (!prev_f || prev_ch != pkt->channel)
+		if (!prev_f)
 			return 0;
 	}
 	if (!keep_frame(pkt, cookie, ETRAN_FRAME_HELD, ETRAN_FRAME_BUILD))
@@ -681,7 +688,7 @@ static const void *payload_data(const struct payload *p)
 {
 	struct etran_channel *ch = p->channel;
 
-	return xsk_buff_raw_get_data(ch->pool, (u64)p->chunk << ch->chunk_shift) + p->offset;
+	return ch->umem + ((u64)p->chunk << ch->chunk_shift) + p->offset;
 }
 
 /**
@@ -724,7 +731,7 @@ int etran_frame_payload(struct etran_pkt *pkt, u64 handle, u32 from, u32 n)
  * @pkt: its payload gets longer, and is copied from here on
  * @most: bytes of payload that it may have then
  *
- * All of the frame or nothing. A chain is of one socket (etran_frame_hold()).
+ * All of the frame or nothing.
  *
  * Return: the frame's handle, 0: there is none, it does not fit, or what the packet has is stale. Context: RCU read side.
  */
@@ -861,12 +868,12 @@ int etran_frame_end(struct etran_transport *t, u64 handle, enum etran_frame_end 
 }
 
 /*
- * See bpf_etran_release_chain(). A chain cannot have more frames than its socket has chunks, and a
+ * See bpf_etran_release_chain(). A chain cannot have more frames than its sockets have chunks, and a
  * frame that was released is not found again, so a chain that a program linked into a ring ends too.
  */
 int etran_frame_release_chain(struct etran_transport *t, u64 handle)
 {
-	struct etran_channel *ch, *first = NULL;
+	struct etran_channel *ch, *last = NULL;
 	struct etran_frame *f;
 	int n = 0;
 	u64 next;
@@ -879,13 +886,15 @@ int etran_frame_release_chain(struct etran_transport *t, u64 handle)
 		next = READ_ONCE(f->next);
 		if (!end_anywhere(ch, f, tag, ETRAN_END_RELEASED))
 			break;
-		first = ch;
+		if (last && last != ch)
+			wake_waiters(last);
+		last = ch;
 		handle = next;
 		n++;
 	}
 	if (!n)
 		return -ESTALE;
-	wake_waiters(first);
+	wake_waiters(last);
 	return n;
 }
 

@@ -299,6 +299,8 @@ static int deliver(struct etran_transport *t, const struct xdp_buff *xdp,
 	ch = rcu_dereference(ep->channel);
 	if (!ch)
 		err = -ENETDOWN;
+	else if (unlikely(ch->mode == ETRAN_HUB))
+		err = etran_share_deliver(ep, rec, data, len);
 	else if (ch->direct)
 		err = etran_direct_deliver(ch, ep->xs, xdp, rec, data, len);
 	else
@@ -399,7 +401,8 @@ static int stream_set(struct etran_transport *t, u32 endpoint, u32 stream, u64 t
 {
 	struct etran_ep *ep = own_endpoint(t, endpoint);
 
-	if (set & ~ETRAN_STREAM_FLAGS)
+	if (set & ~ETRAN_STREAM_FLAGS & ((1U << ETRAN_STREAM_ERRNO_SHIFT) - 1) ||
+	    set >> ETRAN_STREAM_ERRNO_SHIFT > MAX_ERRNO)
 		return -EINVAL;
 	return ep ? etran_stream_set(ep, stream, tag, avail, set) : -ENOENT;
 }
@@ -410,7 +413,7 @@ static int stream_set(struct etran_transport *t, u32 endpoint, u32 stream, u64 t
  * @stream: id of the stream
  * @tag: its tag
  * @avail: how far deliveries go; less than before changes nothing
- * @set: ETRAN_STREAM_*
+ * @set: ETRAN_STREAM_*, and above ETRAN_STREAM_ERRNO_SHIFT a positive errno
  *
  * Return: 0, -ENOENT, -EINVAL, -EPERM.
  */

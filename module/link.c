@@ -217,6 +217,7 @@ static void link_detach(struct etran_link *link)
 	if (!lower)
 		return;
 	etran_direct_link_gone(link);
+	etran_hubs_link_gone(link);
 	hash_del_rcu(&link->hash);
 	RCU_INIT_POINTER(link->lower, NULL);
 	forget();

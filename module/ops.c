@@ -31,7 +31,7 @@ static u32 next_transport;
 
 /* Set by the BPF core when it has taken our type from the module's BTF. */
 static const struct btf *module_btf;
-static const struct btf_type *pkt_type, *hdr_type, *endpoint_type;
+static const struct btf_type *pkt_type, *hdr_type, *endpoint_type, *stream_type;
 
 BTF_ID_LIST(etran_type_ids)
 BTF_ID(struct, etran_pkt)
@@ -39,6 +39,7 @@ BTF_ID(struct, etran_hdr)
 BTF_ID(struct, etran_endpoint)
 BTF_ID(struct, etran_ops)
 BTF_ID(struct, etran_exit_info)
+BTF_ID(struct, etran_stream)
 
 /**
  * etran_ops_prog - is this a program of a transport?
@@ -77,9 +78,11 @@ static int ops_init(struct btf *btf)
 	pkt_type = btf_type_by_id(btf, etran_type_ids[0]);
 	hdr_type = btf_type_by_id(btf, etran_type_ids[1]);
 	endpoint_type = btf_type_by_id(btf, etran_type_ids[2]);
+	stream_type = btf_type_by_id(btf, etran_type_ids[5]);
 	if (!pkt_type || pkt_type->size != sizeof(struct etran_pkt) ||
 	    !hdr_type || hdr_type->size != sizeof(struct etran_hdr) ||
 	    !endpoint_type || endpoint_type->size != sizeof(struct etran_endpoint) ||
+	    !stream_type || stream_type->size != sizeof(struct etran_stream) ||
 	    !btf_type_by_id(btf, etran_type_ids[4]))
 		return -EINVAL;
 	module_btf = btf;
@@ -418,6 +421,7 @@ static void detach(struct etran_transport *t)
 	etran_exit_settle(t);
 	kept = frames_kept(t);
 	etran_endpoints_dead_transport(t);
+	etran_hubs_transport_gone(t);
 	etran_timed_purge(t);
 	etran_frames_end_transport(t);
 	/* What a poll had taken from a wheel is sent or in a backlog by then. */
@@ -527,9 +531,12 @@ static int ops_struct_access(struct bpf_verifier_log *log, const struct bpf_reg_
 				      offsetofend(struct etran_pkt, departure_ns)))
 		return 0;
 	if (t == endpoint_type && range_in(off, size, offsetof(struct etran_endpoint, addr),
-					   sizeof(struct etran_endpoint)))
+					   offsetofend(struct etran_endpoint, arg)))
 		return 0;
-	bpf_log(log, "etran: write of %d bytes at offset %d: only struct etran_hdr, hdr_off, hdr_len, link and departure_ns of struct etran_pkt, and addr, port and arg of struct etran_endpoint can be written\n",
+	if (t == stream_type && range_in(off, size, offsetof(struct etran_stream, segment),
+					 sizeof(struct etran_stream)))
+		return 0;
+	bpf_log(log, "etran: write of %d bytes at offset %d: only struct etran_hdr, hdr_off, hdr_len, link and departure_ns of struct etran_pkt, addr, port and arg of struct etran_endpoint, and segment and sent of struct etran_stream can be written\n",
 		size, off);
 	return -EACCES;
 }
@@ -595,6 +602,11 @@ static void etran_ops__stream_close(struct etran_stream *st)
 {
 }
 
+static s32 etran_ops__stream_share(struct etran_stream *st)
+{
+	return 0;
+}
+
 static s32 etran_ops__init(void)
 {
 	return 0;
@@ -614,6 +626,7 @@ static struct etran_ops stubs = {
 	.endpoint_room = etran_ops__endpoint_room,
 	.stream_open = etran_ops__stream_open,
 	.stream_close = etran_ops__stream_close,
+	.stream_share = etran_ops__stream_share,
 	.init = etran_ops__init,
 	.exit = etran_ops__exit,
 };

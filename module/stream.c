@@ -19,40 +19,18 @@
  * The last close of the last copy, by exit too, tells the transport (stream_close). A stream can have a kernel's socket beside
  * it, of which poll() tells as well: a listener also takes connections of the kernel's TCP. Only sockets, whose
  * poll() asks no other file: a chain of streams would be a recursion without end.
+ *
+ * A stream that is shared has left its endpoint: see share.c.
  */
 #include <linux/file.h>
 #include <linux/net.h>
-#include <linux/poll.h>
+#include <linux/splice.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
-#include "etran.h"
-
-#define STREAM_IN	(EPOLLIN | EPOLLRDNORM)
-#define STREAM_OUT	(EPOLLOUT | EPOLLWRNORM)
-#define STREAM_ALL	(STREAM_IN | STREAM_OUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP)
+#include "stream.h"
 
 #define STREAM_STICKY	(ETRAN_STREAM_CONNECTED | ETRAN_STREAM_FIN | ETRAN_STREAM_ENDED | \
 			 ETRAN_STREAM_ERROR)
-
-/**
- * struct etran_st - a stream
- * @pub: what programs see
- * @ep: its endpoint, referenced
- * @beside: socket that poll() tells of as well, or NULL
- * @wait: who polls
- * @avail: how far deliveries go; only grows
- * @state: ETRAN_STREAM_*, STREAM_STICKY of them; none is taken back
- * @rcu: programs may still find it
- */
-struct etran_st {
-	struct etran_stream pub;
-	struct etran_ep *ep;
-	struct file *beside;
-	wait_queue_head_t wait;
-	atomic64_t avail;
-	atomic_t state;
-	struct rcu_head rcu;
-};
 
 #define USER_BYTES	PAGE_ALIGN(ETRAN_STREAMS_MAX * sizeof(struct etran_stream_user))
 
@@ -79,7 +57,7 @@ static struct etran_stream_user *users_get(struct etran_ep *ep)
  */
 void etran_streams_init(struct etran_ep *ep)
 {
-	xa_init_flags(&ep->streams, XA_FLAGS_ALLOC1);
+	xa_init_flags(&ep->streams, XA_FLAGS_ALLOC1 | XA_FLAGS_LOCK_BH);
 }
 
 /**
@@ -126,19 +104,33 @@ void etran_streams_dead(struct etran_ep *ep)
 	unsigned long id;
 
 	rcu_read_lock();
-	xa_for_each(&ep->streams, id, st)
+	xa_for_each(&ep->streams, id, st) {
+		if (!ep->hub)
+			etran_share_orphan(st);
 		wake_up_poll(&st->wait, STREAM_ALL);
+	}
 	rcu_read_unlock();
 }
 
+/* Context: RCU read side. */
+static bool is_readable(const struct etran_st *st, struct etran_share *share)
+{
+	if (share)
+		return etran_share_readable(share);
+	return (u64)atomic64_read(&st->avail) > READ_ONCE(st->ep->stream_users[st->id].read);
+}
+
+/* Context: RCU read side. */
 static __poll_t stream_mask(const struct etran_st *st)
 {
-	const struct etran_stream_user *u = &st->ep->stream_users[st->pub.id];
+	struct etran_share *share = share_of(st);
+	const struct etran_stream_user *u = share ? &share->user : &st->ep->stream_users[st->id];
+	const struct etran_ep *ep = share ? etran_hub_endpoint(share->hub) : st->ep;
 	u32 state = atomic_read(&st->state), said = READ_ONCE(u->flags);
 	bool in_shut = state & ETRAN_STREAM_FIN || said & ETRAN_STREAM_SHUT_RD;
 	__poll_t mask = 0;
 
-	if ((u64)atomic64_read(&st->avail) > READ_ONCE(u->read))
+	if (is_readable(st, share))
 		mask |= STREAM_IN;
 	if (in_shut)
 		mask |= STREAM_IN | EPOLLRDHUP;
@@ -151,7 +143,7 @@ static __poll_t stream_mask(const struct etran_st *st)
 		mask |= STREAM_IN | STREAM_OUT | EPOLLRDHUP | EPOLLHUP;
 	if (state & ETRAN_STREAM_ERROR && !(said & ETRAN_STREAM_TOLD))
 		mask |= EPOLLERR;
-	if (READ_ONCE(st->ep->dead) || !READ_ONCE(st->ep->open))
+	if (READ_ONCE(ep->dead) || !READ_ONCE(ep->open))
 		mask |= STREAM_IN | STREAM_OUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
 	return mask;
 }
@@ -164,42 +156,88 @@ static __poll_t stream_poll(struct file *file, struct poll_table_struct *wait)
 	poll_wait(file, &st->wait, wait);
 	/* We see what is delivered, or whoever delivers sees that we wait; pairs with tell(). */
 	smp_mb();
+	rcu_read_lock();
 	mask = stream_mask(st);
+	rcu_read_unlock();
 	if (st->beside)
 		mask |= vfs_poll(st->beside, wait);
 	return mask;
+}
+
+/* ETRAN_IOC_STREAM_INFO */
+static long stream_info(struct etran_st *st, struct etran_stream_info __user *arg)
+{
+	struct etran_stream_info info = { .tag = st->pub.tag };
+	u32 state = atomic_read(&st->state);
+	const struct etran_ep *ep;
+	struct etran_share *share;
+
+	rcu_read_lock();
+	share = share_of(st);
+	ep = share ? etran_hub_endpoint(share->hub) : st->ep;
+	info.flags = share ? READ_ONCE(share->user.flags) : READ_ONCE(ep->stream_users[st->id].flags);
+	info.endpoint = ep->pub.id;
+	strscpy(info.transport, ep->transport->name);
+	rcu_read_unlock();
+	if (share)
+		etran_share_info(share, &info);
+	if (state & ETRAN_STREAM_CONNECTED)
+		info.state |= ETRAN_STREAM_IS_OPEN;
+	if (state & ETRAN_STREAM_FIN)
+		info.state |= ETRAN_STREAM_IS_FIN;
+	if (state & ETRAN_STREAM_ENDED)
+		info.state |= ETRAN_STREAM_IS_ENDED;
+	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
 
 static long stream_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct etran_st *st = file->private_data;
 
-	if (cmd != ETRAN_IOC_STREAM_WAKE)
-		return -ENOTTY;
-	/* What the application has written there may be news to its other threads. */
-	smp_mb();
-	wake_up_poll(&st->wait, stream_mask(st));
-	return 0;
+	switch (cmd) {
+	case ETRAN_IOC_STREAM_WAKE:
+		/* What the application has written there may be news to its other threads. */
+		smp_mb();
+		rcu_read_lock();
+		wake_up_poll(&st->wait, stream_mask(st));
+		rcu_read_unlock();
+		return 0;
+	case ETRAN_IOC_STREAM_INFO:
+		return stream_info(st, (void __user *)arg);
+	}
+	return etran_share_ioctl(file, cmd, (void __user *)arg);
 }
 
-static void stream_put(struct etran_st *st)
+/**
+ * etran_stream_leave - the endpoint that opened a stream has nothing to do with it any more
+ * @st: the stream; does nothing the second time
+ *
+ * Context: any but hardirq.
+ */
+void etran_stream_leave(struct etran_st *st)
 {
-	struct etran_ep *ep = st->ep;
+	struct etran_ep *ep = xchg(&st->ep, NULL);
 
+	if (!ep)
+		return;
 	/* Before another gets the number. */
-	memset(&ep->stream_users[st->pub.id], 0, sizeof(ep->stream_users[0]));
-	xa_erase(&ep->streams, st->pub.id);
-	etran_count(NULL, ep->transport, streams_closed);
-	if (st->beside)
-		fput(st->beside);
-	kfree_rcu(st, rcu);
+	memset(&ep->stream_users[st->id], 0, sizeof(ep->stream_users[0]));
+	xa_erase_bh(&ep->streams, st->id);
 	etran_endpoint_put(ep);
 }
 
-static void run_close(struct etran_st *st)
+static void stream_put(struct etran_st *st, struct etran_transport *t)
 {
-	const struct etran_stream_user *u = &st->ep->stream_users[st->pub.id];
-	struct etran_transport *t = st->ep->transport;
+	etran_count(NULL, t, streams_closed);
+	etran_stream_leave(st);
+	if (st->beside)
+		fput(st->beside);
+	kfree_rcu(st, rcu);
+}
+
+static void run_close(struct etran_st *st, struct etran_ep *ep, const struct etran_stream_user *u)
+{
+	struct etran_transport *t = ep->transport;
 	struct etran_ops *ops;
 
 	st->pub.read = READ_ONCE(u->read);
@@ -207,18 +245,41 @@ static void run_close(struct etran_st *st)
 	local_bh_disable();
 	rcu_read_lock();
 	ops = rcu_dereference(t->ops);
-	if (READ_ONCE(st->ep->open) && ops && ops->prog[ETRAN_STREAM_CLOSE])
+	if (READ_ONCE(ep->open) && ops && ops->prog[ETRAN_STREAM_CLOSE])
 		etran_run_stream(t, ops, ETRAN_STREAM_CLOSE, &st->pub);
 	rcu_read_unlock();
 	local_bh_enable();
 }
 
+/* The last close. Context: process, may sleep. */
+static void stream_end(struct etran_st *st)
+{
+	struct etran_share *share;
+	struct etran_ep *ep;
+
+	/* It is shared by now, or nobody finds it any more who would do that. */
+	mutex_lock(&etran_share_mutex);
+	share = share_of(st);
+	if (!share) {
+		ep = st->ep;
+		run_close(st, ep, &ep->stream_users[st->id]);
+		stream_put(st, ep->transport);
+	}
+	mutex_unlock(&etran_share_mutex);
+	if (!share)
+		return;
+	ep = etran_hub_endpoint(share->hub);
+	run_close(st, ep, &share->user);
+	/* Its hub is there until etran_share_close(), and with that the transport. */
+	etran_count(NULL, ep->transport, streams_closed);
+	etran_stream_leave(st);
+	etran_share_close(st);
+	kfree_rcu(st, rcu);
+}
+
 static int stream_release(struct inode *inode, struct file *file)
 {
-	struct etran_st *st = file->private_data;
-
-	run_close(st);
-	stream_put(st);
+	stream_end(file->private_data);
 	return 0;
 }
 
@@ -226,6 +287,10 @@ static const struct file_operations stream_fops = {
 	.owner = THIS_MODULE,
 	.release = stream_release,
 	.poll = stream_poll,
+	.read_iter = etran_share_read,
+	.write_iter = etran_share_write,
+	.splice_read = copy_splice_read,
+	.splice_write = iter_file_splice_write,
 	.unlocked_ioctl = stream_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };
@@ -304,32 +369,41 @@ long etran_stream_open(struct etran_ep *ep, struct etran_stream_open __user *arg
 	st->pub.endpoint = ep->pub.id;
 	st->pub.tag = o.tag;
 	init_waitqueue_head(&st->wait);
-	err = xa_alloc(&ep->streams, &st->pub.id, st, XA_LIMIT(1, ETRAN_STREAMS_MAX - 1),
-		       GFP_KERNEL_ACCOUNT);
+	err = xa_alloc_bh(&ep->streams, &st->id, st, XA_LIMIT(1, ETRAN_STREAMS_MAX - 1),
+			  GFP_KERNEL_ACCOUNT);
 	if (err) {
 		if (beside)
 			fput(beside);
 		kfree(st);
 		return err == -EBUSY ? -ENFILE : err;
 	}
+	st->pub.id = st->id;
 	refcount_inc(&ep->ref);
 	etran_count(NULL, ep->transport, streams_opened);
 	err = run_open(st);
 	if (err)
 		goto put;
-	o.id = st->pub.id;
+	o.id = st->id;
 	fd = etran_file_open("[etran-stream]", &stream_fops, st, o.flags, arg, &o, sizeof(o));
 	if (fd >= 0)
 		return fd;
-	err = fd;
-	run_close(st);
+	stream_end(st);
+	return fd;
 put:
-	stream_put(st);
+	mutex_lock(&etran_share_mutex);
+	stream_put(st, ep->transport);
+	mutex_unlock(&etran_share_mutex);
 	return err;
 }
 
-/* Wake those who wait for one of @events. */
-static void tell(struct etran_st *st, __poll_t events)
+/**
+ * etran_stream_tell - wake those who wait for one of some events
+ * @st: the stream
+ * @events: EPOLL*, or 0
+ *
+ * Context: any but hardirq.
+ */
+void etran_stream_tell(struct etran_st *st, __poll_t events)
 {
 	/* With the barrier that stream_poll() pairs with. */
 	if (events && wq_has_sleeper(&st->wait))
@@ -344,13 +418,13 @@ static void tell_starved(struct etran_ep *ep)
 
 	xa_for_each(&ep->streams, id, st)
 		if (READ_ONCE(ep->stream_users[id].blocked) && xchg(&ep->stream_users[id].blocked, 0))
-			tell(st, STREAM_OUT);
+			etran_stream_tell(st, STREAM_OUT);
 }
 
 /**
  * etran_stream_set - see bpf_etran_stream_set()
  * @ep: the endpoint
- * @id: of the stream
+ * @id: of the stream there
  * @tag: its tag
  * @avail: how far deliveries go
  * @set: ETRAN_STREAM_*
@@ -368,6 +442,8 @@ int etran_stream_set(struct etran_ep *ep, u32 id, u64 tag, u64 avail, u32 set)
 	/* The number may have gone to another by now. */
 	if (!st || st->pub.tag != tag)
 		return -ENOENT;
+	if (ep->hub)
+		etran_share_news(st->share, avail, set);
 	was = atomic64_read(&st->avail);
 	while (avail > (u64)was)
 		if (atomic64_try_cmpxchg(&st->avail, &was, avail)) {
@@ -386,12 +462,13 @@ int etran_stream_set(struct etran_ep *ep, u32 id, u64 tag, u64 avail, u32 set)
 	if (set & ETRAN_STREAM_ROOM) {
 		/* What was given back is seen, or that somebody waits for it. */
 		smp_mb();
-		u = &ep->stream_users[id];
+		u = ep->hub ? &st->share->user : &ep->stream_users[id];
 		if (READ_ONCE(u->blocked) && xchg(&u->blocked, 0))
 			events |= STREAM_OUT;
-		if (READ_ONCE(ep->stream_users[0].blocked) && xchg(&ep->stream_users[0].blocked, 0))
+		/* Of a hub, frames tell that themselves. */
+		if (!ep->hub && READ_ONCE(ep->stream_users[0].blocked) && xchg(&ep->stream_users[0].blocked, 0))
 			tell_starved(ep);
 	}
-	tell(st, events);
+	etran_stream_tell(st, events);
 	return 0;
 }

@@ -274,6 +274,8 @@ static void restart(struct etran_link *link)
 	while (!etran_link_full(link) && (ch = next_turn(link))) {
 		if (etran_channel_dead(ch))
 			;
+		else if (ch->mode == ETRAN_HUB)
+			etran_hub_room(ch);
 		else if (ch->direct)
 			etran_direct_egress(ch);
 		else if (etran_egress(ch) == -EAGAIN)

@@ -229,7 +229,7 @@ __noinline int connect_slot(struct conn_key *key, struct begin *b)
 	bpf_spin_lock(&c->lock);
 	conn_begin(c, b, generation, CONN_SYN_SENT);
 	c->accepted = 1;
-	a->push = 1;
+	a->push = !b->later;
 	conn_due(c, a, b->now);
 	bpf_spin_unlock(&c->lock);
 	count(COUNTER_conn_active);
@@ -269,7 +269,8 @@ static __noinline int connect_begin(struct etran_endpoint *ep)
 	struct begin b = {};
 	int err, i;
 
-	b.cc = ep->arg[1] >> 32;
+	b.cc = (ep->arg[1] & ~ETRAN_TCP_CONNECT_LATER) >> 32;
+	b.later = !!(ep->arg[1] & ETRAN_TCP_CONNECT_LATER);
 	if (local > 0xffff || !ep->port || !cc_known(b.cc))
 		return -EINVAL;
 	key.link = ep->link;
@@ -332,7 +333,12 @@ __s32 BPF_PROG(endpoint_open, struct etran_endpoint *ep)
 SEC("struct_ops/endpoint_bind")
 __s32 BPF_PROG(endpoint_bind, struct etran_endpoint *ep)
 {
-	switch ((__u32)ep->arg[0]) {
+	__u32 what = ep->arg[0];
+
+	/* Who has one connection has no right to others. */
+	if (ep->flags & ETRAN_ENDPOINT_SHARED && what != ETRAN_TCP_SET && what != ETRAN_TCP_INFO)
+		return -EPERM;
+	switch (what) {
 	case ETRAN_TCP_LISTEN:
 		return listen_begin(ep);
 	case ETRAN_TCP_UNLISTEN:

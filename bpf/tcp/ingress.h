@@ -75,6 +75,7 @@ static __noinline int segment_deliver(struct etran_pkt *pkt, struct segment *s, 
 	r->offset = s->pos - 1;
 	r->len = s->take;
 	r->flags = s->fin ? ETRAN_TCP_RECV_FIN : 0;
+	r->stream = c->stream;
 	return bpf_etran_deliver(pkt, &rec, sizeof(rec), s->off + s->skip, s->take);
 }
 

@@ -65,6 +65,7 @@ static __always_inline __u8 wscale_for(__u32 rcvbuf)
  * @rcvbuf: bytes
  * @mtu: of the way to the peer
  * @cc: ETRAN_TCP_CC_*
+ * @later: no SYN is sent yet
  * @now: ns
  * @hash: see isn.h
  */
@@ -74,7 +75,7 @@ struct begin {
 	__u32 rcvbuf;
 	__u32 mtu;
 	__u32 cc;
-	__u32 zero;
+	__u32 later;
 	__u64 now;
 	__u64 hash;
 };
@@ -109,8 +110,10 @@ static __always_inline void conn_begin(struct conn *c, const struct begin *b, __
 	c->begun_ns = b->now;
 	c->rtt_at = 1;
 	c->rtt_ns = b->now;
-	c->pending = PENDING_SYN;
-	c->rto_at = b->now + us_ns(c->rto_us);
+	if (!b->later) {
+		c->pending = PENDING_SYN;
+		c->rto_at = b->now + us_ns(c->rto_us);
+	}
 	c->state = state;
 }
 

@@ -227,6 +227,17 @@ static __always_inline __u32 egress_send(struct etran_pkt *pkt, struct etran_hdr
 	return egress_direct(pkt, hdr, s, scratch);
 }
 
+/* Under the lock: a connection that waited for that goes out: see ETRAN_TCP_CONNECT_LATER. */
+static __always_inline void connect_now(struct conn *c, struct after *a, __u64 now)
+{
+	c->begun_ns = now;
+	c->heard_ns = now;
+	c->rtt_ns = now;
+	c->rto_at = now + us_ns(c->rto_us);
+	work_add(c, a, PENDING_SYN);
+	conn_due(c, a, now);
+}
+
 /* What has no payload. */
 static __noinline __u32 egress_other(struct submit *s, struct scratch *scratch)
 {
@@ -245,6 +256,8 @@ static __noinline __u32 egress_other(struct submit *s, struct scratch *scratch)
 			submit_read_only(c, a, s);
 		if (s->op == ETRAN_TCP_OP_PUSH) {
 			c->waits = 0;
+			if (c->state == CONN_SYN_SENT && !c->rto_at)
+				connect_now(c, a, s->now);
 			if (out_waits(c))
 				work_add(c, a, PENDING_DATA);
 		} else if (s->op != ETRAN_TCP_OP_READ) {

@@ -18,7 +18,8 @@ static __always_inline __u32 stream_state(const struct conn *c)
 	if (c->rcv_fin && c->rcv_nxt > c->rcv_fin)
 		set |= ETRAN_STREAM_FIN;
 	if (c->state == CONN_CLOSED)
-		set |= ETRAN_STREAM_ENDED | (c->error ? ETRAN_STREAM_ERROR : 0);
+		set |= ETRAN_STREAM_ENDED |
+		       (c->error ? ETRAN_STREAM_ERROR | c->error << ETRAN_STREAM_ERRNO_SHIFT : 0);
 	return set;
 }
 

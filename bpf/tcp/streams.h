@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Programs stream_open, stream_close: a connection or a listener gets a file of its own, and loses it. The tag is the id;
+ * Programs stream_open, stream_close, stream_share: a connection or a listener gets a file of its own, and loses it. The tag is the id;
  * a listener's has nothing in its upper half. Opening the file of a connection accepts it; the last close is
  * ETRAN_TCP_OP_CLOSE, or ETRAN_TCP_OP_ABORT if the application wants that, or ETRAN_TCP_UNLISTEN.
+ *
+ * A connection that is shared belongs to an endpoint of the module's. Its requests and records are laid out as those of
+ * applications, so nothing else knows of that.
  */
 #ifndef _TCP_STREAMS_H
 #define _TCP_STREAMS_H
@@ -108,6 +111,59 @@ void BPF_PROG(stream_close, struct etran_stream *st)
 		stream_close_conn(st);
 	else
 		stream_close_listener(st);
+}
+
+_Static_assert(sizeof(struct etran_tcp_req) == sizeof(struct etran_stream_req) &&
+	       offsetof(struct etran_tcp_req, conn) == offsetof(struct etran_stream_req, tag) &&
+	       offsetof(struct etran_tcp_req, offset) == offsetof(struct etran_stream_req, offset) &&
+	       offsetof(struct etran_tcp_req, read) == offsetof(struct etran_stream_req, read) &&
+	       offsetof(struct etran_tcp_req, flags) == offsetof(struct etran_stream_req, flags) &&
+	       sizeof(struct etran_tcp_rec) == sizeof(struct etran_stream_rec) &&
+	       offsetof(struct etran_tcp_rec, conn) == offsetof(struct etran_stream_rec, tag) &&
+	       offsetof(struct etran_tcp_rec, offset) == offsetof(struct etran_stream_rec, offset) &&
+	       offsetof(struct etran_tcp_rec, stream) == offsetof(struct etran_stream_rec, stream),
+	       "as shared streams have them");
+
+
+SEC("struct_ops/stream_share")
+__s32 BPF_PROG(stream_share, struct etran_stream *st)
+{
+	__u32 slot = st->tag, generation = st->tag >> 32, number = st->id, endpoint = st->endpoint;
+	__u32 to_endpoint = st->to_endpoint, to_number = st->to_id, segment = 0;
+	struct scratch *scratch = scratch_get(SCRATCH_CALL);
+	struct conn *c = conn_at(slot);
+	__u64 sent = 0;
+	struct after *a;
+	int err = 0;
+
+	if (!generation)
+		return -ENOTCONN;
+	if (!scratch || !c)
+		return -ENOENT;
+	a = &scratch->after;
+	a->slot = slot;
+	a->generation = generation;
+	bpf_spin_lock(&c->lock);
+	if (c->generation != generation || c->state == CONN_FREE || c->detached ||
+	    c->endpoint != endpoint || c->stream != number) {
+		err = -ENOENT;
+	} else if (!conn_synchronized(c) && c->state != CONN_CLOSED) {
+		err = -ENOTCONN;
+	} else {
+		c->endpoint = to_endpoint;
+		c->stream = to_number;
+		sent = c->queued - 1;
+		/* Of one that never came to be nothing is sent. */
+		segment = c->frame_mss ? c->frame_mss : 1;
+		stream_note(c, a, 0);
+	}
+	bpf_spin_unlock(&c->lock);
+	if (err)
+		return err;
+	st->sent = sent;
+	st->segment = segment;
+	after_settle(a);
+	return 0;
 }
 
 #endif /* _TCP_STREAMS_H */

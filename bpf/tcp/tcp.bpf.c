@@ -48,7 +48,7 @@
 #include "set.h"		/* options of connections */
 #include "show.h"	/* what is told of connections; program show_conns */
 #include "endpoint.h"	/* programs endpoint_open, _bind, _close */
-#include "streams.h"	/* programs stream_open, stream_close */
+#include "streams.h"	/* programs stream_open, stream_close, stream_share */
 #include "exit.h"	/* program detached */
 
 char LICENSE[] SEC("license") = "GPL";
@@ -63,6 +63,7 @@ struct etran_ops tcp = {
 	.endpoint_close = (void *)endpoint_close,
 	.stream_open = (void *)stream_open,
 	.stream_close = (void *)stream_close,
+	.stream_share = (void *)stream_share,
 	.exit = (void *)detached,
 	.version = ETRAN_OPS_VERSION,
 	.flags = ETRAN_OPS_SHARED,

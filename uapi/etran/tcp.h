@@ -40,6 +40,9 @@
 #define ETRAN_TCP_LISTEN_REUSEPORT	(1U << 0)	/* others of the same user may be at the port, if they say so, too */
 #define ETRAN_TCP_LISTEN_SPARE		(1U << 1)	/* ETRAN_TCP_SPARE is 1 from the beginning */
 
+/* arg[1] of ETRAN_TCP_CONNECT, beside etran_tcp_options(): nothing is sent before ETRAN_TCP_OP_PUSH */
+#define ETRAN_TCP_CONNECT_LATER		(1ULL << 63)
+
 /**
  * enum etran_tcp_control - etran_endpoint_bind.arg[0], the lower half, with ETRAN_IOC_BIND
  * @ETRAN_TCP_LISTEN: begin to listen at addr (all zero: any; of IPv4 any: ::ffff:0.0.0.0) and port, 0 for a free one.
@@ -64,6 +67,8 @@
  * @ETRAN_TCP_INFO: arg[0], upper half: a part of struct etran_conn_record (etran/conn.h): 0 for its first
  *	ETRAN_TCP_INFO_PART bytes, and so on; arg[1]: a connection's id. Answer: that part: 32 bytes in arg, 16 in addr. Each
  *	is of one moment or two. Errors: ENOENT, EINVAL (no such part).
+ *
+ * On the file of a shared stream there are ETRAN_TCP_SET and ETRAN_TCP_INFO; EPERM: the others.
  */
 enum etran_tcp_control {
 	ETRAN_TCP_LISTEN	= 1,
@@ -115,25 +120,26 @@ static inline __u64 etran_tcp_options(__u32 rcvbuf, __u32 cc)
  * @ETRAN_TCP_OP_CLOSE: no payload: the application forgets the connection. What it has submitted is still sent, then
  *	FIN; RST at once if it left received bytes unread.
  * @ETRAN_TCP_OP_ABORT: no payload: the application forgets the connection, the peer gets RST.
- * @ETRAN_TCP_OP_PUSH: no payload: nothing that was submitted waits for more any longer.
+ * @ETRAN_TCP_OP_PUSH: no payload: nothing that was submitted waits for more any longer, nor the SYN of a connection that
+ *	was begun with ETRAN_TCP_CONNECT_LATER.
  */
 enum etran_tcp_op {
-	ETRAN_TCP_OP_SEND	= 1,
-	ETRAN_TCP_OP_READ	= 2,
+	ETRAN_TCP_OP_SEND	= ETRAN_STREAM_OP_SEND,
+	ETRAN_TCP_OP_READ	= ETRAN_STREAM_OP_READ,
 	ETRAN_TCP_OP_CLOSE	= 3,
 	ETRAN_TCP_OP_ABORT	= 4,
-	ETRAN_TCP_OP_PUSH	= 5,
+	ETRAN_TCP_OP_PUSH	= ETRAN_STREAM_OP_PUSH,
 };
 
 /* struct etran_tcp_req.flags */
-#define ETRAN_TCP_REQ_FIN		(1U << 0)	/* ETRAN_TCP_OP_SEND: end of the stream */
+#define ETRAN_TCP_REQ_FIN		ETRAN_STREAM_REQ_FIN	/* ETRAN_TCP_OP_SEND: end of the stream */
 /*
  * ETRAN_TCP_OP_SEND: what does not fill a segment may wait, until the next frame says otherwise, ETRAN_TCP_OP_PUSH or the end
  * of the stream. With NAGLE: while another such segment is not acknowledged (RFC 9293, 3.7.4). With MORE: until the
  * segment is full, but not for longer than a retransmission timeout.
  */
-#define ETRAN_TCP_REQ_NAGLE		(1U << 1)
-#define ETRAN_TCP_REQ_MORE		(1U << 2)
+#define ETRAN_TCP_REQ_NAGLE		ETRAN_STREAM_REQ_NAGLE
+#define ETRAN_TCP_REQ_MORE		ETRAN_STREAM_REQ_MORE
 
 /**
  * struct etran_tcp_req - struct etran_req.data
@@ -143,7 +149,7 @@ enum etran_tcp_op {
  * @flags: ETRAN_TCP_REQ_*
  * @reserved: 0
  *
- * Frames of a connection that is not the endpoint's, or not any more, are dropped.
+ * Frames of a connection that is not the endpoint's, or not any more, are dropped. Laid out as struct etran_stream_req.
  */
 struct etran_tcp_req {
 	__u64 conn;
@@ -176,7 +182,10 @@ enum etran_tcp_rec_type {
  * @len: bytes of payload
  * @flags: ETRAN_TCP_RECV_*
  * @error: ETRAN_TCP_REC_ERROR: positive errno: ECONNREFUSED, ECONNRESET, ETIMEDOUT
+ * @stream: number of the connection's file in the endpoint, 0: it has none
  * @reserved: 0
+ *
+ * Laid out as struct etran_stream_rec.
  */
 struct etran_tcp_rec {
 	__u64 conn;
@@ -184,7 +193,8 @@ struct etran_tcp_rec {
 	__u32 len;
 	__u32 flags;
 	__u32 error;
-	__u32 reserved[7];
+	__u32 stream;
+	__u32 reserved[6];
 };
 
 /**

@@ -458,6 +458,9 @@ struct etran_wait_rx {
 #define ETRAN_STREAM_SHUT_WR	(1U << 1)	/* it sends no more */
 #define ETRAN_STREAM_TOLD	(1U << 2)	/* it knows of the error: no EPOLLERR any more */
 #define ETRAN_STREAM_ABORT	(1U << 3)	/* the last close is to be an abort */
+/* The same, of shared streams only: ETRAN_IOC_STREAM_SET, and what was there at ETRAN_STREAM_GIVEN */
+#define ETRAN_STREAM_NODELAY	(1U << 4)	/* what is less than a segment does not wait for an acknowledgment */
+#define ETRAN_STREAM_CORK	(1U << 5)	/* it waits for more */
 
 /**
  * struct etran_stream_user - what an application says of one of its streams, for poll() on it
@@ -499,6 +502,192 @@ struct etran_stream_open {
 	__s32 beside;
 	__u32 id;
 	__u32 reserved[3];
+};
+
+/* Most bytes of struct etran_stream_shared.room. */
+#define ETRAN_STREAM_ROOM_MAX	(16U << 20)
+
+/**
+ * struct etran_stream_shared - one of the streams of ETRAN_IOC_STREAM_SHARE
+ * @id: in: its number
+ * @error: out: 0, or positive errno: why it goes on as before
+ * @room: in: bytes that the peer may send beyond what was read, 1 to ETRAN_STREAM_ROOM_MAX
+ * @reserved: zero
+ * @read: in: how far the application has read
+ *
+ * Errors: ENOENT (no such stream), EBUSY (it is shared already), EOPNOTSUPP (the transport has no shared streams), ENOMEM,
+ * EINVAL, ENETDOWN (the device is gone), what the transport's stream_share returned (ENOTCONN: no listeners, and nothing before
+ * the handshake is over).
+ */
+struct etran_stream_shared {
+	__u32 id;
+	__u32 error;
+	__u32 room;
+	__u32 reserved;
+	__u64 read;
+};
+
+/**
+ * struct etran_stream_share - question of ETRAN_IOC_STREAM_SHARE (on an endpoint)
+ * @streams: address of an array of struct etran_stream_shared
+ * @count: its entries, 1 to ETRAN_STREAMS_MAX
+ * @reserved: zero
+ *
+ * From here on data goes through the streams' files, by read(), write(), and ETRAN_IOC_STREAM_RECV and _SEND: for
+ * whoever has them, in whichever process. What the endpoint put into its TX ring for them and had not read by
+ * the kernel is dropped, so send it first. What was received, and not read, is then to be handed over with
+ * ETRAN_IOC_STREAM_GIVE: what the application has in memory of its own, and what it finds in the RX ring now. Nothing more is
+ * delivered there. Until then whoever reads waits; when the endpoint is closed before, the stream has ended with ECONNRESET.
+ *
+ * Errors of the whole: EINVAL, EFAULT, ENOMEM, EINTR.
+ */
+struct etran_stream_share {
+	__u64 streams;
+	__u32 count;
+	__u32 reserved;
+};
+
+/* struct etran_stream_give.flags */
+#define ETRAN_STREAM_GIVEN	(1U << 0)	/* that was all: the endpoint has nothing to do with the stream any more */
+#define ETRAN_STREAM_LOST	(1U << 1)	/* with GIVEN: not all of it could be had; the stream has ended with ECONNRESET */
+
+/**
+ * struct etran_stream_give - question of ETRAN_IOC_STREAM_GIVE (on an endpoint): received bytes of a stream that is shared now
+ * @id: its number
+ * @flags: ETRAN_STREAM_*
+ * @offset: of the first byte in the stream
+ * @buf: address of the bytes
+ * @len: how many; may be 0
+ * @reserved: zero
+ *
+ * In pieces and in any order. With ETRAN_STREAM_GIVEN the flags of struct etran_stream_user count on.
+ * Errors: ENOENT (no such stream, it is not shared, or all was given), EINVAL (bytes that it has no room for), ENOMEM, EFAULT.
+ */
+struct etran_stream_give {
+	__u32 id;
+	__u32 flags;
+	__u64 offset;
+	__u64 buf;
+	__u32 len;
+	__u32 reserved;
+};
+
+/* struct etran_stream_io.flags */
+#define ETRAN_STREAM_DONTWAIT	(1U << 0)	/* as with O_NONBLOCK */
+#define ETRAN_STREAM_PEEK	(1U << 1)	/* RECV: the bytes stay */
+#define ETRAN_STREAM_MORE	(1U << 2)	/* SEND: more follows soon */
+#define ETRAN_STREAM_NOSIGNAL	(1U << 3)	/* SEND: EPIPE without SIGPIPE */
+
+/**
+ * struct etran_stream_io - question of ETRAN_IOC_STREAM_RECV and ETRAN_IOC_STREAM_SEND (on a shared stream)
+ * @buf: address of the bytes
+ * @len: how many
+ * @flags: ETRAN_STREAM_*
+ *
+ * As read() and write() on it, but for @flags. Return: bytes; 0 of RECV: the stream has ended, or @len is 0.
+ * Errors: EAGAIN, EINTR, EPIPE (SEND), the connection's error, once, EOPNOTSUPP (it is not shared), ENOTCONN (it is a listener's),
+ * ENETDOWN (device or transport are gone), ENOMEM, EFAULT, EINVAL.
+ */
+struct etran_stream_io {
+	__u64 buf;
+	__u32 len;
+	__u32 flags;
+};
+
+/**
+ * struct etran_stream_set - question and answer of ETRAN_IOC_STREAM_SET (on a shared stream)
+ * @set: in: ETRAN_STREAM_* of the stream that are so from here on
+ * @clear: in: those that are not any more; what was shut down is that for ever
+ * @flags: out: all of them
+ * @reserved: zero
+ *
+ * ETRAN_STREAM_SHUT_WR sends the end of the stream behind all that was written; ETRAN_STREAM_TOLD cannot be set.
+ * Errors: EOPNOTSUPP (it is not shared), EINVAL, EFAULT, ENETDOWN.
+ */
+struct etran_stream_set {
+	__u32 set;
+	__u32 clear;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/* struct etran_stream_info.state */
+#define ETRAN_STREAM_IS_SHARED	(1U << 0)	/* data goes through the file */
+#define ETRAN_STREAM_IS_OPEN	(1U << 1)	/* connected, or was */
+#define ETRAN_STREAM_IS_FIN	(1U << 2)	/* the peer sends no more */
+#define ETRAN_STREAM_IS_ENDED	(1U << 3)	/* the transport is through with it */
+
+/**
+ * struct etran_stream_info - answer of ETRAN_IOC_STREAM_INFO (on any stream)
+ * @tag: what the transport knows it by
+ * @readable: shared: bytes that can be read
+ * @unacked: shared: bytes that the peer has not acknowledged; segments count as full
+ * @sent: shared: bytes that were written to it
+ * @state: ETRAN_STREAM_IS_*
+ * @flags: struct etran_stream_user.flags
+ * @error: positive errno that nobody was told of, or 0; stays
+ * @endpoint: id of the endpoint that it belongs to; of shared ones a number that no application has
+ * @transport: its name, NUL terminated
+ * @reserved: zero
+ */
+struct etran_stream_info {
+	__u64 tag;
+	__u64 readable;
+	__u64 unacked;
+	__u64 sent;
+	__u32 state;
+	__u32 flags;
+	__u32 error;
+	__u32 endpoint;
+	char transport[ETRAN_NAME_LEN];
+	__u32 reserved[4];
+};
+
+/**
+ * struct etran_stream_req - struct etran_req.data of requests that the module makes for a shared stream
+ * @tag: what the transport knows it by
+ * @offset: ETRAN_STREAM_OP_SEND: of the first byte of payload in the stream to the peer
+ * @read: the stream from the peer was read up to here, exclusive
+ * @flags: ETRAN_STREAM_REQ_*
+ * @reserved: zero
+ *
+ * As applications of such a transport make them; ops are numbered so, too.
+ */
+struct etran_stream_req {
+	__u64 tag;
+	__u64 offset;
+	__u64 read;
+	__u32 flags;
+	__u32 reserved[7];
+};
+
+/* struct etran_req.op of these */
+#define ETRAN_STREAM_OP_SEND	1U	/* payload follows in the stream; or nothing and ETRAN_STREAM_REQ_FIN */
+#define ETRAN_STREAM_OP_READ	2U	/* no payload: @read counts */
+#define ETRAN_STREAM_OP_PUSH	5U	/* no payload: nothing waits for more any longer */
+
+#define ETRAN_STREAM_REQ_FIN	(1U << 0)	/* nothing comes behind it */
+#define ETRAN_STREAM_REQ_NAGLE	(1U << 1)	/* less than a segment may wait for an acknowledgment */
+#define ETRAN_STREAM_REQ_MORE	(1U << 2)	/* it may wait for more */
+
+/**
+ * struct etran_stream_rec - struct etran_rec.data of payload for a shared stream
+ * @tag: what the transport knows it by
+ * @offset: of the first byte in the stream from the peer
+ * @len: bytes
+ * @flags: the transport's own
+ * @error: likewise
+ * @stream: the stream's number in the endpoint that the record names
+ * @reserved: zero
+ */
+struct etran_stream_rec {
+	__u64 tag;
+	__u64 offset;
+	__u32 len;
+	__u32 flags;
+	__u32 error;
+	__u32 stream;
+	__u32 reserved[6];
 };
 
 #define ETRAN_IOC_MAGIC		0xe7
@@ -543,5 +732,17 @@ struct etran_stream_open {
  * other threads of it. No errors.
  */
 #define ETRAN_IOC_STREAM_WAKE	_IO(ETRAN_IOC_MAGIC, 24)
+#define ETRAN_IOC_STREAM_SHARE	_IOW(ETRAN_IOC_MAGIC, 25, struct etran_stream_share)
+#define ETRAN_IOC_STREAM_GIVE	_IOW(ETRAN_IOC_MAGIC, 26, struct etran_stream_give)
+/*
+ * On a stream. ETRAN_IOC_BIND can be had of a shared one, too, where the transport allows it: arg[1] is its tag. FIONREAD
+ * (shared) is what can be read.
+ */
+#define ETRAN_IOC_STREAM_RECV	_IOW(ETRAN_IOC_MAGIC, 27, struct etran_stream_io)
+#define ETRAN_IOC_STREAM_SEND	_IOW(ETRAN_IOC_MAGIC, 28, struct etran_stream_io)
+#define ETRAN_IOC_STREAM_SET	_IOWR(ETRAN_IOC_MAGIC, 29, struct etran_stream_set)
+#define ETRAN_IOC_STREAM_INFO	_IOR(ETRAN_IOC_MAGIC, 30, struct etran_stream_info)
+/* Of a shared stream: the error that nobody was told of, positive errno, which is told now; or 0. */
+#define ETRAN_IOC_STREAM_ERROR	_IOR(ETRAN_IOC_MAGIC, 31, __u32)
 
 #endif /* _UAPI_LINUX_ETRAN_H */
