@@ -3,7 +3,7 @@
  * TCP's calls: what etran_tcp.h promises on top of a channel, an endpoint and the records of uapi/etran/tcp.h.
  *
  * A context has one lock, which is not held while sleeping. Whoever holds it takes what the kernel delivered for all
- * sockets (take_all()); whoever waits sleeps until something is delivered, whichever socket that is for.
+ * sockets (tcp_take_all()); whoever waits sleeps until something is delivered, whichever socket that is for.
  *
  * Received bytes are copied into a ring of the socket that is as large as its receive buffer: the kernel lets no peer
  * send more than was read plus that, so they always fit. Rejected: keeping the kernel's buffers until they are read,
@@ -30,6 +30,7 @@
 #include "list.h"
 #include "reserve.h"
 #include "tcp_file.h"
+#include "tcp_sock.h"
 
 /* What the transport makes of rcvbuf 0 is not told here, so this says it. */
 #define RCVBUF		(262144U - RCVBUF_SLACK)
@@ -41,181 +42,8 @@
 #define USERS_BYTES	(ETRAN_STREAMS_MAX * sizeof(struct etran_stream_user))
 /* Frames that data leaves for what has none. */
 #define SPARE_FRAMES	16
-/* Empty rings that a context keeps: as many as have data at a time, most likely. */
-#define RINGS_MAX	64
 /* Frames that are looked for at once when there are too few. */
 #define RECLAIM_FRAMES	(SPARE_FRAMES + 64)
-
-enum sock_state {
-	SOCK_NEW,
-	SOCK_LISTENS,
-	SOCK_CONNECTING,
-	SOCK_CONNECTED,
-	SOCK_ENDED,		/* the protocol is through with it */
-};
-
-/**
- * struct part - bytes that are here behind a gap
- * @start: offset in the stream
- * @end: behind the last one
- */
-struct part {
-	uint64_t start;
-	uint64_t end;
-};
-
-/**
- * struct addr - address and port
- * @addr: network byte order: IPv6, or IPv4 as ::ffff:a.b.c.d
- * @port: host byte order
- */
-struct addr {
-	uint32_t addr[4];
-	uint16_t port;
-};
-
-/**
- * struct etran_socket - a socket
- * @node: in one of the context's lists: listeners, or all others
- * @busy: in the list of those that have frames
- * @ready: in the list of those that etran_tcp_next() tells of
- * @waiting: in its listener's list
- * @tcp: its context
- * @state: enum sock_state
- * @domain: AF_INET or AF_INET6
- * @nonblock: calls do not wait
- * @bound: @local was given by etran_bind()
- * @listed: is in @ready; likewise @unaccepted: in a listener's
- * @sent_fin: nothing can be sent any more
- * @shut_rd: nothing is to be received any more
- * @has_fin: the stream ends at @fin
- * @opened: was connected, of which etran_tcp_next() has not told
- * @closed: it ends when its frames have come back
- * @error: positive errno to be told, 0 for none
- * @id: of the connection; @listener: of the listener, or of that which it came by
- * @mss: payload of a frame
- * @local: own address
- * @peer: the other's
- * @queue: connections that wait to be accepted
- * @sent: bytes of the stream that were given to the kernel
- * @frames: in which they are, as far as they are not acknowledged
- * @ring: received bytes; byte n of the stream is at n modulo @rcvbuf; NULL: none wait to be read
- * @rcvbuf: its size, a power of two
- * @window: what the transport was told, at most @rcvbuf
- * @read: bytes that were read
- * @told: the same as the transport knows it
- * @have: behind the last byte that can be read
- * @fin: see @has_fin
- * @part: bytes behind gaps, in order
- * @parts: how many
- * @room: of @part
- * @user: what poll() on its file is told by us, NULL: it has no file
- * @file: its file if that is ours, else -1
- * @taken: a listener's: connections that were accepted, or could not be
- * @option: those that etran_tcp_set() was told before there was a connection or a listener; @chosen: which
- * @open: the newest of @frames, to which bytes are added, with @open_len so far; NULL: there is none
- * @waits: ETRAN_TCP_REQ_NAGLE and ETRAN_TCP_REQ_MORE of the frame that was submitted last
- * @nodelay: ETRAN_SOCKET_NODELAY; @cork: ETRAN_SOCKET_CORK
- * @token: a listener's: who knows it may listen there, too; before it listens: that of another
- * @backlog: a listener's
- * @reuseport: ETRAN_SOCKET_REUSEPORT
- * @spare: ETRAN_TCP_SPARE
- * @reserved: a listener's: the kernel's socket that has the port there (reserve.h), or -1; @others: somebody else has one
- */
-struct etran_socket {
-	struct list node;
-	struct list busy;
-	struct list ready;
-	struct list waiting;
-	struct etran_tcp *tcp;
-	enum sock_state state;
-	int domain;
-	bool nonblock;
-	bool bound;
-	bool listed;
-	bool unaccepted;
-	bool sent_fin;
-	bool shut_rd;
-	bool has_fin;
-	bool opened;
-	bool closed;
-	int error;
-	uint64_t id;
-	uint32_t listener;
-	uint32_t mss;
-	struct addr local;
-	struct addr peer;
-	struct list queue;
-	uint64_t sent;
-	struct etran_chain frames;
-	uint8_t *ring;
-	uint32_t rcvbuf;
-	uint32_t window;
-	uint64_t read;
-	uint64_t told;
-	uint64_t have;
-	uint64_t fin;
-	struct part *part;
-	uint32_t parts;
-	uint32_t room;
-	struct etran_stream_user *user;
-	int file;
-	uint64_t taken;
-	uint32_t option[ETRAN_TCP_OPTIONS];
-	uint32_t chosen;
-	struct etran_req *open;
-	uint32_t open_len;
-	uint32_t waits;
-	bool nodelay;
-	bool cork;
-	uint64_t token;
-	uint32_t backlog;
-	bool reuseport;
-	bool spare;
-	bool others;
-	int reserved;
-};
-
-/**
- * struct etran_tcp - a context
- * @lock: guards all of it
- * @ch: its channel
- * @fd: its endpoint
- * @endpoint: the endpoint's id
- * @netns: network namespace of the thread that opened it, see reserve.h
- * @config: as it was opened
- * @all: sockets that do not listen
- * @listeners: those that do
- * @busy: sockets with frames that were not seen to be back, the longest not looked at first
- * @nbusy: how many
- * @ready: see struct etran_socket
- * @ready_told: the kernel knows that @ready is not empty
- * @control: frames without payload
- * @rings: without data, of sockets whose receive buffer is as large as @config says; @nrings: how many
- * @slots: connections, by the lower half of their ids
- * @nslots: entries of that
- * @users: mapping of struct etran_stream_user, by number of the stream; NULL before there is one
- */
-struct etran_tcp {
-	pthread_mutex_t lock;
-	struct etran_channel *ch;
-	int fd;
-	uint32_t endpoint;
-	ino_t netns;
-	struct etran_tcp_config config;
-	struct list all;
-	struct list listeners;
-	struct list busy;
-	uint32_t nbusy;
-	struct list ready;
-	bool ready_told;
-	struct etran_chain control;
-	uint8_t *rings[RINGS_MAX];
-	uint32_t nrings;
-	struct etran_socket **slots;
-	uint32_t nslots;
-	struct etran_stream_user *users;
-};
 
 static uint32_t status_read(const uint32_t *field)
 {
@@ -228,7 +56,7 @@ static void lock(struct etran_tcp *t)
 }
 
 /* poll() on the descriptor must see what was taken from the ring and not told. */
-static void unlock(struct etran_tcp *t)
+void tcp_unlock(struct etran_tcp *t)
 {
 	bool ready = !list_empty(&t->ready);
 
@@ -266,7 +94,7 @@ static int slot_set(struct etran_tcp *t, uint64_t id, struct etran_socket *s)
 	return 0;
 }
 
-static void slot_clear(struct etran_tcp *t, const struct etran_socket *s)
+void tcp_slot_clear(struct etran_tcp *t, const struct etran_socket *s)
 {
 	if (s->id && sock_of(t, s->id) == s)
 		t->slots[(uint32_t)s->id] = NULL;
@@ -311,7 +139,7 @@ static uint8_t *ring_take(struct etran_socket *s)
 	return t->nrings ? t->rings[--t->nrings] : malloc(s->rcvbuf);
 }
 
-static void ring_drop(struct etran_socket *s)
+void tcp_ring_drop(struct etran_socket *s)
 {
 	struct etran_tcp *t = s->tcp;
 
@@ -331,17 +159,11 @@ static void sock_free(struct etran_socket *s)
 		list_del(&s->busy);
 		s->tcp->nbusy--;
 	}
-	ring_drop(s);
+	tcp_ring_drop(s);
 	if (s->reserved >= 0)
 		close(s->reserved);
 	free(s->part);
 	free(s);
-}
-
-static void user_flag(struct etran_socket *s, uint32_t flag)
-{
-	if (s->user)
-		__atomic_fetch_or(&s->user->flags, flag, __ATOMIC_SEQ_CST);
 }
 
 /* poll() learns how far was read. */
@@ -418,7 +240,7 @@ static void control_surely(struct etran_socket *s, uint16_t op)
 			return;
 		if (etran_tx_free(t->ch))
 			continue;
-		unlock(t);
+		tcp_unlock(t);
 		if (etran_tx_wait(t->ch, released, 1000) && errno == ENODEV) {
 			lock(t);
 			return;
@@ -484,7 +306,7 @@ static void ring_get(const struct etran_socket *s, uint64_t offset, uint8_t *dat
 static void sock_broken(struct etran_socket *s, int error)
 {
 	control(s, ETRAN_TCP_OP_ABORT);
-	slot_clear(s->tcp, s);
+	tcp_slot_clear(s->tcp, s);
 	s->state = SOCK_ENDED;
 	s->id = 0;
 	s->error = error;
@@ -590,7 +412,7 @@ static void take_error(struct etran_socket *s, int error)
 }
 
 /* Everything that was delivered. */
-static void take_all(struct etran_tcp *t)
+void tcp_take_all(struct etran_tcp *t)
 {
 	const struct etran_tcp_rec *r;
 	const struct etran_rec *rec;
@@ -628,7 +450,7 @@ static int gone(const struct etran_tcp *t)
 }
 
 /*
- * Sleep until something is delivered. @delivered: read before take_all() left nothing. Context: lock held, given up
+ * Sleep until something is delivered. @delivered: read before tcp_take_all() left nothing. Context: lock held, given up
  * meanwhile. Return: 0, -1 with errno.
  */
 static int wait_more(struct etran_tcp *t, uint32_t delivered)
@@ -639,7 +461,7 @@ static int wait_more(struct etran_tcp *t, uint32_t delivered)
 	/* What was queued with MSG_BATCH. */
 	if (etran_tx_pending(t->ch))
 		flags |= ETRAN_WAIT_KICK;
-	unlock(t);
+	tcp_unlock(t);
 	ret = etran_rx_wait(t->ch, delivered, flags, -1);
 	err = errno;
 	lock(t);
@@ -758,7 +580,7 @@ struct etran_socket *etran_tcp_next(struct etran_tcp *t, short *events)
 	struct etran_socket *s, *found = NULL;
 
 	lock(t);
-	take_all(t);
+	tcp_take_all(t);
 	while (!found && !list_empty(&t->ready)) {
 		s = list_first(&t->ready, struct etran_socket, ready);
 		list_del(&s->ready);
@@ -770,7 +592,7 @@ struct etran_socket *etran_tcp_next(struct etran_tcp *t, short *events)
 	}
 	if (!found)
 		kick_pending(t);
-	unlock(t);
+	tcp_unlock(t);
 	return found;
 }
 
@@ -788,7 +610,7 @@ struct etran_socket *etran_socket(struct etran_tcp *t, int domain, int flags)
 	}
 	lock(t);
 	s = sock_new(t, domain, flags);
-	unlock(t);
+	tcp_unlock(t);
 	if (!s)
 		etran_fail(ENOMEM, "no memory for a socket");
 	return s;
@@ -876,7 +698,7 @@ int etran_bind(struct etran_socket *s, const struct sockaddr *addr, socklen_t le
 	else
 		ret = addr_from(s, addr, len, &s->local);
 	s->bound = !ret;
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 	return ret;
 }
 
@@ -961,7 +783,7 @@ again:
 	list_add_tail(&s->node, &t->listeners);
 	options_tell(s);
 out:
-	unlock(t);
+	tcp_unlock(t);
 	return ret;
 }
 
@@ -971,7 +793,7 @@ void etran_socket_spare(struct etran_socket *s, bool spare)
 	s->spare = spare;
 	if (s->state == SOCK_LISTENS)
 		option_tell(s, ETRAN_TCP_SPARE, spare);
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 }
 
 void etran_socket_reserved(struct etran_socket *s)
@@ -991,7 +813,7 @@ int etran_listen_beside(struct etran_socket *s, const struct etran_socket *other
 	s->cork = other->cork;
 	memcpy(s->option, other->option, sizeof(s->option));
 	s->chosen = other->chosen;
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 	return etran_listen(s, other->backlog);
 }
 
@@ -1005,7 +827,7 @@ static struct etran_socket *accept_one(struct etran_socket *l, struct sockaddr *
 	lock(t);
 	for (;;) {
 		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
-		take_all(t);
+		tcp_take_all(t);
 		if (l->state != SOCK_LISTENS) {
 			etran_fail(EINVAL, "the socket does not listen");
 			break;
@@ -1038,7 +860,7 @@ static struct etran_socket *accept_one(struct etran_socket *l, struct sockaddr *
 		if (!list_empty(&l->queue))
 			sock_ready(l);
 	}
-	unlock(t);
+	tcp_unlock(t);
 	return s;
 }
 
@@ -1053,7 +875,7 @@ struct etran_socket *etran_accept_file(struct etran_socket *l, struct sockaddr *
 	return accept_one(l, addr, len, SOCK_NONBLOCK, true);
 }
 
-static int connect_begin(struct etran_socket *s, const struct sockaddr *addr, socklen_t len)
+static int connect_begin(struct etran_socket *s, const struct sockaddr *addr, socklen_t len, bool later)
 {
 	struct etran_endpoint_bind b = {};
 	struct etran_tcp *t = s->tcp;
@@ -1064,6 +886,8 @@ static int connect_begin(struct etran_socket *s, const struct sockaddr *addr, so
 	b.port = s->peer.port;
 	b.arg[0] = ETRAN_TCP_CONNECT | (uint64_t)s->local.port << 32;
 	b.arg[1] = etran_tcp_options(s->window, t->config.congestion);
+	if (later)
+		b.arg[1] |= ETRAN_TCP_CONNECT_LATER;
 	if (s->bound && !addr_any(&s->local))
 		memcpy(&b.arg[2], s->local.addr, sizeof(s->local.addr));
 	if (etran_endpoint_bind_port(t->ch, &b))
@@ -1088,10 +912,10 @@ int etran_connect(struct etran_socket *s, const struct sockaddr *addr, socklen_t
 	int ret = -1;
 
 	lock(t);
-	take_all(t);
+	tcp_take_all(t);
 	switch (s->state) {
 	case SOCK_NEW:
-		if (connect_begin(s, addr, len))
+		if (connect_begin(s, addr, len, false))
 			goto out;
 		break;
 	case SOCK_CONNECTING:
@@ -1106,7 +930,7 @@ int etran_connect(struct etran_socket *s, const struct sockaddr *addr, socklen_t
 	}
 	for (;;) {
 		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
-		take_all(t);
+		tcp_take_all(t);
 		if (s->state == SOCK_CONNECTED) {
 			s->opened = false;
 			ret = 0;
@@ -1126,8 +950,32 @@ int etran_connect(struct etran_socket *s, const struct sockaddr *addr, socklen_t
 			break;
 	}
 out:
-	unlock(t);
+	tcp_unlock(t);
 	return ret;
+}
+
+/* Its data goes through its file. Return: -1 */
+static int moved(void)
+{
+	return etran_fail(ESTALE, "the connection is shared with other processes: its data goes through its file");
+}
+
+int etran_connect_later(struct etran_socket *s, const struct sockaddr *addr, socklen_t len)
+{
+	int ret;
+
+	lock(s->tcp);
+	ret = connect_begin(s, addr, len, true);
+	tcp_unlock(s->tcp);
+	return ret;
+}
+
+void etran_socket_go(struct etran_socket *s)
+{
+	lock(s->tcp);
+	if (s->state == SOCK_CONNECTING)
+		control_surely(s, ETRAN_TCP_OP_PUSH);
+	tcp_unlock(s->tcp);
 }
 
 /* Why can nothing be sent, or received? 0: it can. Tells an error once. */
@@ -1135,6 +983,8 @@ static int sock_fault(struct etran_socket *s)
 {
 	int error = s->error;
 
+	if (s->shared)
+		return moved();
 	if (error) {
 		s->error = 0;
 		user_flag(s, ETRAN_STREAM_TOLD);
@@ -1193,7 +1043,7 @@ static uint32_t waits_of(const struct etran_socket *s, int flags)
 }
 
 /* The open frame, if there is one, is the transport's, which may have it wait for what @waits says. */
-static void frame_push(struct etran_socket *s, uint32_t waits)
+void tcp_frame_push(struct etran_socket *s, uint32_t waits)
 {
 	struct etran_req *req = s->open;
 
@@ -1259,7 +1109,7 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 	waits = waits_of(s, flags);
 	for (;;) {
 		released = status_read(&etran_endpoint_status(t->ch)->released);
-		take_all(t);
+		tcp_take_all(t);
 		if (sock_fault(s)) {
 			err = errno;
 			break;
@@ -1282,10 +1132,10 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 			s->open_len += n;
 			done += n;
 			if (s->open_len == s->mss)
-				frame_push(s, waits);
+				tcp_frame_push(s, waits);
 		}
 		if (done == len && !(flags & SOCKET_SEND_OPEN))
-			frame_push(s, waits);
+			tcp_frame_push(s, waits);
 		if (done == len && flags & MSG_BATCH)
 			break;
 		/* An open frame is nothing to tell the kernel of. */
@@ -1304,7 +1154,7 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 			}
 			break;
 		}
-		unlock(t);
+		tcp_unlock(t);
 		err = etran_tx_wait(t->ch, released, -1) ? errno : 0;
 		lock(t);
 		if (err == ENODEV) {
@@ -1314,7 +1164,7 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 		if (err)
 			break;
 	}
-	unlock(t);
+	tcp_unlock(t);
 	if (done)
 		return done;
 	if (!err)
@@ -1345,7 +1195,7 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 		uint64_t n;
 
 		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
-		take_all(t);
+		tcp_take_all(t);
 		n = s->have - s->read;
 		if (n > len - done)
 			n = len - done;
@@ -1355,7 +1205,7 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 			if (!(flags & MSG_PEEK)) {
 				s->read += n;
 				if (s->read == s->have && !s->parts)
-					ring_drop(s);
+					tcp_ring_drop(s);
 				user_read(s);
 				tell_read(s);
 			}
@@ -1381,7 +1231,7 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 			break;
 		}
 	}
-	unlock(t);
+	tcp_unlock(t);
 	if (done || !err)
 		return done;
 	errno = err;
@@ -1396,7 +1246,11 @@ int etran_shutdown(struct etran_socket *s, int how)
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		return etran_fail(EINVAL, "etran_shutdown() knows SHUT_RD, SHUT_WR, SHUT_RDWR");
 	lock(t);
-	take_all(t);
+	tcp_take_all(t);
+	if (s->shared) {
+		ret = moved();
+		goto out;
+	}
 	if (s->state != SOCK_CONNECTED) {
 		ret = etran_fail(ENOTCONN, "the socket is not connected");
 		goto out;
@@ -1409,14 +1263,14 @@ int etran_shutdown(struct etran_socket *s, int how)
 	if (how != SHUT_RD && !s->sent_fin) {
 		s->sent_fin = true;
 		user_flag(s, ETRAN_STREAM_SHUT_WR);
-		frame_push(s, 0);
+		tcp_frame_push(s, 0);
 		while (!etran_tx_free(t->ch)) {
 			uint32_t released = status_read(&etran_endpoint_status(t->ch)->released);
 
 			reclaim(t);
 			if (etran_tx_free(t->ch))
 				break;
-			unlock(t);
+			tcp_unlock(t);
 			ret = etran_tx_wait(t->ch, released, 1000) && errno == ENODEV ? -1 : 0;
 			lock(t);
 			if (ret) {
@@ -1429,7 +1283,7 @@ int etran_shutdown(struct etran_socket *s, int how)
 	}
 	user_wake(s, s->file);
 out:
-	unlock(t);
+	tcp_unlock(t);
 	return ret;
 }
 
@@ -1440,21 +1294,21 @@ static void forget(struct etran_socket *s)
 	struct etran_tcp *t = s->tcp;
 
 	if (s->state == SOCK_LISTENS) {
-		take_all(t);
+		tcp_take_all(t);
 		/* The transport has reset those that nobody accepted. */
 		list_for_each_safe(q, next, &s->queue, waiting) {
-			slot_clear(t, q);
+			tcp_slot_clear(t, q);
 			sock_free(q);
 		}
 	}
 	s->user = NULL;
-	slot_clear(t, s);
+	tcp_slot_clear(t, s);
 	if (s->listed)
 		list_del(&s->ready);
 	s->listed = false;
 	/* The transport drops it if it knows the socket no more. */
 	if (s->open) {
-		frame_push(s, 0);
+		tcp_frame_push(s, 0);
 		etran_tx_kick(t->ch);
 	}
 	s->closed = true;
@@ -1467,7 +1321,7 @@ static void forget(struct etran_socket *s)
 		return;
 	}
 	/* There are no more of these than frames; what is large goes now. */
-	ring_drop(s);
+	tcp_ring_drop(s);
 	free(s->part);
 	s->part = NULL;
 }
@@ -1489,11 +1343,11 @@ static void end(struct etran_socket *s, uint16_t op)
 		b.arg[1] = s->listener;
 		etran_endpoint_bind_port(t->ch, &b);
 	}
-	frame_push(s, 0);
+	tcp_frame_push(s, 0);
 	if (s->id)
 		control_surely(s, op);
 	forget(s);
-	unlock(t);
+	tcp_unlock(t);
 }
 
 void etran_close(struct etran_socket *s)
@@ -1514,7 +1368,7 @@ int etran_getsockname(const struct etran_socket *s, struct sockaddr *addr, sockl
 
 int etran_getpeername(const struct etran_socket *s, struct sockaddr *addr, socklen_t *len)
 {
-	if (s->state != SOCK_CONNECTED)
+	if (s->state != SOCK_CONNECTED && !etran_socket_shared(s))
 		return etran_fail(ENOTCONN, "the socket is not connected");
 	return addr_to(s, &s->peer, addr, len);
 }
@@ -1524,12 +1378,12 @@ int etran_socket_error(struct etran_socket *s)
 	int error;
 
 	lock(s->tcp);
-	take_all(s->tcp);
+	tcp_take_all(s->tcp);
 	error = s->error;
 	s->error = 0;
 	if (error)
 		user_flag(s, ETRAN_STREAM_TOLD);
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 	return error;
 }
 
@@ -1558,8 +1412,8 @@ int etran_socket_file(struct etran_socket *s, int flags, int beside)
 
 	lock(t);
 	o.tag = s->state == SOCK_LISTENS ? s->listener : s->id;
-	if (s->user || !o.tag) {
-		etran_fail(EINVAL, s->user ? "the socket has a file" :
+	if (s->user || s->shared || !o.tag) {
+		etran_fail(EINVAL, s->user || s->shared ? "the socket has a file" :
 			   "the socket is neither connected nor listens");
 		goto out;
 	}
@@ -1580,7 +1434,7 @@ int etran_socket_file(struct etran_socket *s, int flags, int beside)
 		list_del(&s->ready);
 	s->listed = false;
 out:
-	unlock(t);
+	tcp_unlock(t);
 	return fd;
 }
 
@@ -1602,10 +1456,10 @@ void etran_socket_flush(struct etran_socket *s)
 		bool pending;
 
 		lock(t);
-		frame_push(s, 0);
-		pending = s->frames.count && etran_tx_pending(t->ch) && !etran_tx_kick(t->ch) &&
+		tcp_frame_push(s, 0);
+		pending = !s->shared && s->frames.count && etran_tx_pending(t->ch) && !etran_tx_kick(t->ch) &&
 			  etran_tx_pending(t->ch);
-		unlock(t);
+		tcp_unlock(t);
 		if (!pending)
 			return;
 		nanosleep(&moment, NULL);
@@ -1618,7 +1472,7 @@ void etran_socket_drop(struct etran_socket *s)
 
 	lock(t);
 	forget(s);
-	unlock(t);
+	tcp_unlock(t);
 }
 
 void etran_socket_linger(struct etran_socket *s, bool abort)
@@ -1628,17 +1482,17 @@ void etran_socket_linger(struct etran_socket *s, bool abort)
 		user_flag(s, ETRAN_STREAM_ABORT);
 	else if (s->user)
 		__atomic_fetch_and(&s->user->flags, ~ETRAN_STREAM_ABORT, __ATOMIC_SEQ_CST);
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 }
 
 void etran_socket_push(struct etran_socket *s, int flags)
 {
 	lock(s->tcp);
 	if (s->open) {
-		frame_push(s, waits_of(s, flags));
+		tcp_frame_push(s, waits_of(s, flags));
 		etran_tx_kick(s->tcp->ch);
 	}
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 }
 
 size_t etran_socket_readable(struct etran_socket *s)
@@ -1646,9 +1500,9 @@ size_t etran_socket_readable(struct etran_socket *s)
 	size_t n;
 
 	lock(s->tcp);
-	take_all(s->tcp);
+	tcp_take_all(s->tcp);
 	n = s->have - s->read;
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 	return n;
 }
 
@@ -1660,7 +1514,7 @@ size_t etran_socket_unacked(struct etran_socket *s)
 	n = (size_t)etran_tx_reclaim(s->tcp->ch, &s->frames) * s->mss;
 	if (n > s->sent)
 		n = s->sent;
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 	return n;
 }
 
@@ -1674,9 +1528,9 @@ bool etran_socket_connecting(struct etran_socket *s)
 	bool ret;
 
 	lock(s->tcp);
-	take_all(s->tcp);
+	tcp_take_all(s->tcp);
 	ret = s->state == SOCK_CONNECTING;
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 	return ret;
 }
 
@@ -1705,12 +1559,16 @@ int etran_tcp_set(struct etran_socket *s, int option, uint32_t value)
 	int ret = 0;
 
 	lock(s->tcp);
+	if (s->shared) {
+		tcp_unlock(s->tcp);
+		return moved();
+	}
 	if (option >= ETRAN_SOCKET_REUSEPORT && option <= ETRAN_SOCKET_CORK) {
 		if (value > 1)
 			ret = etran_fail(EINVAL, "option %d is 0 or 1", option);
 		else
 			option_own(s, option, value);
-		unlock(s->tcp);
+		tcp_unlock(s->tcp);
 		return ret;
 	}
 	if (s->state == SOCK_ENDED)
@@ -1728,7 +1586,7 @@ int etran_tcp_set(struct etran_socket *s, int option, uint32_t value)
 		s->option[option] = value;
 		s->chosen |= 1U << option;
 	}
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 	return ret;
 }
 
@@ -1737,9 +1595,9 @@ bool etran_socket_lives(struct etran_socket *s)
 	bool ret;
 
 	lock(s->tcp);
-	take_all(s->tcp);
+	tcp_take_all(s->tcp);
 	ret = s->state != SOCK_ENDED;
-	unlock(s->tcp);
+	tcp_unlock(s->tcp);
 	return ret;
 }
 
@@ -1747,26 +1605,21 @@ int etran_tcp_fds(const struct etran_tcp *t, int fds[4])
 {
 	return etran_channel_fds(t->ch, fds);
 }
-int etran_tcp_info(struct etran_socket *s, struct etran_conn_record *info)
+
+int etran_conn_read(int fd, uint64_t id, struct etran_conn_record *info)
 {
 	uint8_t part[ETRAN_TCP_INFO_PART];
 	uint32_t i, size = sizeof(*info);
-	int ret = 0;
 
 	memset(info, 0, sizeof(*info));
-	lock(s->tcp);
-	if (!s->id)
-		ret = etran_fail(ENOTCONN, "the socket is not connected");
-	for (i = 0; !ret && i * sizeof(part) < size; i++) {
+	for (i = 0; i * sizeof(part) < size; i++) {
 		struct etran_endpoint_bind b = {
-			.arg = { ETRAN_TCP_INFO | (uint64_t)i << 32, s->id },
+			.arg = { ETRAN_TCP_INFO | (uint64_t)i << 32, id },
 		};
 		uint32_t at = i * sizeof(part), n = size - at < sizeof(part) ? size - at : sizeof(part);
 
-		if (etran_endpoint_bind_port(s->tcp->ch, &b)) {
-			ret = etran_fail(ENOTCONN, "the connection has ended");
-			break;
-		}
+		if (ioctl(fd, ETRAN_IOC_BIND, &b))
+			return etran_fail(ENOTCONN, "the connection has ended");
 		memcpy(part, b.arg, sizeof(b.arg));
 		memcpy(part + sizeof(b.arg), b.addr, sizeof(b.addr));
 		memcpy((uint8_t *)info + at, part, n);
@@ -1774,6 +1627,22 @@ int etran_tcp_info(struct etran_socket *s, struct etran_conn_record *info)
 		if (!i && info->size < size)
 			size = info->size;
 	}
-	unlock(s->tcp);
+	return 0;
+}
+
+int etran_tcp_info(struct etran_socket *s, struct etran_conn_record *info)
+{
+	int ret;
+
+	lock(s->tcp);
+	if (s->shared) {
+		ret = moved();
+	} else if (!s->id) {
+		memset(info, 0, sizeof(*info));
+		ret = etran_fail(ENOTCONN, "the socket is not connected");
+	} else {
+		ret = etran_conn_read(s->tcp->fd, s->id, info);
+	}
+	tcp_unlock(s->tcp);
 	return ret;
 }

@@ -7,6 +7,7 @@
 #define ETRAN_TCP_FILE_H
 
 #include <stdbool.h>
+#include <etran/conn.h>
 #include <etran_tcp.h>
 
 /**
@@ -21,6 +22,13 @@ int etran_socket_file(struct etran_socket *s, int flags, int beside);
 
 /* As etran_accept(), but the file is to follow at once, and accepts it. Never waits. */
 struct etran_socket *etran_accept_file(struct etran_socket *l, struct sockaddr *addr, socklen_t *len);
+
+/*
+ * As etran_connect() on a new socket that does not wait, but the peer learns nothing before etran_socket_go(): who gives
+ * the socket's file a number that others know does that first. Return: 0, -1 with errno.
+ */
+int etran_connect_later(struct etran_socket *s, const struct sockaddr *addr, socklen_t len);
+void etran_socket_go(struct etran_socket *s);
 
 /* Everything that was sent has been read by the kernel, so that the file may be closed. */
 void etran_socket_flush(struct etran_socket *s);
@@ -65,5 +73,26 @@ int etran_listen_beside(struct etran_socket *s, const struct etran_socket *other
 
 /* Can it be connected, or was it? False: it has ended. */
 bool etran_socket_lives(struct etran_socket *s);
+
+/**
+ * etran_conn_read() - as etran_tcp_info(), of a connection that is not this process's
+ * @fd: endpoint or shared stream that it belongs to
+ * @id: what the transport knows it by
+ * @info: out
+ *
+ * Return: 0, or -1 with errno ENOTCONN (it has ended).
+ */
+int etran_conn_read(int fd, uint64_t id, struct etran_conn_record *info);
+
+/*
+ * Data of these connections goes through their files from here on, which all processes can use that have them: see
+ * ETRAN_IOC_STREAM_SHARE. What was sent is with the kernel, and what was received and not read. Calls of other threads
+ * that are under way return what they have done, or fail with ESTALE. Those that this could not be done for (their handshake is
+ * not over, the lower device takes nothing) stay as they are; so do listeners.
+ */
+void etran_sockets_share(struct etran_tcp *t, struct etran_socket **sockets, unsigned int n);
+
+/* Was that done? Then nothing but etran_socket_drop(), etran_getsockname() and etran_getpeername() is for it. */
+bool etran_socket_shared(const struct etran_socket *s);
 
 #endif /* ETRAN_TCP_FILE_H */

@@ -2,9 +2,10 @@
 /*
  * The door to the network, opened when it is first needed, and what the environment says: etran-run(1).
  *
- * A child of fork() has no part in its parent's memory for payload, and its copies of the parent's sockets cannot be used;
- * it opens a door of its own when it needs one. Descriptors that it has of its parent's sockets keep these open, as
- * with the kernel's TCP, until it closes them; the parent's door it closes at once.
+ * A child of fork() has no part in its parent's memory for payload; it opens a door of its own when it needs one. Its
+ * copies of the parent's connections can be used as these are shared before (shared.c), but for those whose handshake is
+ * under way; its listeners it replaces (lifecycle.c). Descriptors that it has of its parent's sockets keep these open,
+ * as with the kernel's TCP, until it closes them; the parent's door it closes at once.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -88,6 +89,7 @@ static void read_ports(const char *text)
 
 static void before_fork(void)
 {
+	connections_share(true);
 	pthread_mutex_lock(&lock);
 }
 
@@ -139,6 +141,11 @@ bool context_borrowed(void)
 bool context_port(uint16_t port)
 {
 	return all_ports || ports[port / 8] & 1 << port % 8;
+}
+
+struct etran_tcp *context_opened(void)
+{
+	return tcp;
 }
 
 struct etran_tcp *context_get(void)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
  * Reading and writing. The library's calls are made without waiting; who waits does so in poll() on the file, which
- * wakes nobody else, and which signals end.
+ * wakes nobody else, and which signals end. Data of shared connections goes through their files (shared.c), where who waits
+ * may do so in the kernel's call.
  *
- * A signal ends a wait with EINTR, also where the kernel would begin again (SA_RESTART).
+ * A signal ends a wait in poll() with EINTR, also where the kernel would begin again (SA_RESTART).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,8 @@ int file_wait(int fd, short events, int timeout)
 /* May it be used at all? Before the handshake is over, waits for that. Return: 0, -1 with errno. */
 static int usable(int fd, struct psock *p, int flags, bool sends)
 {
+	if (psock_shared(p))
+		return 0;
 	if (psock_foreign(p)) {
 		errno = EOPNOTSUPP;
 		return -1;
@@ -58,10 +61,24 @@ static int usable(int fd, struct psock *p, int flags, bool sends)
 
 #define RECV_FLAGS	(MSG_DONTWAIT | MSG_PEEK | MSG_WAITALL | MSG_TRUNC | MSG_NOSIGNAL | MSG_CMSG_CLOEXEC)
 
+/* One try: by the library, or by the file if the connection is shared, which another thread may do at any moment. */
+static ssize_t recv_piece(int fd, struct psock *p, void *buf, size_t len, int flags, bool wait)
+{
+	ssize_t got;
+
+	if (!psock_shared(p)) {
+		got = etran_recv(p->s, buf, len, MSG_DONTWAIT | (flags & MSG_PEEK));
+		if (got >= 0 || errno != ESTALE)
+			return got;
+	}
+	return shared_recv(fd, buf, len, flags, wait && p->rcvtimeo < 0);
+}
+
 static ssize_t recv_iov(int fd, struct psock *p, const struct iovec *iov, size_t n, int flags)
 {
 	size_t i = 0, at = 0, done = 0;
 	ssize_t got;
+	bool wait;
 
 	if (flags & MSG_ERRQUEUE) {
 		errno = EAGAIN;
@@ -79,8 +96,8 @@ static ssize_t recv_iov(int fd, struct psock *p, const struct iovec *iov, size_t
 			at = 0;
 			continue;
 		}
-		got = etran_recv(p->s, (uint8_t *)iov[i].iov_base + at, iov[i].iov_len - at,
-				 MSG_DONTWAIT | (flags & MSG_PEEK));
+		wait = !(flags & MSG_DONTWAIT) && (!done || flags & MSG_WAITALL);
+		got = recv_piece(fd, p, (uint8_t *)iov[i].iov_base + at, iov[i].iov_len - at, flags, wait);
 		if (got > 0) {
 			done += got;
 			at += got;
@@ -91,8 +108,7 @@ static ssize_t recv_iov(int fd, struct psock *p, const struct iovec *iov, size_t
 		}
 		if (!got)
 			break;
-		if (errno != EAGAIN || p->nonblock || flags & MSG_DONTWAIT ||
-		    (done && !(flags & MSG_WAITALL)))
+		if (errno != EAGAIN || !wait || psock_nonblock(fd, p))
 			return done ? (ssize_t)done : -1;
 		if (file_wait(fd, POLLIN, p->rcvtimeo))
 			return done ? (ssize_t)done : -1;
@@ -111,13 +127,42 @@ static ssize_t recv_one(int fd, struct psock *p, void *buf, size_t len, int flag
 
 #define SEND_FLAGS	(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_CONFIRM | MSG_EOR | MSG_DONTROUTE)
 
-/* All pieces make one run of full segments. @open: the caller comes back, and calls etran_socket_push(). */
+/* As recv_piece(). @flags: MSG_MORE, SOCKET_SEND_OPEN: more of the same call follows */
+static ssize_t send_piece(int fd, struct psock *p, const void *buf, size_t len, int flags, bool wait)
+{
+	ssize_t sent;
+
+	if (!psock_shared(p)) {
+		sent = etran_send(p->s, buf, len, MSG_DONTWAIT | (flags & (MSG_MORE | SOCKET_SEND_OPEN)));
+		if (sent >= 0 || errno != ESTALE)
+			return sent;
+	}
+	return shared_send(fd, buf, len, flags & (MSG_MORE | SOCKET_SEND_OPEN) ? MSG_MORE : 0,
+			   wait && p->sndtimeo < 0);
+}
+
+/* The end of a call that left a frame open. */
+static void push(struct psock *p, int flags)
+{
+	if (!psock_shared(p))
+		etran_socket_push(p->s, flags);
+}
+
+static bool any_left(const struct iovec *iov, size_t n)
+{
+	while (n--)
+		if (iov[n].iov_len)
+			return true;
+	return false;
+}
+
+/* All pieces make one run of full segments. @open: the caller comes back, and calls push(). */
 static ssize_t send_pieces(int fd, struct psock *p, const struct iovec *iov, size_t n, int flags,
 			   bool open)
 {
 	size_t i = 0, at = 0, done = 0;
+	bool left = false, wait = !(flags & MSG_DONTWAIT), more, waited;
 	ssize_t sent = 0;
-	bool left = false;
 
 	if (flags & ~SEND_FLAGS) {
 		errno = EOPNOTSUPP;
@@ -133,26 +178,30 @@ static ssize_t send_pieces(int fd, struct psock *p, const struct iovec *iov, siz
 			at = 0;
 			continue;
 		}
-		sent = etran_send(p->s, (const uint8_t *)iov[i].iov_base + at, iov[i].iov_len - at,
-				  MSG_DONTWAIT | (flags & MSG_MORE) |
-				  (open || i + 1 < n ? SOCKET_SEND_OPEN : 0));
-		left = left || open || i + 1 < n;
+		more = any_left(iov + i + 1, n - i - 1);
+		waited = wait && psock_shared(p) && p->sndtimeo < 0;
+		sent = send_piece(fd, p, (const uint8_t *)iov[i].iov_base + at, iov[i].iov_len - at,
+				  (flags & MSG_MORE) | (open || more ? SOCKET_SEND_OPEN : 0), wait);
+		left = left || open || more;
 		if (sent >= 0) {
 			done += sent;
 			at += sent;
 			if (at == iov[i].iov_len)
 				continue;
+			/* A signal came, or it is nonblocking. */
+			if (waited)
+				break;
 			errno = EAGAIN;
 		} else if (errno != EAGAIN) {
 			break;
 		}
 		sent = -1;
-		if (p->nonblock || flags & MSG_DONTWAIT || file_wait(fd, POLLOUT, p->sndtimeo))
+		if (!wait || psock_nonblock(fd, p) || file_wait(fd, POLLOUT, p->sndtimeo))
 			break;
 		sent = 0;
 	}
 	if (left && !open)
-		etran_socket_push(p->s, flags);
+		push(p, flags);
 	if (done)
 		return done;
 	if (sent < 0 && errno == EPIPE && !(flags & MSG_NOSIGNAL)) {
@@ -246,8 +295,12 @@ SHIM ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	struct psock *p = psock_get(fd);
 	ssize_t n;
 
-	if (!p)
-		return real(recvmsg)(fd, msg, flags);
+	if (!p) {
+		n = real(recvmsg)(fd, msg, flags);
+		if (n >= 0 && msg->msg_controllen)
+			rights_received(msg);
+		return n;
+	}
 	n = recv_iov(fd, p, msg->msg_iov, msg->msg_iovlen, flags);
 	psock_put(p);
 	if (n >= 0) {
@@ -301,8 +354,11 @@ SHIM ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	struct psock *p = psock_get(fd);
 	ssize_t n;
 
-	if (!p)
+	if (!p) {
+		if (msg->msg_controllen)
+			rights_sent(msg);
 		return real(sendmsg)(fd, msg, flags);
+	}
 	n = send_iov(fd, p, msg->msg_iov, msg->msg_iovlen, flags);
 	psock_put(p);
 	return n;
@@ -331,7 +387,7 @@ static ssize_t send_file(int out, struct psock *p, int in, off_t *offset, size_t
 		if (n <= 0)
 			break;
 		iov.iov_len = n;
-		sent = send_pieces(out, p, &iov, 1, 0, true);
+		sent = send_pieces(out, p, &iov, 1, 0, n == FILE_STEP && done + n < count);
 		if (sent > 0)
 			done += sent;
 		if (sent < n)
@@ -339,7 +395,7 @@ static ssize_t send_file(int out, struct psock *p, int in, off_t *offset, size_t
 	}
 	free(buf);
 	if (done) {
-		etran_socket_push(p->s, 0);
+		push(p, 0);
 		if (offset)
 			*offset = at + done;
 		else
@@ -354,9 +410,14 @@ SHIM ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 	struct psock *p = psock_get(out);
 	ssize_t n;
 
+	connection_share(in);
 	if (!p)
 		return real(sendfile)(out, in, offset, count);
-	n = send_file(out, p, in, offset, count);
+	/* The kernel knows how, but nothing of SO_SNDTIMEO. */
+	if (psock_shared(p) && p->sndtimeo < 0)
+		n = real(sendfile)(out, in, offset, count);
+	else
+		n = send_file(out, p, in, offset, count);
 	psock_put(p);
 	return n;
 }
@@ -365,6 +426,31 @@ SHIM ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
 	_Static_assert(sizeof(off_t) == sizeof(off64_t), "one function for both");
 	return sendfile(out, in, offset, count);
+}
+
+SHIM ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned int flags)
+{
+	connection_share(in);
+	connection_share(out);
+	return real(splice)(in, in_offset, out, out_offset, len, flags);
+}
+
+/* FIONREAD, SIOCOUTQ and its kin */
+static int queued(int fd, struct psock *p, unsigned long request, int *n)
+{
+	struct etran_stream_info info;
+
+	if (psock_shared(p)) {
+		if (shared_info(fd, &info))
+			return -1;
+		*n = request == FIONREAD ? info.readable : info.unacked;
+	} else if (p->listens || psock_foreign(p)) {
+		errno = p->listens ? EINVAL : EOPNOTSUPP;
+		return -1;
+	} else {
+		*n = request == FIONREAD ? etran_socket_readable(p->s) : etran_socket_unacked(p->s);
+	}
+	return 0;
 }
 
 SHIM int ioctl(int fd, unsigned long request, ...)
@@ -383,17 +469,7 @@ SHIM int ioctl(int fd, unsigned long request, ...)
 	case FIONREAD:
 	case SIOCOUTQ:
 	case SIOCOUTQNSD:
-		if (p->listens) {
-			errno = EINVAL;
-			ret = -1;
-		} else if (psock_foreign(p)) {
-			errno = EOPNOTSUPP;
-			ret = -1;
-		} else if (request == FIONREAD) {
-			*(int *)arg = etran_socket_readable(p->s);
-		} else {
-			*(int *)arg = etran_socket_unacked(p->s);
-		}
+		ret = queued(fd, p, request, arg);
 		break;
 	case SIOCATMARK:
 		*(int *)arg = 0;

@@ -7,12 +7,13 @@
  * shows it, and takes connections that do not come over etran's link. Whether a way is etran's the kernel says: etran's
  * connect fails with ENETUNREACH or EHOSTUNREACH where its route is over another device, loopback say.
  *
- * Connections are in the memory of the process that accepts them, so each process needs a listener of its own. A child of
- * fork() has one for what it inherited from the moment on when it first asks that for connections, or waits for some
- * (wait.c); its file takes the number, the parent's is closed in the child. All of them are at the same port, and share the
- * kernel's socket. A listener that its process has not asked yet is spare (bpf/tcp/listen.h): the parent of workers, who
- * never accepts, gets no connections as long as they live. Rejected: a listener for each child at fork(), most of which
- * want none, and an AF_XDP socket with its memory for nothing.
+ * Connections are in the memory of the process that accepts them until they are shared (shared.c), which costs them what
+ * they gain by being there; so each process needs a listener of its own. A child of fork() has one for what it inherited
+ * from the moment on when it first asks that for connections, or waits for some (wait.c); its file takes the number, the
+ * parent's is closed in the child. All of them are at the same port, and share the kernel's socket. A listener that its
+ * process has not asked yet is spare (bpf/tcp/listen.h): the parent of workers, who never accepts, gets no connections as
+ * long as they live. Rejected: a listener for each child at fork(), most of which want none, and an AF_XDP socket with its
+ * memory for nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,12 +28,6 @@
 #include <netinet/tcp.h>
 
 #include "preload.h"
-
-union address {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
 
 static int option(int fd, int level, int name)
 {
@@ -76,12 +71,13 @@ static uint16_t port_of(const union address *a)
 	return ntohs(a->sa.sa_family == AF_INET ? a->in.sin_port : a->in6.sin6_port);
 }
 
-static struct psock *psock_new(struct etran_socket *s, int domain)
+struct psock *psock_new(struct etran_socket *s, int domain)
 {
 	struct psock *p = calloc(1, sizeof(*p));
 
 	if (!p) {
-		etran_abort(s);
+		if (s)
+			etran_abort(s);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -441,7 +437,7 @@ static int connect_outcome(int fd, struct psock *p, bool wait)
 	int err;
 
 	for (;;) {
-		if (!etran_socket_connecting(p->s))
+		if (psock_shared(p) || !etran_socket_connecting(p->s))
 			break;
 		if (!wait) {
 			errno = EALREADY;
@@ -454,22 +450,34 @@ static int connect_outcome(int fd, struct psock *p, bool wait)
 		}
 	}
 	p->connecting = false;
-	err = etran_socket_error(p->s);
+	err = psock_shared(p) ? 0 : etran_socket_error(p->s);
+	/* The error of one that was shared meanwhile is there. */
+	if (!err && psock_shared(p))
+		err = shared_error(fd);
 	if (!err)
 		return 0;
 	errno = err;
 	return -1;
 }
 
+static bool lives(int fd, const struct psock *p)
+{
+	struct etran_stream_info info;
+
+	if (psock_shared(p))
+		return !shared_info(fd, &info) && !(info.state & ETRAN_STREAM_IS_ENDED);
+	return etran_socket_lives(p->s);
+}
+
 static int connect_again(int fd, struct psock *p)
 {
-	if (psock_foreign(p)) {
+	if (psock_foreign(p) && !psock_shared(p)) {
 		errno = EOPNOTSUPP;
 		return -1;
 	}
 	if (p->connecting)
 		return connect_outcome(fd, p, !p->nonblock);
-	errno = p->listens || etran_socket_lives(p->s) ? EISCONN : ECONNABORTED;
+	errno = p->listens || lives(fd, p) ? EISCONN : ECONNABORTED;
 	return -1;
 }
 
@@ -488,7 +496,7 @@ static int connect_convert(int fd, int domain, const union address *a, socklen_t
 		return 1;
 	if (!real(getsockname)(fd, &local.sa, &len) && (port_of(&local) || !is_any(&local)))
 		etran_bind(s, &local.sa, len);
-	if (etran_connect(s, &a->sa, alen) && errno != EINPROGRESS) {
+	if (etran_connect_later(s, &a->sa, alen)) {
 		context_say("a connection to port %u is the kernel's: %s", port_of(a),
 			    etran_strerror_detail());
 		etran_close(s);
@@ -500,16 +508,19 @@ static int connect_convert(int fd, int domain, const union address *a, socklen_t
 	p->connecting = true;
 	if (replace(fd, p))
 		return -1;
-	if (p->nonblock) {
-		errno = EINPROGRESS;
-		return -1;
-	}
+	/* Another thread may have closed it. */
 	p = psock_get(fd);
 	if (!p) {
 		errno = EBADF;
 		return -1;
 	}
-	ret = connect_outcome(fd, p, true);
+	if (psock_own(p))
+		etran_socket_go(p->s);
+	ret = -1;
+	if (p->nonblock)
+		errno = EINPROGRESS;
+	else
+		ret = connect_outcome(fd, p, true);
 	psock_put(p);
 	return ret;
 }
@@ -549,6 +560,8 @@ SHIM int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 		return real(getsockname)(fd, addr, len);
 	if (p->kernel >= 0)
 		ret = real(getsockname)(p->kernel, addr, len);
+	else if (psock_shared(p))
+		ret = shared_getsockname(p, addr, len);
 	else
 		ret = etran_getsockname(p->s, addr, len);
 	psock_put(p);
@@ -562,7 +575,10 @@ SHIM int getpeername(int fd, struct sockaddr *addr, socklen_t *len)
 
 	if (!p)
 		return real(getpeername)(fd, addr, len);
-	ret = etran_getpeername(p->s, addr, len);
+	if (psock_shared(p))
+		ret = shared_getpeername(fd, p, addr, len);
+	else
+		ret = etran_getpeername(p->s, addr, len);
 	psock_put(p);
 	return ret;
 }
@@ -574,7 +590,9 @@ SHIM int shutdown(int fd, int how)
 
 	if (!p)
 		return real(shutdown)(fd, how);
-	if (psock_foreign(p)) {
+	if (psock_shared(p)) {
+		ret = shared_shutdown(fd, how);
+	} else if (psock_foreign(p)) {
 		errno = EOPNOTSUPP;
 		ret = -1;
 	} else if (p->listens) {
@@ -582,6 +600,8 @@ SHIM int shutdown(int fd, int how)
 		ret = real(shutdown)(p->kernel, how);
 	} else {
 		ret = etran_shutdown(p->s, how);
+		if (ret && errno == ESTALE)
+			ret = shared_shutdown(fd, how);
 	}
 	if (!ret)
 		real(ioctl)(fd, ETRAN_IOC_STREAM_WAKE);
@@ -615,11 +635,15 @@ static void linger(struct psock *p)
 		nanosleep(&moment, NULL);
 }
 
+/*
+ * Of a shared connection this may not be the last copy, so there is nothing to wait for; what the last close does was
+ * said when it was set.
+ */
 int close_taken(int fd, struct psock *p, bool last)
 {
 	int ret, kernel = -1;
 
-	if (last && !psock_foreign(p) && !p->listens) {
+	if (last && psock_own(p) && !p->listens) {
 		etran_socket_flush(p->s);
 		etran_socket_linger(p->s, p->linger.l_onoff && !p->linger.l_linger);
 		if (p->linger.l_onoff && p->linger.l_linger)
@@ -651,18 +675,21 @@ SHIM int close(int fd)
 	return p ? close_taken(fd, p, last) : real(close)(fd);
 }
 
-/* What is ours is closed one by one, what is the library's own left out. */
+/*
+ * What is ours is closed one by one, what is the library's own left out. That is left in a child of vfork(), too, which needs
+ * it to share what the program that it executes is to inherit.
+ */
 SHIM int close_range(unsigned int first, unsigned int end, int flags)
 {
+	int fd, ret = 0, last = end > INT32_MAX ? INT32_MAX : (int)end;
 	unsigned int from = first;
-	int fd, ret = 0;
 
-	if (flags & CLOSE_RANGE_CLOEXEC || first > end || context_borrowed())
+	if (flags & CLOSE_RANGE_CLOEXEC || first > end)
 		return real(close_range)(first, end, flags);
-	for (fd = first; (fd = table_next(fd, end > INT32_MAX ? INT32_MAX : (int)end)) >= 0; fd++)
+	for (fd = first; !context_borrowed() && (fd = table_next(fd, last)) >= 0; fd++)
 		close(fd);
 	while (from <= end) {
-		fd = table_next_internal(from, end > INT32_MAX ? INT32_MAX : (int)end);
+		fd = table_next_internal(from, last);
 		if (fd < 0)
 			return real(close_range)(from, end, flags);
 		if ((unsigned int)fd > from)
@@ -679,12 +706,46 @@ SHIM void closefrom(int first)
 	close_range(first < 0 ? 0 : first, ~0U, 0);
 }
 
+/* The C library reads and writes it by system calls, and closes it by one. */
+SHIM FILE *fdopen(int fd, const char *mode)
+{
+	connection_share(fd);
+	return real(fdopen)(fd, mode);
+}
+
+SHIM int fclose(FILE *file)
+{
+	int err = errno, fd = fileno(file), ret;
+	struct psock *p;
+	bool last;
+
+	p = fd < 0 ? NULL : table_take(fd, &last);
+	errno = err;
+	ret = real(fclose)(file);
+	err = errno;
+	if (p)
+		close_taken(-1, p, last);
+	errno = err;
+	return ret;
+}
+
+/*
+ * A child of vfork() moves descriptors to where the program that it executes looks for them. It may close everything else
+ * before that, so now is the time.
+ */
+static void dup_begins(int from)
+{
+	if (context_borrowed())
+		connection_share(from);
+}
+
 /* @to is another descriptor of @p's, if that is not NULL; what it was before is closed. */
 static int dup_done(int to, struct psock *p, struct psock *was, bool last)
 {
 	if (to >= 0 && was)
 		close_taken(-1, was, last);
-	if (to >= 0 && p && table_set(to, p)) {
+	/* The table is of the parent's descriptors. */
+	if (to >= 0 && p && !context_borrowed() && table_set(to, p)) {
 		real(close)(to);
 		to = -1;
 	}
@@ -703,6 +764,7 @@ static int dup_to(int from, int to, int flags, bool three)
 		errno = EBUSY;
 		return -1;
 	}
+	dup_begins(from);
 	if (context_borrowed() || (from == to && !three))
 		return three ? real(dup3)(from, to, flags) : real(dup2)(from, to);
 	p = psock_get(from);
@@ -710,7 +772,7 @@ static int dup_to(int from, int to, int flags, bool three)
 	if (was && from != to && real(fcntl)(from, F_GETFD) >= 0) {
 		psock_put(was);
 		was = table_take(to, &last);
-		if (was && last && !psock_foreign(was) && !was->listens)
+		if (was && last && psock_own(was) && !was->listens)
 			etran_socket_flush(was->s);
 	} else if (was) {
 		psock_put(was);
@@ -724,7 +786,10 @@ SHIM int dup(int fd)
 {
 	struct psock *p = psock_get(fd);
 
-	return p ? dup_done(real(dup)(fd), p, NULL, false) : real(dup)(fd);
+	if (!p)
+		return real(dup)(fd);
+	dup_begins(fd);
+	return dup_done(real(dup)(fd), p, NULL, false);
 }
 
 SHIM int dup2(int from, int to)
@@ -744,6 +809,8 @@ static int fcntl_any(int fd, int cmd, unsigned long arg)
 
 	if (!p)
 		return real(fcntl)(fd, cmd, arg);
+	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
+		dup_begins(fd);
 	ret = real(fcntl)(fd, cmd, arg);
 	if (cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC)
 		return dup_done(ret, p, NULL, false);

@@ -139,40 +139,57 @@ static bool of_keepalive(int i)
 	return false;
 }
 
+/* By the library, or by its file if it is shared. Return: as etran_tcp_set(). */
+static int set(int fd, struct psock *p, int option, uint32_t value)
+{
+	int ret = 0;
+
+	if (!psock_shared(p)) {
+		if (!psock_foreign(p))
+			ret = etran_tcp_set(p->s, option, value);
+		if (!ret || errno != ESTALE)
+			return ret;
+	}
+	return shared_set(fd, option, value);
+}
+
 /* One that has ended takes none, but does not say so. */
-static void tell(struct psock *p, int option, uint32_t value)
+static void tell(int fd, struct psock *p, int option, uint32_t value)
 {
 	int err = errno;
 
-	if (!psock_foreign(p) && etran_tcp_set(p->s, option, value) && errno != ENOTCONN)
-		context_say("option %d cannot be %u: %s", option, value, etran_strerror_detail());
+	if (set(fd, p, option, value) && errno != ENOTCONN)
+		context_say("option %d cannot be %u: %s", option, value, strerror(errno));
 	errno = err;
 }
 
-/* The transport learns of the options that are not as a connection begins. */
-static void tell_all(struct psock *p)
+/*
+ * The transport learns of what keepalive needs, if that is wanted; and with @others of all options that are not as a
+ * connection begins.
+ */
+static void tell_all(int fd, struct psock *p, bool others)
 {
 	bool alive = p->option[index_of(SOL_SOCKET, SO_KEEPALIVE)];
 	int i, n;
 
 	for (i = 0; i < TOLD; i++) {
 		n = p->option[index_of(told[i].level, told[i].name)];
-		if (n && (alive || !of_keepalive(i)))
-			tell(p, told[i].option, in_unit(i, n));
+		if (n && (of_keepalive(i) ? alive : others))
+			tell(fd, p, told[i].option, in_unit(i, n));
 	}
 }
 
-static void tell_one(struct psock *p, int level, int name, int n)
+static void tell_one(int fd, struct psock *p, int level, int name, int n)
 {
 	int i;
 
 	if (level == SOL_SOCKET && name == SO_KEEPALIVE && n) {
-		tell_all(p);
+		tell_all(fd, p, false);
 		return;
 	}
 	for (i = 0; i < TOLD; i++)
 		if (told[i].level == level && told[i].name == name)
-			tell(p, told[i].option, in_unit(i, n));
+			tell(fd, p, told[i].option, in_unit(i, n));
 }
 
 /* As the kernel judges them. */
@@ -235,7 +252,7 @@ static void control_from_kernel(struct psock *p, int fd)
 		return;
 	p->control = control_of(name);
 	if (p->control)
-		tell(p, ETRAN_TCP_CONGESTION, p->control);
+		tell(fd, p, ETRAN_TCP_CONGESTION, p->control);
 }
 
 static int to_ms(const struct timeval *t)
@@ -248,9 +265,8 @@ static int to_ms(const struct timeval *t)
 	return t->tv_sec * 1000 + (t->tv_usec + 999) / 1000;
 }
 
-void options_from_kernel(struct psock *p, int fd)
+static void kept_from_kernel(struct psock *p, int fd)
 {
-	struct timeval t = {};
 	socklen_t len;
 	int i;
 
@@ -259,6 +275,14 @@ void options_from_kernel(struct psock *p, int fd)
 		if (real(getsockopt)(fd, kept[i].level, kept[i].name, &p->option[i], &len))
 			p->option[i] = 0;
 	}
+}
+
+void options_from_kernel(struct psock *p, int fd)
+{
+	struct timeval t = {};
+	socklen_t len;
+
+	kept_from_kernel(p, fd);
 	len = sizeof(p->linger);
 	real(getsockopt)(fd, SOL_SOCKET, SO_LINGER, &p->linger, &len);
 	len = sizeof(t);
@@ -267,8 +291,28 @@ void options_from_kernel(struct psock *p, int fd)
 	len = sizeof(t);
 	if (!real(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &t, &len))
 		p->sndtimeo = to_ms(&t);
-	tell_all(p);
+	tell_all(fd, p, true);
 	control_from_kernel(p, fd);
+}
+
+static struct psock usual;
+
+static void usual_ask(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	kept_from_kernel(&usual, fd);
+	real(close)(fd);
+}
+
+void options_usual(struct psock *p)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, usual_ask);
+	memcpy(p->option, usual.option, sizeof(p->option));
 }
 
 void options_inherit(struct psock *p, const struct psock *listener)
@@ -354,18 +398,31 @@ static void info_of(struct tcp_info *info, const struct etran_conn_record *r)
 	info->tcpi_snd_wnd = r->send_window;
 }
 
-static int give_info(struct psock *p, void *value, socklen_t *len)
+static bool record_of(int fd, struct psock *p, struct etran_conn_record *r)
+{
+	if (!psock_shared(p)) {
+		if (p->listens || psock_foreign(p))
+			return false;
+		if (!etran_tcp_info(p->s, r))
+			return true;
+		if (errno != ESTALE)
+			return false;
+	}
+	return !shared_record(fd, r);
+}
+
+static int give_info(int fd, struct psock *p, void *value, socklen_t *len)
 {
 	struct etran_conn_record r;
 	struct tcp_info info = {};
 
 	info.tcpi_state = p->listens ? STATE_LISTEN : STATE_CLOSE;
-	if (!p->listens && !psock_foreign(p) && !etran_tcp_info(p->s, &r))
+	if (record_of(fd, p, &r))
 		info_of(&info, &r);
 	return give(value, len, &info, sizeof(info));
 }
 
-static int give_control(struct psock *p, void *value, socklen_t *len)
+static int give_control(int fd, struct psock *p, void *value, socklen_t *len)
 {
 	char name[CC_NAME_MAX] = "dctcp";
 	struct etran_conn_record r;
@@ -373,14 +430,14 @@ static int give_control(struct psock *p, void *value, socklen_t *len)
 
 	if (p->control)
 		strcpy(name, controls[p->control].name);
-	else if (!p->listens && !psock_foreign(p) && !etran_tcp_info(p->s, &r))
+	else if (record_of(fd, p, &r))
 		for (i = 1; i < CONTROLS; i++)
 			if (!strncmp(controls[i].own, r.cc, sizeof(r.cc)))
 				strcpy(name, controls[i].name);
 	return give(value, len, name, sizeof(name));
 }
 
-static int take_control(struct psock *p, const void *value, socklen_t len)
+static int take_control(int fd, struct psock *p, const void *value, socklen_t len)
 {
 	char name[CC_NAME_MAX] = "";
 	int control;
@@ -396,18 +453,46 @@ static int take_control(struct psock *p, const void *value, socklen_t len)
 		return -1;
 	}
 	p->control = control;
-	tell(p, ETRAN_TCP_CONGESTION, control);
+	tell(fd, p, ETRAN_TCP_CONGESTION, control);
 	return 0;
 }
 
-static int get_error(struct psock *p)
+static int get_error(int fd, struct psock *p)
 {
-	if (p->listens || psock_foreign(p))
-		return 0;
+	int err = 0;
+
 	/* connect() is not to tell it once more. */
-	if (p->connecting && !etran_socket_connecting(p->s))
+	if (p->connecting && (psock_shared(p) || (psock_own(p) && !etran_socket_connecting(p->s))))
 		p->connecting = false;
-	return etran_socket_error(p->s);
+	if (psock_own(p) && !p->listens)
+		err = etran_socket_error(p->s);
+	/* The error of one that was shared meanwhile is there. */
+	if (!err && psock_shared(p))
+		err = shared_error(fd);
+	return err;
+}
+
+static int get_mss(int fd, struct psock *p)
+{
+	struct etran_conn_record r;
+
+	if (psock_shared(p))
+		return record_of(fd, p, &r) ? r.mss : 0;
+	return p->listens ? 0 : etran_socket_mss(p->s);
+}
+
+/* An option of a shared connection that another process may have changed, and that can be seen. */
+static void look(int fd, struct psock *p, int level, int name)
+{
+	struct etran_stream_info info;
+	struct etran_conn_record r;
+	int *option = &p->option[index_of(level, name)];
+
+	if (level == SOL_SOCKET && name == SO_KEEPALIVE && record_of(fd, p, &r))
+		*option = !!(r.flags & ETRAN_CONN_KEEPALIVE);
+	if (level != IPPROTO_TCP || (name != TCP_NODELAY && name != TCP_CORK) || shared_info(fd, &info))
+		return;
+	*option = !!(info.flags & (name == TCP_CORK ? ETRAN_STREAM_CORK : ETRAN_STREAM_NODELAY));
 }
 
 /* An option that a socket does not have, of a level that it has or has not. Return: -1 */
@@ -418,14 +503,14 @@ static int unknown(int level)
 	return -1;
 }
 
-int options_get(struct psock *p, int level, int name, void *value, socklen_t *len)
+int options_get(int fd, struct psock *p, int level, int name, void *value, socklen_t *len)
 {
 	int i;
 
 	if (level == SOL_SOCKET) {
 		switch (name) {
 		case SO_ERROR:
-			return give_int(value, len, get_error(p));
+			return give_int(value, len, get_error(fd, p));
 		case SO_TYPE:
 			return give_int(value, len, SOCK_STREAM);
 		case SO_DOMAIN:
@@ -445,15 +530,17 @@ int options_get(struct psock *p, int level, int name, void *value, socklen_t *le
 	if (level == IPPROTO_TCP) {
 		switch (name) {
 		case TCP_INFO:
-			return give_info(p, value, len);
+			return give_info(fd, p, value, len);
 		case TCP_MAXSEG:
-			i = p->listens ? 0 : etran_socket_mss(p->s);
+			i = get_mss(fd, p);
 			return give_int(value, len, i ? i : 536);
 		case TCP_CONGESTION:
-			return give_control(p, value, len);
+			return give_control(fd, p, value, len);
 		}
 	}
 	i = index_of(level, name);
+	if (i >= 0 && psock_shared(p))
+		look(fd, p, level, name);
 	if (i >= 0)
 		return give_int(value, len, p->option[i]);
 	return unknown(level);
@@ -476,7 +563,7 @@ static int take_ms(const void *value, socklen_t len, int *ms)
 	return 0;
 }
 
-int options_set(struct psock *p, int level, int name, const void *value, socklen_t len)
+int options_set(int fd, struct psock *p, int level, int name, const void *value, socklen_t len)
 {
 	int i, n;
 
@@ -490,6 +577,9 @@ int options_set(struct psock *p, int level, int name, const void *value, socklen
 				return -1;
 			}
 			memcpy(&p->linger, value, sizeof(p->linger));
+			/* Which process closes it last nobody knows. */
+			if (psock_shared(p))
+				shared_flag(fd, ETRAN_STREAM_ABORT, p->linger.l_onoff && !p->linger.l_linger);
 			return 0;
 		case SO_RCVTIMEO:
 			return take_ms(value, len, &p->rcvtimeo);
@@ -500,7 +590,7 @@ int options_set(struct psock *p, int level, int name, const void *value, socklen
 	if (level == IPPROTO_TCP && name == TCP_MAXSEG)
 		return 0;
 	if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-		return take_control(p, value, len);
+		return take_control(fd, p, value, len);
 	i = index_of(level, name);
 	if (i < 0)
 		return unknown(level);
@@ -519,7 +609,7 @@ int options_set(struct psock *p, int level, int name, const void *value, socklen
 	if (level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF))
 		n = n > INT32_MAX / 2 ? INT32_MAX : 2 * n;
 	p->option[i] = n;
-	tell_one(p, level, name, n);
+	tell_one(fd, p, level, name, n);
 	return 0;
 }
 
@@ -530,7 +620,7 @@ SHIM int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 	if (!p)
 		return real(getsockopt)(fd, level, name, value, len);
-	ret = options_get(p, level, name, value, len);
+	ret = options_get(fd, p, level, name, value, len);
 	psock_put(p);
 	return ret;
 }
@@ -542,7 +632,7 @@ SHIM int setsockopt(int fd, int level, int name, const void *value, socklen_t le
 
 	if (!p)
 		return real(setsockopt)(fd, level, name, value, len);
-	ret = options_set(p, level, name, value, len);
+	ret = options_set(fd, p, level, name, value, len);
 	psock_put(p);
 	return ret;
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause */
 /*
  * What the files of the shim share. real.c: the C library's functions; table.c: which descriptors are etran's; context.c: the
- * door to the network, configuration, fork(); lifecycle.c, data.c, options.c: the calls; wait.c: who waits.
+ * door to the network, configuration, fork(); lifecycle.c, data.c, options.c: the calls; wait.c: who waits; shared.c:
+ * connections that other processes have, too; exec.c, pass.c: how they get them.
  *
  * poll(), select() and epoll do what they do: a socket of etran's is a kernel's file, which they know what to do with. They are
  * looked at only for listeners that nobody has asked for connections yet.
  *
  * A socket is the kernel's TCP socket until connect() or listen(). Then, if the way is etran's, a file of etran's
  * takes the place of its descriptor. Everything that is asked or set before that is between program and kernel.
+ *
+ * A connection is this process's own, with a socket of the library's, until others may get it. From then on it is shared:
+ * the kernel has its data, and a psock of it needs nothing of the library.
  */
 #ifndef ETRAN_PRELOAD_H
 #define ETRAN_PRELOAD_H
@@ -15,10 +19,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <time.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/socket.h>
@@ -68,6 +75,11 @@ struct real {
 			  const struct sockaddr *addr, socklen_t alen);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *msg, int flags);
 	ssize_t (*sendfile)(int out, int in, off_t *offset, size_t count);
+	int (*sendmmsg)(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
+	int (*recvmmsg)(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
+	ssize_t (*splice)(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t len, unsigned int flags);
+	FILE *(*fdopen)(int fd, const char *mode);
+	int (*fclose)(FILE *file);
 	ssize_t (*pread)(int fd, void *buf, size_t len, off_t offset);
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout);
 	int (*ppoll)(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
@@ -76,6 +88,16 @@ struct real {
 	int (*pselect)(int n, fd_set *in, fd_set *out, fd_set *except,
 		       const struct timespec *timeout, const sigset_t *mask);
 	int (*epoll_ctl)(int epoll, int op, int fd, struct epoll_event *event);
+	int (*execve)(const char *path, char *const argv[], char *const envp[]);
+	int (*execvpe)(const char *file, char *const argv[], char *const envp[]);
+	int (*fexecve)(int fd, char *const argv[], char *const envp[]);
+	int (*execveat)(int dir, const char *path, char *const argv[], char *const envp[], int flags);
+	int (*posix_spawn)(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+			   const posix_spawnattr_t *attr, char *const argv[], char *const envp[]);
+	int (*posix_spawnp)(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+			    const posix_spawnattr_t *attr, char *const argv[], char *const envp[]);
+	int (*system)(const char *command);
+	FILE *(*popen)(const char *command, const char *mode);
 };
 
 extern struct real real_;
@@ -88,20 +110,28 @@ void real_resolve(void);
 /* Options that are kept for the program and nothing else; see options.c. */
 #define OPTIONS_MAX	40
 
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
 /**
  * struct psock - a socket of etran's, as the program sees it
  * @refs: descriptors of this process, and calls that are under way; under the table's lock
  * @fds: descriptors alone
- * @s: the library's
+ * @s: the library's; NULL: it is shared, and came from another process
  * @forks: of which process it is: context_forks() when it was made
  * @domain: AF_INET or AF_INET6
  * @listens: it is a listener
  * @used: of this process somebody has asked it for connections; see lifecycle.c
  * @connecting: connect() has not told how it went
- * @nonblock: O_NONBLOCK of the file
+ * @nonblock: O_NONBLOCK of the file, unless that is shared: see psock_nonblock()
  * @shut: a listener that was shut down
  * @turn: a listener: the kernel's turn to be asked first
  * @kernel: a listener: the kernel's, at the same port; else -1
+ * @shared: data goes through the file, see shared.c; not to be read but by psock_shared()
+ * @local: of a shared one: own address; @peer: the other's; family 0: not known
  * @option: values that were set, by index of the table in options.c
  * @control: congestion control that was chosen, ETRAN_TCP_CC_*; 0: none was
  * @linger: SO_LINGER
@@ -120,6 +150,9 @@ struct psock {
 	bool shut;
 	bool turn;
 	int kernel;
+	bool shared;
+	union address local;
+	union address peer;
 	int option[OPTIONS_MAX];
 	int control;
 	struct linger linger;
@@ -147,6 +180,8 @@ int table_next(int fd, int last);
 
 /* The process's door to the network; NULL with a reason for context_say(). */
 struct etran_tcp *context_get(void);
+/* The same if it is open, also for a child of vfork(); else NULL. */
+struct etran_tcp *context_opened(void);
 /* Raised in each child. */
 unsigned int context_forks(void);
 /* Are we a child of vfork(), whose memory is its parent's? Asked where a table would be changed. */
@@ -164,6 +199,8 @@ extern __thread int inside __attribute__((tls_model("initial-exec")));
 int file_wait(int fd, short events, int timeout);
 
 /* ---- lifecycle.c ---- */
+/* @s is aborted when there is no memory; may be NULL. */
+struct psock *psock_new(struct etran_socket *s, int domain);
 int close_taken(int fd, struct psock *p, bool last);
 /* In a child of fork(): what it has of its parent's listeners it has not used. */
 void listeners_in_child(void);
@@ -180,13 +217,77 @@ void listener_use(int fd);
 /* What was set of the kernel's socket before it became etran's. */
 void options_from_kernel(struct psock *p, int fd);
 void options_inherit(struct psock *p, const struct psock *listener);
-int options_get(struct psock *p, int level, int name, void *value, socklen_t *len);
-int options_set(struct psock *p, int level, int name, const void *value, socklen_t len);
+/* What a socket begins with: nobody knows what was set of it in another process. */
+void options_usual(struct psock *p);
+int options_get(int fd, struct psock *p, int level, int name, void *value, socklen_t *len);
+int options_set(int fd, struct psock *p, int level, int name, const void *value, socklen_t len);
 
-/* The socket is another process's: the child of a fork() cannot use it. */
+/* The socket is another process's: the child of a fork() cannot use it, unless it is shared. */
 static inline bool psock_foreign(const struct psock *p)
 {
 	return p->forks != context_forks();
 }
+
+/* Data goes through the file: nothing of the library is for it, and whose it is does not matter. */
+static inline bool psock_shared(const struct psock *p)
+{
+	return __atomic_load_n(&p->shared, __ATOMIC_ACQUIRE);
+}
+
+/* Is the library to be told of what becomes of it? */
+static inline bool psock_own(const struct psock *p)
+{
+	return p->s && !psock_foreign(p) && !psock_shared(p);
+}
+
+/* ---- shared.c ---- */
+
+/**
+ * struct batch - connections to be shared
+ * @p: they, each with a reference; some more than once
+ * @n: how many
+ * @room: of @p
+ */
+struct batch {
+	struct psock **p;
+	unsigned int n;
+	unsigned int room;
+};
+
+/* Nothing is done if @fd is no connection of this process alone. */
+void batch_add(struct batch *b, int fd);
+/* Share them, and give the references back. */
+void batch_share(struct batch *b);
+void connection_share(int fd);
+/* All of the process; or those only that a program would inherit. */
+void connections_share(bool all);
+
+/* A descriptor that this process got from another one: the program knows it as a socket if it is a shared connection. */
+void shared_known(int fd);
+
+/* One try, or with @wait as long as it takes. @flags: MSG_PEEK, MSG_MORE. There is no SIGPIPE. */
+ssize_t shared_recv(int fd, void *buf, size_t len, int flags, bool wait);
+ssize_t shared_send(int fd, const void *buf, size_t len, int flags, bool wait);
+int shared_shutdown(int fd, int how);
+/* The error that nobody was told of, which is told now; or 0. */
+int shared_error(int fd);
+/* Return: 0, -1 with errno. */
+int shared_info(int fd, struct etran_stream_info *info);
+int shared_record(int fd, struct etran_conn_record *record);
+/* As etran_tcp_set(). */
+int shared_set(int fd, int option, uint32_t value);
+/* ETRAN_STREAM_* of the stream, on or off. */
+int shared_flag(int fd, uint32_t flag, bool on);
+int shared_getsockname(const struct psock *p, struct sockaddr *addr, socklen_t *len);
+int shared_getpeername(int fd, const struct psock *p, struct sockaddr *addr, socklen_t *len);
+
+/* O_NONBLOCK of @fd, whose error stays in errno. Of a shared one another process may have changed it. */
+bool psock_nonblock(int fd, const struct psock *p);
+
+/* ---- pass.c ---- */
+
+/* Descriptors are about to be sent, or were received, beside the data of @msg. */
+void rights_sent(const struct msghdr *msg);
+void rights_received(struct msghdr *msg);
 
 #endif /* ETRAN_PRELOAD_H */

@@ -53,12 +53,25 @@ void real_resolve(void)
 	RESOLVE(sendto);
 	RESOLVE(sendmsg);
 	RESOLVE(sendfile);
+	RESOLVE(sendmmsg);
+	RESOLVE(recvmmsg);
+	RESOLVE(splice);
+	RESOLVE(fdopen);
+	RESOLVE(fclose);
 	RESOLVE(pread);
 	RESOLVE(poll);
 	RESOLVE(ppoll);
 	RESOLVE(select);
 	RESOLVE(pselect);
 	RESOLVE(epoll_ctl);
+	RESOLVE(execve);
+	RESOLVE(execvpe);
+	RESOLVE(fexecve);
+	RESOLVE(execveat);
+	RESOLVE(posix_spawn);
+	RESOLVE(posix_spawnp);
+	RESOLVE(system);
+	RESOLVE(popen);
 #undef RESOLVE
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1 OR BSD-2-Clause
 /*
- * Which descriptors are etran's. Looked at for each call on any descriptor, so what is none of ours is told by
- * two loads; what is ours is counted under a lock, as another thread may close it.
+ * Which descriptors are etran's: those that became that in this process, and shared ones that it got from others (pass.c).
+ * Looked at for each call on any descriptor, so what is none of ours is told by two loads; what is ours is counted under a
+ * lock, as another thread may close it. The library is not called with that lock held.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -86,6 +87,7 @@ void psock_put(struct psock *p)
 	pthread_mutex_unlock(&lock);
 	if (!last)
 		return;
+	/* Also of a shared one: its frames are here. */
 	if (p->s && !psock_foreign(p)) {
 		inside++;
 		etran_socket_drop(p->s);
