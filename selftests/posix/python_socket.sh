@@ -3,15 +3,12 @@
 #
 # The tests of Python's socket module, those about TCP, across a wire: with etran's TCP at the server's side of each and the
 # kernel's at the client's, and the other way round. See python_socket.py.
-#
-# Not among them: TCPCloserTest, in which a thread waits for a descriptor while connect() of another one has not returned. It
-# sometimes meets the kernel's socket, which is not connected, before etran's file has taken the number (lifecycle.c).
 
 . "$(dirname -- "$0")/lib.sh"
 
 CONNECTIONS="BasicTCPTest BasicTCPTest2 NonBlockingTCPTests TCPTimeoutTest InterruptedSendTimeoutTest
 	NetworkConnectionAttributesTest NetworkConnectionBehaviourTest ContextManagersTest CreateServerTest
-	CreateServerFunctionalTest"
+	CreateServerFunctionalTest TCPCloserTest"
 FILES="FileObjectClassTestCase UnbufferedFileObjectClassTestCase LineBufferedFileObjectClassTestCase
 	SmallBufferedFileObjectClassTestCase UnicodeReadFileObjectClassTestCase UnicodeWriteFileObjectClassTestCase
 	UnicodeReadWriteFileObjectClassTestCase SendfileUsingSendTest SendfileUsingSendfileTest"
