@@ -877,7 +877,8 @@ long etran_stream_give(struct etran_ep *ep, struct etran_stream_give __user *arg
 
 	if (copy_from_user(&g, arg, sizeof(g)))
 		return -EFAULT;
-	if (g.flags & ~(ETRAN_STREAM_GIVEN | ETRAN_STREAM_LOST) || g.reserved)
+	if (g.flags & ~(ETRAN_STREAM_GIVEN | ETRAN_STREAM_LOST) || g.flags == ETRAN_STREAM_LOST ||
+	    g.reserved)
 		return -EINVAL;
 	share = share_find(ep, g.id);
 	if (!share)

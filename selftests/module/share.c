@@ -169,7 +169,9 @@ TEST_F(share, nothing_is_given_to_what_is_not_shared)
 	g.id = self->id + 1;
 	EXPECT_EQ(-ENOENT, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
 	g.id = self->id;
-	g.flags = 2;
+	g.flags = ETRAN_STREAM_LOST;
+	EXPECT_EQ(-EINVAL, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
+	g.flags = ETRAN_STREAM_GIVEN | ETRAN_STREAM_LOST << 1;
 	EXPECT_EQ(-EINVAL, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
 	g.flags = 0;
 	g.reserved = 1;
