@@ -450,7 +450,7 @@ extern __u8 *bpf_etran_filter_slice(struct etran_filter_pkt *pkt, __u32 off,
 /**
  * bpf_etran_hold - egress: take this frame by handle
  * @pkt: the frame
- * @prev: handle of a frame of the same socket that this one follows, or 0. See bpf_etran_next().
+ * @prev: handle of a frame, of whichever socket, that this one follows, or 0. See bpf_etran_next().
  * @cookie: kept with the frame, not 0; comes back from bpf_etran_cookie() and bpf_etran_load()
  *
  * The frame stays in the application's UMEM and is the transport's until bpf_etran_release(). Call

@@ -466,6 +466,30 @@ static void read_mail(struct etran_channel *ch)
 	hrtimer_start(&d->mail_timer, ns_to_ktime(d->mail_ns), HRTIMER_MODE_REL_SOFT);
 }
 
+/**
+ * etran_direct_forward - records that wait for the driver go to somebody else
+ * @ch: the channel
+ * @ep: the endpoint that they are for
+ * @take: takes one, with its payload and bytes of that; false: it stays
+ *
+ * Context: RCU read side, process.
+ */
+void etran_direct_forward(struct etran_channel *ch, struct etran_ep *ep,
+			  bool (*take)(struct etran_ep *ep, const struct etran_rec *rec,
+				       const void *data, u32 len))
+{
+	struct etran_direct *d = READ_ONCE(ch->direct);
+	struct mail *m, *next;
+
+	if (!d)
+		return;
+	spin_lock_bh(&d->ready_lock);
+	list_for_each_entry_safe(m, next, &d->mail, list)
+		if (m->rec.endpoint == ep->pub.id && take(ep, &m->rec, m + 1, m->len))
+			take_mail(d, m);
+	spin_unlock_bh(&d->ready_lock);
+}
+
 static int post(struct etran_channel *ch, const struct etran_rec *rec, const void *data, u32 len)
 {
 	struct etran_direct *d = ch->direct;
@@ -998,6 +1022,12 @@ int etran_direct_recycle(struct xdp_buff *xdp)
 }
 
 void etran_direct_link_gone(struct etran_link *link)
+{
+}
+
+void etran_direct_forward(struct etran_channel *ch, struct etran_ep *ep,
+			  bool (*take)(struct etran_ep *ep, const struct etran_rec *rec,
+				       const void *data, u32 len))
 {
 }
 

@@ -1053,6 +1053,9 @@ int etran_direct_recycle(struct xdp_buff *xdp);
 void etran_direct_egress(struct etran_channel *ch);
 int etran_direct_kick(struct etran_channel *ch);
 void etran_direct_link_gone(struct etran_link *link);
+void etran_direct_forward(struct etran_channel *ch, struct etran_ep *ep,
+			  bool (*take)(struct etran_ep *ep, const struct etran_rec *rec,
+				       const void *data, u32 len));
 
 /* route.c */
 

@@ -50,7 +50,10 @@ static void *page_take(void)
 
 	if (atomic_long_inc_return(&pages_used) <= (long)(totalram_pages() / 8))
 		page = etran_page_alloc();
-	if (!page)
+	/* Should an application not give what the transport says is here, nobody reads what was there before. */
+	if (page)
+		clear_page(page);
+	else
 		atomic_long_dec(&pages_used);
 	return page;
 }
@@ -165,24 +168,30 @@ bool etran_share_readable(struct etran_share *share)
 	return readable(share);
 }
 
-/* Copy @n bytes from where reading has got to. Return: how many could be. Context: rx held. */
-static size_t copy_out(struct etran_share *share, struct iov_iter *to, size_t n)
+/*
+ * Copy @n bytes from where reading has got to. Return: how many could be; -ECONNRESET: an application has not given what it
+ * had. Context: rx held.
+ */
+static ssize_t copy_out(struct etran_share *share, struct iov_iter *to, size_t n)
 {
 	u64 from = share->user.read;
 	size_t done = 0, part, copied;
 
 	while (done < n) {
+		void *page = READ_ONCE(share->page[from >> PAGE_SHIFT & (share->pages - 1)]);
 		u32 at = from & (PAGE_SIZE - 1);
 
+		if (!page)
+			return done ?: -ECONNRESET;
 		/* Nothing in front of @have changes as long as it is not read. */
 		part = min_t(size_t, PAGE_SIZE - at, n - done);
-		copied = copy_to_iter(share->page[from >> PAGE_SHIFT & (share->pages - 1)] + at, part, to);
+		copied = copy_to_iter(page + at, part, to);
 		done += copied;
 		from += copied;
 		if (copied < part)
 			break;
 	}
-	return done;
+	return done ?: -EFAULT;
 }
 
 /* @n bytes were read. Context: rx held. */
@@ -263,7 +272,8 @@ static bool may_read_given(struct etran_st *st, struct etran_share *share)
 
 static ssize_t receive(struct etran_st *st, struct etran_share *share, struct iov_iter *to, u32 flags)
 {
-	size_t n, len = iov_iter_count(to), done;
+	size_t n, len = iov_iter_count(to);
+	ssize_t done;
 	int err;
 
 	if (!len)
@@ -274,12 +284,12 @@ static ssize_t receive(struct etran_st *st, struct etran_share *share, struct io
 		n = min_t(u64, readable(share), len);
 		if (n) {
 			done = copy_out(share, to, n);
-			if (done && !(flags & ETRAN_STREAM_PEEK)) {
+			if (done > 0 && !(flags & ETRAN_STREAM_PEEK)) {
 				advance(share, done);
 				tell_read(st, share);
 			}
 			mutex_unlock(&share->rx);
-			return done ?: -EFAULT;
+			return done;
 		}
 		mutex_unlock(&share->rx);
 		if (READ_ONCE(share->given) && over(st, share, &err))
@@ -751,6 +761,39 @@ static void egress_wait(struct etran_ep *ep)
 	rcu_read_unlock();
 }
 
+/* A record that was delivered before. Return: false: it is of no shared stream. Context: RCU read side, bottom halves off. */
+static bool take_mail(struct etran_ep *ep, const struct etran_rec *rec, const void *data, u32 len)
+{
+	const struct etran_stream_rec *r = (const void *)rec->data;
+	struct etran_share *share;
+	struct etran_st *st;
+	unsigned long id;
+
+	/* Its file may have been opened since, so the number in it says nothing. */
+	xa_for_each(&ep->streams, id, st) {
+		share = st->pub.tag == r->tag ? share_of(st) : NULL;
+		if (!share)
+			continue;
+		spin_lock(&share->lock);
+		/* What finds no room is missing, and who reads is told. */
+		put(share, r->offset, data, len);
+		spin_unlock(&share->lock);
+		return true;
+	}
+	return false;
+}
+
+static void mail_forward(struct etran_ep *ep)
+{
+	struct etran_channel *ch;
+
+	rcu_read_lock();
+	ch = rcu_dereference(ep->channel);
+	if (ch && ch->mode == ETRAN_DIRECT)
+		etran_direct_forward(ch, ep, take_mail);
+	rcu_read_unlock();
+}
+
 /**
  * etran_stream_share - ETRAN_IOC_STREAM_SHARE
  * @ep: the endpoint
@@ -785,11 +828,13 @@ long etran_stream_share(struct etran_ep *ep, struct etran_stream_share __user *a
 			err = -EFAULT;
 	}
 	/*
-	 * What was delivered to the endpoint is in its RX ring then. Who forks waits for this, so it is not left to the next
-	 * grace period that comes by itself.
+	 * What was delivered to the endpoint is in its RX ring then, or waits for its driver. Who forks waits for this, so it is
+	 * not left to the next grace period that comes by itself.
 	 */
-	if (done)
+	if (done) {
 		synchronize_rcu_expedited();
+		mail_forward(ep);
+	}
 	return err;
 }
 

@@ -401,8 +401,11 @@ void etran_link_drain(struct etran_link *link)
 	rcu_read_lock();
 	etran_link_purge(link, NULL);
 	queue_stopped(link);
-	while ((ch = next_turn(link)))
+	while ((ch = next_turn(link))) {
+		if (ch->mode == ETRAN_HUB)
+			etran_hub_room(ch);
 		etran_channel_put(ch);
+	}
 	rcu_read_unlock();
 }
 

@@ -471,15 +471,31 @@ TEST_F(gen, chain_is_followed_and_released_as_one)
 	EXPECT_EQ(0, tt->result);
 }
 
-TEST_F(gen, chain_does_not_cross_sockets)
+TEST_F(gen, chain_crosses_sockets)
 {
 	ASSERT_EQ(0, hold(self, &self->x, 0, 0, "x", 1));
 	self->r.prev = tt->handle[0];
-	self->r.slot = 1;
-	ASSERT_EQ(0, xsk_send(&self->k, 1, TT_SEND, &self->r, "x", 1));
-	EXPECT_EQ(0, tt->handle[1]);
-	/* Nor to a stale one. */
+	ASSERT_EQ(0, hold(self, &self->k, 2, 1, "x", 1));
+	ASSERT_NE(0, tt->handle[1]);
+	EXPECT_EQ(1, self->x.status->held);
+	EXPECT_EQ(1, self->k.status->held);
+	self->r.prev = tt->handle[0];
+	ASSERT_EQ(0, xsk_send(&self->k, 1, TT_NEXT, &self->r, NULL, 0));
+	EXPECT_EQ(tt->handle[1], tt->result);
+	ASSERT_EQ(0, xsk_send(&self->k, 1, TT_RELEASE_CHAIN, &self->r, NULL, 0));
+	EXPECT_EQ(2, tt->result);
+	/* Each has its own back. */
+	EXPECT_EQ(0, self->x.status->held);
+	EXPECT_EQ(0, self->k.status->held);
+	EXPECT_EQ(0, self->x.busy[0]);
+	EXPECT_EQ(0, self->k.busy[2]);
+}
+
+TEST_F(gen, nothing_follows_a_stale_frame)
+{
+	ASSERT_EQ(0, hold(self, &self->x, 0, 0, "x", 1));
 	self->r.prev = tt->handle[0] ^ 1ULL << 50;
+	self->r.slot = 1;
 	ASSERT_EQ(0, xsk_send(&self->x, 1, TT_SEND, &self->r, "x", 1));
 	EXPECT_EQ(0, tt->handle[1]);
 	EXPECT_EQ(1, self->x.status->held);
