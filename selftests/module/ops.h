@@ -8,7 +8,7 @@
 /* As libbpf lays out struct etran_ops of bpf/etran.bpf.h. */
 struct shadow {
 	void *egress, *ingress, *gen, *endpoint_open, *endpoint_bind, *endpoint_close, *endpoint_room;
-	void *stream_open, *stream_close, *init, *exit;
+	void *stream_open, *stream_close, *stream_share, *init, *exit;
 	uint32_t version;
 	uint32_t flags;
 	uint8_t ip_proto;
