@@ -3,59 +3,25 @@
  * ETRAN_IOC_STREAM_SHARE, _GIVE and the ioctls of streams, as far as a transport without stream_share has to do with them: what
  * is refused, in which way, and that nothing else has changed then. Data of shared streams: selftests/posix/processes.sh.
  */
-#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
-#include "engine.h"
-
-/* As in bpf/etran.bpf.h. */
-enum { CONNECTED = 1, FIN = 2, ENDED = 4 };
-
-#define TAG	0x123456789abcULL
-#define USERS	(ETRAN_STREAMS_MAX * sizeof(struct etran_stream_user))
+#include "streams.h"
 
 FIXTURE(share) {
 	FIXTURE_DATA(net) net;
-	struct xsk x;
-	struct etran_stream_user *users;
-	int fd;
-	uint32_t id;
+	struct streams s;
 };
 
 FIXTURE_SETUP(share)
 {
-	struct etran_stream_open o = { .tag = TAG, .flags = O_CLOEXEC, .beside = -1 };
-
 	net_setup(_metadata, &self->net, NULL);
-	ASSERT_EQ(0, xsk_open(&self->x, &(struct xsk_config) { .port = 1 }));
-	self->users = mmap(NULL, USERS, PROT_READ | PROT_WRITE, MAP_SHARED, self->x.ep,
-			   ETRAN_MMAP_STREAMS);
-	ASSERT_NE(MAP_FAILED, self->users);
-	tt->stream_tag = TAG;
-	self->fd = ioctl(self->x.ep, ETRAN_IOC_STREAM_OPEN, &o);
-	ASSERT_LE(0, self->fd);
-	self->id = o.id;
+	streams_setup(_metadata, &self->s);
 }
 
 FIXTURE_TEARDOWN(share)
 {
-	close(self->fd);
-	munmap(self->users, USERS);
-	xsk_close(&self->x);
+	streams_teardown(&self->s);
 	net_teardown(_metadata, &self->net, NULL);
-}
-
-static int64_t set(FIXTURE_DATA(share) *self, uint64_t avail, uint32_t flags)
-{
-	return eng_do(&self->x, 0, TT_W_STREAM, self->id, self->x.id, avail, flags);
-}
-
-static short mask(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP };
-
-	return poll(&p, 1, 0) < 0 ? -1 : p.revents;
 }
 
 /* Return: 0 or a negative errno. */
@@ -73,27 +39,27 @@ static int share(const struct xsk *x, struct etran_stream_shared *streams, uint3
 
 TEST_F(share, a_transport_that_has_none_and_all_goes_on)
 {
-	struct etran_stream_shared s = { .id = self->id, .room = 65536, .error = 99 };
+	struct etran_stream_shared s = { .id = self->s.id, .room = 65536, .error = 99 };
 	struct etran_stream_info info;
 
-	ASSERT_EQ(0, set(self, 10, CONNECTED));
-	self->users[self->id].read = 4;
-	ASSERT_EQ(0, share(&self->x, &s, 1));
+	ASSERT_EQ(0, set(&self->s, 10, CONNECTED));
+	self->s.users[self->s.id].read = 4;
+	ASSERT_EQ(0, share(&self->s.x, &s, 1));
 	EXPECT_EQ(EOPNOTSUPP, s.error);
 	/* Twice: nothing is left of the first time. */
-	ASSERT_EQ(0, share(&self->x, &s, 1));
+	ASSERT_EQ(0, share(&self->s.x, &s, 1));
 	EXPECT_EQ(EOPNOTSUPP, s.error);
-	ASSERT_EQ(0, asked(self->fd, ETRAN_IOC_STREAM_INFO, &info));
+	ASSERT_EQ(0, asked(self->s.fd, ETRAN_IOC_STREAM_INFO, &info));
 	EXPECT_EQ(0, info.state & ETRAN_STREAM_IS_SHARED);
-	EXPECT_EQ(self->x.id, info.endpoint);
-	EXPECT_EQ(POLLIN | POLLOUT, mask(self->fd));
-	self->users[self->id].read = 10;
-	EXPECT_EQ(POLLOUT, mask(self->fd));
-	ASSERT_EQ(0, set(self, 11, 0));
-	EXPECT_EQ(POLLIN | POLLOUT, mask(self->fd));
+	EXPECT_EQ(self->s.x.id, info.endpoint);
+	EXPECT_EQ(POLLIN | POLLOUT, mask(self->s.fd));
+	self->s.users[self->s.id].read = 10;
+	EXPECT_EQ(POLLOUT, mask(self->s.fd));
+	ASSERT_EQ(0, set(&self->s, 11, 0));
+	EXPECT_EQ(POLLIN | POLLOUT, mask(self->s.fd));
 	EXPECT_EQ(0, tt->stream_closes);
-	close(self->fd);
-	self->fd = -1;
+	close(self->s.fd);
+	self->s.fd = -1;
 	EXPECT_EQ(1, tt->stream_closes);
 	EXPECT_EQ(TAG, tt->stream_closed);
 	EXPECT_EQ(10, tt->stream_read);
@@ -101,48 +67,48 @@ TEST_F(share, a_transport_that_has_none_and_all_goes_on)
 
 TEST_F(share, refusals_of_the_whole)
 {
-	struct etran_stream_shared one = { .id = self->id, .room = 65536, .error = 99 };
+	struct etran_stream_shared one = { .id = self->s.id, .room = 65536, .error = 99 };
 	struct etran_stream_share s = { .streams = (uintptr_t)&one, .count = 1, .reserved = 1 };
 	void *end;
 
-	EXPECT_EQ(-EINVAL, share(&self->x, &one, 0));
-	EXPECT_EQ(-EINVAL, share(&self->x, &one, ETRAN_STREAMS_MAX + 1));
-	EXPECT_EQ(-EINVAL, share(&self->x, &one, UINT32_MAX));
-	EXPECT_EQ(-EINVAL, asked(self->x.ep, ETRAN_IOC_STREAM_SHARE, &s));
+	EXPECT_EQ(-EINVAL, share(&self->s.x, &one, 0));
+	EXPECT_EQ(-EINVAL, share(&self->s.x, &one, ETRAN_STREAMS_MAX + 1));
+	EXPECT_EQ(-EINVAL, share(&self->s.x, &one, UINT32_MAX));
+	EXPECT_EQ(-EINVAL, asked(self->s.x.ep, ETRAN_IOC_STREAM_SHARE, &s));
 	/* None of these looked at a stream. */
 	EXPECT_EQ(99, one.error);
-	EXPECT_EQ(-EFAULT, asked(self->x.ep, ETRAN_IOC_STREAM_SHARE, NULL));
-	EXPECT_EQ(-EFAULT, share(&self->x, NULL, 1));
+	EXPECT_EQ(-EFAULT, asked(self->s.x.ep, ETRAN_IOC_STREAM_SHARE, NULL));
+	EXPECT_EQ(-EFAULT, share(&self->s.x, NULL, 1));
 	/* The second of two is not there. */
 	end = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, end);
 	ASSERT_EQ(0, mprotect(end + 4096, 4096, PROT_NONE));
 	memcpy(end + 4096 - sizeof(one), &one, sizeof(one));
-	EXPECT_EQ(-EFAULT, share(&self->x, end + 4096 - sizeof(one), 2));
+	EXPECT_EQ(-EFAULT, share(&self->s.x, end + 4096 - sizeof(one), 2));
 	/* What cannot be answered. */
 	ASSERT_EQ(0, mprotect(end, 4096, PROT_READ));
-	EXPECT_EQ(-EFAULT, share(&self->x, end + 4096 - sizeof(one), 1));
+	EXPECT_EQ(-EFAULT, share(&self->s.x, end + 4096 - sizeof(one), 1));
 	munmap(end, 8192);
 	/* It is an endpoint that is asked. */
 	s.reserved = 0;
-	EXPECT_EQ(-ENOTTY, asked(self->fd, ETRAN_IOC_STREAM_SHARE, &s));
-	EXPECT_EQ(0, mask(self->fd));
+	EXPECT_EQ(-ENOTTY, asked(self->s.fd, ETRAN_IOC_STREAM_SHARE, &s));
+	EXPECT_EQ(0, mask(self->s.fd));
 }
 
 TEST_F(share, refusals_of_single_streams)
 {
 	struct etran_stream_shared s[] = {
 		{ .id = 0, .room = 65536 },
-		{ .id = self->id + 1, .room = 65536 },
+		{ .id = self->s.id + 1, .room = 65536 },
 		{ .id = ETRAN_STREAMS_MAX, .room = 65536 },
 		{ .id = UINT32_MAX, .room = 65536 },
-		{ .id = self->id, .room = 0 },
-		{ .id = self->id, .room = ETRAN_STREAM_ROOM_MAX + 1 },
-		{ .id = self->id, .room = UINT32_MAX },
-		{ .id = self->id, .room = 65536, .reserved = 1 },
-		{ .id = self->id, .room = 1 },
-		{ .id = self->id, .room = ETRAN_STREAM_ROOM_MAX },
-		{ .id = self->id, .room = 65536, .read = UINT64_MAX },
+		{ .id = self->s.id, .room = 0 },
+		{ .id = self->s.id, .room = ETRAN_STREAM_ROOM_MAX + 1 },
+		{ .id = self->s.id, .room = UINT32_MAX },
+		{ .id = self->s.id, .room = 65536, .reserved = 1 },
+		{ .id = self->s.id, .room = 1 },
+		{ .id = self->s.id, .room = ETRAN_STREAM_ROOM_MAX },
+		{ .id = self->s.id, .room = 65536, .read = UINT64_MAX },
 	};
 	static const uint32_t errors[] = {
 		ENOENT, ENOENT, ENOENT, ENOENT, EINVAL, EINVAL, EINVAL, EINVAL, EOPNOTSUPP,
@@ -151,7 +117,7 @@ TEST_F(share, refusals_of_single_streams)
 	uint32_t i;
 
 	/* One that is refused does not keep others. */
-	ASSERT_EQ(0, share(&self->x, s, ARRAY_SIZE(s)));
+	ASSERT_EQ(0, share(&self->s.x, s, ARRAY_SIZE(s)));
 	for (i = 0; i < ARRAY_SIZE(s); i++)
 		EXPECT_EQ(errors[i], s[i].error) TH_LOG("entry %u", i);
 	EXPECT_EQ(0, tt->stream_closes);
@@ -159,29 +125,29 @@ TEST_F(share, refusals_of_single_streams)
 
 TEST_F(share, nothing_is_given_to_what_is_not_shared)
 {
-	struct etran_stream_give g = { .id = self->id, .buf = (uintptr_t)&g, .len = 8 };
+	struct etran_stream_give g = { .id = self->s.id, .buf = (uintptr_t)&g, .len = 8 };
 
-	EXPECT_EQ(-ENOENT, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
+	EXPECT_EQ(-ENOENT, asked(self->s.x.ep, ETRAN_IOC_STREAM_GIVE, &g));
 	g.flags = ETRAN_STREAM_GIVEN;
-	EXPECT_EQ(-ENOENT, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
+	EXPECT_EQ(-ENOENT, asked(self->s.x.ep, ETRAN_IOC_STREAM_GIVE, &g));
 	g.len = 0;
-	EXPECT_EQ(-ENOENT, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
-	g.id = self->id + 1;
-	EXPECT_EQ(-ENOENT, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
-	g.id = self->id;
+	EXPECT_EQ(-ENOENT, asked(self->s.x.ep, ETRAN_IOC_STREAM_GIVE, &g));
+	g.id = self->s.id + 1;
+	EXPECT_EQ(-ENOENT, asked(self->s.x.ep, ETRAN_IOC_STREAM_GIVE, &g));
+	g.id = self->s.id;
 	g.flags = ETRAN_STREAM_LOST;
-	EXPECT_EQ(-EINVAL, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
+	EXPECT_EQ(-EINVAL, asked(self->s.x.ep, ETRAN_IOC_STREAM_GIVE, &g));
 	g.flags = ETRAN_STREAM_GIVEN | ETRAN_STREAM_LOST << 1;
-	EXPECT_EQ(-EINVAL, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
+	EXPECT_EQ(-EINVAL, asked(self->s.x.ep, ETRAN_IOC_STREAM_GIVE, &g));
 	g.flags = 0;
 	g.reserved = 1;
-	EXPECT_EQ(-EINVAL, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, &g));
-	EXPECT_EQ(-EFAULT, asked(self->x.ep, ETRAN_IOC_STREAM_GIVE, NULL));
+	EXPECT_EQ(-EINVAL, asked(self->s.x.ep, ETRAN_IOC_STREAM_GIVE, &g));
+	EXPECT_EQ(-EFAULT, asked(self->s.x.ep, ETRAN_IOC_STREAM_GIVE, NULL));
 	g.reserved = 0;
-	EXPECT_EQ(-ENOTTY, asked(self->fd, ETRAN_IOC_STREAM_GIVE, &g));
+	EXPECT_EQ(-ENOTTY, asked(self->s.fd, ETRAN_IOC_STREAM_GIVE, &g));
 	/* It is the application's as before. */
-	ASSERT_EQ(0, set(self, 1, CONNECTED));
-	EXPECT_EQ(POLLIN | POLLOUT, mask(self->fd));
+	ASSERT_EQ(0, set(&self->s, 1, CONNECTED));
+	EXPECT_EQ(POLLIN | POLLOUT, mask(self->s.fd));
 }
 
 TEST_F(share, calls_of_shared_streams_alone)
@@ -193,32 +159,32 @@ TEST_F(share, calls_of_shared_streams_alone)
 	uint32_t error = 99;
 	int n = 99;
 
-	ASSERT_EQ(0, set(self, 8, CONNECTED));
-	EXPECT_EQ(-EOPNOTSUPP, asked(self->fd, ETRAN_IOC_STREAM_RECV, &io));
-	EXPECT_EQ(-EOPNOTSUPP, asked(self->fd, ETRAN_IOC_STREAM_SEND, &io));
-	EXPECT_EQ(-EOPNOTSUPP, asked(self->fd, ETRAN_IOC_STREAM_SET, &s));
-	EXPECT_EQ(-EOPNOTSUPP, asked(self->fd, ETRAN_IOC_STREAM_ERROR, &error));
-	EXPECT_EQ(-EOPNOTSUPP, asked(self->fd, ETRAN_IOC_BIND, &b));
-	EXPECT_EQ(-EOPNOTSUPP, asked(self->fd, FIONREAD, &n));
-	EXPECT_EQ(-1, read(self->fd, text, sizeof(text)));
+	ASSERT_EQ(0, set(&self->s, 8, CONNECTED));
+	EXPECT_EQ(-EOPNOTSUPP, asked(self->s.fd, ETRAN_IOC_STREAM_RECV, &io));
+	EXPECT_EQ(-EOPNOTSUPP, asked(self->s.fd, ETRAN_IOC_STREAM_SEND, &io));
+	EXPECT_EQ(-EOPNOTSUPP, asked(self->s.fd, ETRAN_IOC_STREAM_SET, &s));
+	EXPECT_EQ(-EOPNOTSUPP, asked(self->s.fd, ETRAN_IOC_STREAM_ERROR, &error));
+	EXPECT_EQ(-EOPNOTSUPP, asked(self->s.fd, ETRAN_IOC_BIND, &b));
+	EXPECT_EQ(-EOPNOTSUPP, asked(self->s.fd, FIONREAD, &n));
+	EXPECT_EQ(-1, read(self->s.fd, text, sizeof(text)));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-1, write(self->fd, text, sizeof(text)));
+	EXPECT_EQ(-1, write(self->s.fd, text, sizeof(text)));
 	EXPECT_EQ(EINVAL, errno);
 	EXPECT_EQ(0, memcmp(text, "unharmed", 8));
 	EXPECT_EQ(99, error);
 	EXPECT_EQ(99, n);
 	/* None of these is an endpoint's. */
-	EXPECT_EQ(-ENOTTY, asked(self->x.ep, ETRAN_IOC_STREAM_RECV, &io));
-	EXPECT_EQ(-ENOTTY, asked(self->x.ep, ETRAN_IOC_STREAM_SEND, &io));
-	EXPECT_EQ(-ENOTTY, asked(self->x.ep, ETRAN_IOC_STREAM_SET, &s));
-	EXPECT_EQ(-ENOTTY, asked(self->x.ep, ETRAN_IOC_STREAM_ERROR, &error));
+	EXPECT_EQ(-ENOTTY, asked(self->s.x.ep, ETRAN_IOC_STREAM_RECV, &io));
+	EXPECT_EQ(-ENOTTY, asked(self->s.x.ep, ETRAN_IOC_STREAM_SEND, &io));
+	EXPECT_EQ(-ENOTTY, asked(self->s.x.ep, ETRAN_IOC_STREAM_SET, &s));
+	EXPECT_EQ(-ENOTTY, asked(self->s.x.ep, ETRAN_IOC_STREAM_ERROR, &error));
 	/* Another process's descriptor is no other. */
 	if (!fork())
-		_exit(asked(self->fd, ETRAN_IOC_STREAM_RECV, &io) != -EOPNOTSUPP);
+		_exit(asked(self->s.fd, ETRAN_IOC_STREAM_RECV, &io) != -EOPNOTSUPP);
 	ASSERT_LT(0, wait(&n));
 	EXPECT_EQ(0, n);
-	EXPECT_EQ(0, self->users[self->id].flags);
-	EXPECT_EQ(POLLIN | POLLOUT, mask(self->fd));
+	EXPECT_EQ(0, self->s.users[self->s.id].flags);
+	EXPECT_EQ(POLLIN | POLLOUT, mask(self->s.fd));
 }
 
 TEST_F(share, what_there_is_to_know_of_any_stream)
@@ -235,13 +201,13 @@ TEST_F(share, what_there_is_to_know_of_any_stream)
 	};
 
 	for (i = 0; i < ARRAY_SIZE(steps); i++) {
-		ASSERT_EQ(0, set(self, 10 * i, steps[i].set));
+		ASSERT_EQ(0, set(&self->s, 10 * i, steps[i].set));
 		memset(&info, 0xff, sizeof(info));
-		ASSERT_EQ(0, asked(self->fd, ETRAN_IOC_STREAM_INFO, &info));
+		ASSERT_EQ(0, asked(self->s.fd, ETRAN_IOC_STREAM_INFO, &info));
 		EXPECT_EQ(TAG, info.tag);
 		EXPECT_EQ(steps[i].state, info.state);
 		EXPECT_EQ(0, strncmp(info.transport, TT_NAME, sizeof(info.transport)));
-		EXPECT_EQ(self->x.id, info.endpoint);
+		EXPECT_EQ(self->s.x.id, info.endpoint);
 		EXPECT_EQ(0, info.flags);
 		/* The application knows these. */
 		EXPECT_EQ(0, info.readable);
@@ -250,39 +216,39 @@ TEST_F(share, what_there_is_to_know_of_any_stream)
 		EXPECT_EQ(0, info.error);
 		EXPECT_EQ(0, memcmp(info.reserved, zero.reserved, sizeof(zero.reserved)));
 	}
-	self->users[self->id].flags = ETRAN_STREAM_SHUT_WR | ETRAN_STREAM_TOLD;
-	ASSERT_EQ(0, asked(self->fd, ETRAN_IOC_STREAM_INFO, &info));
+	self->s.users[self->s.id].flags = ETRAN_STREAM_SHUT_WR | ETRAN_STREAM_TOLD;
+	ASSERT_EQ(0, asked(self->s.fd, ETRAN_IOC_STREAM_INFO, &info));
 	EXPECT_EQ(ETRAN_STREAM_SHUT_WR | ETRAN_STREAM_TOLD, info.flags);
-	EXPECT_EQ(-EFAULT, asked(self->fd, ETRAN_IOC_STREAM_INFO, NULL));
-	EXPECT_EQ(-ENOTTY, asked(self->x.ep, ETRAN_IOC_STREAM_INFO, &info));
+	EXPECT_EQ(-EFAULT, asked(self->s.fd, ETRAN_IOC_STREAM_INFO, NULL));
+	EXPECT_EQ(-ENOTTY, asked(self->s.x.ep, ETRAN_IOC_STREAM_INFO, &info));
 }
 
 TEST_F(share, nothing_comes_of_a_dead_endpoint)
 {
 	struct etran_stream_info info = {};
 
-	close(self->x.ep);
-	munmap(self->users, USERS);
-	munmap((void *)self->x.status, self->x.map_len);
-	self->x.status = NULL;
-	self->x.ep = -1;
-	EXPECT_EQ(POLLERR | POLLHUP, mask(self->fd) & (POLLERR | POLLHUP));
-	EXPECT_EQ(0, asked(self->fd, ETRAN_IOC_STREAM_INFO, &info));
+	close(self->s.x.ep);
+	munmap(self->s.users, USERS);
+	munmap((void *)self->s.x.status, self->s.x.map_len);
+	self->s.x.status = NULL;
+	self->s.x.ep = -1;
+	EXPECT_EQ(POLLERR | POLLHUP, mask(self->s.fd) & (POLLERR | POLLHUP));
+	EXPECT_EQ(0, asked(self->s.fd, ETRAN_IOC_STREAM_INFO, &info));
 	EXPECT_EQ(TAG, info.tag);
-	EXPECT_EQ(-EOPNOTSUPP, asked(self->fd, ETRAN_IOC_STREAM_RECV, &(struct etran_stream_io) {}));
+	EXPECT_EQ(-EOPNOTSUPP, asked(self->s.fd, ETRAN_IOC_STREAM_RECV, &(struct etran_stream_io) {}));
 	/* What teardown unmaps. */
-	self->users = mmap(NULL, USERS, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	self->s.users = mmap(NULL, USERS, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 }
 
 /* Without the transport there is nothing that could share. */
 TEST_F(share, the_transport_is_gone)
 {
-	struct etran_stream_shared s = { .id = self->id, .room = 65536 };
+	struct etran_stream_shared s = { .id = self->s.id, .room = 65536 };
 
 	bpf_link__destroy(self->net.link);
 	self->net.link = NULL;
-	ASSERT_TRUE(et_wait_for(mask(self->fd) & POLLHUP));
-	ASSERT_EQ(0, share(&self->x, &s, 1));
+	ASSERT_TRUE(et_wait_for(mask(self->s.fd) & POLLHUP));
+	ASSERT_EQ(0, share(&self->s.x, &s, 1));
 	EXPECT_NE(0, s.error);
 	EXPECT_NE(EOPNOTSUPP, s.error);
 }

@@ -3,130 +3,84 @@
  * ETRAN_IOC_STREAM_OPEN, bpf_etran_stream_set(), stream_open and stream_close: files of connections, of which poll and epoll
  * tell what transport and application said, and whose last close the transport is told.
  */
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "engine.h"
-
-/* As in bpf/etran.bpf.h. */
-enum { CONNECTED = 1, FIN = 2, ENDED = 4, ERROR = 8, ROOM = 16 };
-
-#define TAG	0x123456789abcULL
-#define ALL	(POLLIN | POLLOUT | POLLRDHUP)
-#define USERS	(ETRAN_STREAMS_MAX * sizeof(struct etran_stream_user))
+#include "streams.h"
 
 FIXTURE(stream) {
 	FIXTURE_DATA(net) net;
-	struct xsk x;
-	struct etran_stream_user *users;
-	int fd;
-	uint32_t id;
+	struct streams s;
 };
-
-static int stream_open(const struct xsk *x, uint64_t tag, int beside, uint32_t *id)
-{
-	struct etran_stream_open o = { .tag = tag, .flags = O_CLOEXEC, .beside = beside };
-	int fd = ioctl(x->ep, ETRAN_IOC_STREAM_OPEN, &o);
-
-	if (fd < 0)
-		return -errno;
-	if (id)
-		*id = o.id;
-	return fd;
-}
 
 FIXTURE_SETUP(stream)
 {
 	net_setup(_metadata, &self->net, NULL);
-	ASSERT_EQ(0, xsk_open(&self->x, &(struct xsk_config) { .port = 1 }));
-	self->users = mmap(NULL, USERS, PROT_READ | PROT_WRITE, MAP_SHARED, self->x.ep,
-			   ETRAN_MMAP_STREAMS);
-	ASSERT_NE(MAP_FAILED, self->users);
-	tt->stream_tag = TAG;
-	self->fd = stream_open(&self->x, TAG, -1, &self->id);
-	ASSERT_LE(0, self->fd);
+	streams_setup(_metadata, &self->s);
 }
 
 FIXTURE_TEARDOWN(stream)
 {
-	if (self->fd >= 0)
-		close(self->fd);
-	munmap(self->users, USERS);
-	xsk_close(&self->x);
+	streams_teardown(&self->s);
 	net_teardown(_metadata, &self->net, NULL);
-}
-
-static int64_t set(FIXTURE_DATA(stream) *self, uint64_t avail, uint32_t flags)
-{
-	return eng_do(&self->x, 0, TT_W_STREAM, self->id, self->x.id, avail, flags);
-}
-
-static short mask(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = ALL };
-
-	return poll(&p, 1, 0) < 0 ? -1 : p.revents;
 }
 
 TEST_F(stream, poll_tells_what_transport_and_application_say)
 {
-	struct etran_stream_user *u = &self->users[self->id];
+	struct etran_stream_user *u = &self->s.users[self->s.id];
 
 	EXPECT_EQ(1, tt->stream_opens);
 	EXPECT_EQ(TAG, tt->stream_opened);
-	EXPECT_EQ(self->id, tt->stream_id);
-	EXPECT_EQ(self->x.id, tt->stream_endpoint);
-	EXPECT_EQ(0, mask(self->fd));
-	ASSERT_EQ(0, set(self, 0, CONNECTED));
-	EXPECT_EQ(POLLOUT, mask(self->fd));
-	ASSERT_EQ(0, set(self, 100, 0));
-	EXPECT_EQ(POLLIN | POLLOUT, mask(self->fd));
+	EXPECT_EQ(self->s.id, tt->stream_id);
+	EXPECT_EQ(self->s.x.id, tt->stream_endpoint);
+	EXPECT_EQ(0, mask(self->s.fd));
+	ASSERT_EQ(0, set(&self->s, 0, CONNECTED));
+	EXPECT_EQ(POLLOUT, mask(self->s.fd));
+	ASSERT_EQ(0, set(&self->s, 100, 0));
+	EXPECT_EQ(POLLIN | POLLOUT, mask(self->s.fd));
 	u->read = 99;
-	EXPECT_EQ(POLLIN | POLLOUT, mask(self->fd));
+	EXPECT_EQ(POLLIN | POLLOUT, mask(self->s.fd));
 	u->read = 100;
-	EXPECT_EQ(POLLOUT, mask(self->fd));
+	EXPECT_EQ(POLLOUT, mask(self->s.fd));
 	/* What was said before says nothing new. */
-	ASSERT_EQ(0, set(self, 50, 0));
-	EXPECT_EQ(POLLOUT, mask(self->fd));
+	ASSERT_EQ(0, set(&self->s, 50, 0));
+	EXPECT_EQ(POLLOUT, mask(self->s.fd));
 	u->blocked = 1;
-	EXPECT_EQ(0, mask(self->fd));
-	ASSERT_EQ(0, set(self, 100, ROOM));
+	EXPECT_EQ(0, mask(self->s.fd));
+	ASSERT_EQ(0, set(&self->s, 100, ROOM));
 	EXPECT_EQ(0, u->blocked);
-	EXPECT_EQ(POLLOUT, mask(self->fd));
-	ASSERT_EQ(0, set(self, 101, FIN));
-	EXPECT_EQ(ALL, mask(self->fd));
+	EXPECT_EQ(POLLOUT, mask(self->s.fd));
+	ASSERT_EQ(0, set(&self->s, 101, FIN));
+	EXPECT_EQ(ALL, mask(self->s.fd));
 	u->flags = ETRAN_STREAM_SHUT_WR;
-	EXPECT_EQ(ALL | POLLHUP, mask(self->fd));
-	ASSERT_EQ(0, set(self, 101, ENDED | ERROR));
-	EXPECT_EQ(ALL | POLLHUP | POLLERR, mask(self->fd));
+	EXPECT_EQ(ALL | POLLHUP, mask(self->s.fd));
+	ASSERT_EQ(0, set(&self->s, 101, ENDED | ERROR));
+	EXPECT_EQ(ALL | POLLHUP | POLLERR, mask(self->s.fd));
 	u->flags |= ETRAN_STREAM_TOLD;
-	EXPECT_EQ(ALL | POLLHUP, mask(self->fd));
+	EXPECT_EQ(ALL | POLLHUP, mask(self->s.fd));
 }
 
 TEST_F(stream, level_and_edge_triggered_epoll)
 {
-	struct etran_stream_user *u = &self->users[self->id];
+	struct etran_stream_user *u = &self->s.users[self->s.id];
 	struct epoll_event e = { .events = EPOLLIN }, edge = { .events = EPOLLIN | EPOLLET };
 	int lt = epoll_create1(0), et = epoll_create1(0), nested = epoll_create1(0);
 
-	ASSERT_EQ(0, epoll_ctl(lt, EPOLL_CTL_ADD, self->fd, &e));
-	ASSERT_EQ(0, epoll_ctl(et, EPOLL_CTL_ADD, self->fd, &edge));
+	ASSERT_EQ(0, epoll_ctl(lt, EPOLL_CTL_ADD, self->s.fd, &e));
+	ASSERT_EQ(0, epoll_ctl(et, EPOLL_CTL_ADD, self->s.fd, &edge));
 	ASSERT_EQ(0, epoll_ctl(nested, EPOLL_CTL_ADD, lt, &e));
 	EXPECT_EQ(0, epoll_wait(lt, &e, 1, 0));
 	EXPECT_EQ(0, epoll_wait(et, &e, 1, 0));
-	ASSERT_EQ(0, set(self, 10, 0));
+	ASSERT_EQ(0, set(&self->s, 10, 0));
 	EXPECT_EQ(1, epoll_wait(nested, &e, 1, 0));
 	EXPECT_EQ(1, epoll_wait(lt, &e, 1, 0));
 	EXPECT_EQ(1, epoll_wait(lt, &e, 1, 0));
 	EXPECT_EQ(1, epoll_wait(et, &e, 1, 0));
 	EXPECT_EQ(0, epoll_wait(et, &e, 1, 0));
 	/* More of what is there already is an edge, too. */
-	ASSERT_EQ(0, set(self, 20, 0));
+	ASSERT_EQ(0, set(&self->s, 20, 0));
 	EXPECT_EQ(1, epoll_wait(et, &e, 1, 0));
 	u->read = 20;
 	EXPECT_EQ(0, epoll_wait(lt, &e, 1, 0));
@@ -149,16 +103,16 @@ TEST_F(stream, who_sleeps_is_woken)
 	pthread_t thread;
 	void *ret;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_in, &self->fd));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_in, &self->s.fd));
 	usleep(50000);
-	ASSERT_EQ(0, set(self, 1, 0));
+	ASSERT_EQ(0, set(&self->s, 1, 0));
 	pthread_join(thread, &ret);
 	EXPECT_EQ(POLLIN, (long)ret);
-	self->users[self->id].read = 1;
-	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_in, &self->fd));
+	self->s.users[self->s.id].read = 1;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_in, &self->s.fd));
 	usleep(50000);
-	self->users[self->id].flags = ETRAN_STREAM_SHUT_RD;
-	ASSERT_EQ(0, ioctl(self->fd, ETRAN_IOC_STREAM_WAKE));
+	self->s.users[self->s.id].flags = ETRAN_STREAM_SHUT_RD;
+	ASSERT_EQ(0, ioctl(self->s.fd, ETRAN_IOC_STREAM_WAKE));
 	pthread_join(thread, &ret);
 	EXPECT_EQ(POLLIN, (long)ret);
 }
@@ -167,30 +121,30 @@ TEST_F(stream, who_sleeps_is_woken)
 TEST_F(stream, starved_streams_are_woken_by_others)
 {
 	uint32_t id = 0;
-	int fd = stream_open(&self->x, TAG + 1, -1, &id);
+	int fd = stream_open(&self->s.x, TAG + 1, -1, &id);
 
 	ASSERT_LE(0, fd);
 	tt->stream_tag = TAG + 1;
-	ASSERT_EQ(0, eng_do(&self->x, 0, TT_W_STREAM, id, self->x.id, 0, CONNECTED));
-	self->users[id].blocked = 1;
+	ASSERT_EQ(0, eng_do(&self->s.x, 0, TT_W_STREAM, id, self->s.x.id, 0, CONNECTED));
+	self->s.users[id].blocked = 1;
 	tt->stream_tag = TAG;
-	ASSERT_EQ(0, set(self, 0, ROOM));
+	ASSERT_EQ(0, set(&self->s, 0, ROOM));
 	EXPECT_EQ(0, mask(fd));
-	self->users[0].blocked = 1;
-	ASSERT_EQ(0, set(self, 0, ROOM));
+	self->s.users[0].blocked = 1;
+	ASSERT_EQ(0, set(&self->s, 0, ROOM));
 	EXPECT_EQ(POLLOUT, mask(fd));
 	close(fd);
 }
 
 TEST_F(stream, the_last_close_of_the_last_copy_is_told)
 {
-	int copy = dup(self->fd), status;
+	int copy = dup(self->s.fd), status;
 	pid_t child;
 
-	self->users[self->id].read = 77;
-	self->users[self->id].flags = ETRAN_STREAM_ABORT;
-	close(self->fd);
-	self->fd = -1;
+	self->s.users[self->s.id].read = 77;
+	self->s.users[self->s.id].flags = ETRAN_STREAM_ABORT;
+	close(self->s.fd);
+	self->s.fd = -1;
 	EXPECT_EQ(0, tt->stream_closes);
 	child = fork();
 	ASSERT_LE(0, child);
@@ -198,29 +152,29 @@ TEST_F(stream, the_last_close_of_the_last_copy_is_told)
 		_exit(0);
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, tt->stream_closes);
-	EXPECT_EQ(0, set(self, 78, 0));
+	EXPECT_EQ(0, set(&self->s, 78, 0));
 	EXPECT_EQ(POLLIN, mask(copy));
 	close(copy);
 	EXPECT_EQ(1, tt->stream_closes);
 	EXPECT_EQ(TAG, tt->stream_closed);
 	EXPECT_EQ(77, tt->stream_read);
 	EXPECT_EQ(ETRAN_STREAM_ABORT, tt->stream_flags);
-	EXPECT_EQ(-ENOENT, set(self, 79, 0));
+	EXPECT_EQ(-ENOENT, set(&self->s, 79, 0));
 	/* Its number is clean for the next one. */
-	EXPECT_EQ(0, self->users[self->id].read);
-	EXPECT_EQ(0, self->users[self->id].flags);
+	EXPECT_EQ(0, self->s.users[self->s.id].read);
+	EXPECT_EQ(0, self->s.users[self->s.id].flags);
 }
 
 TEST_F(stream, a_number_of_another_tag_is_not_meant)
 {
 	tt->stream_tag = TAG + 1;
-	EXPECT_EQ(-ENOENT, set(self, 5, CONNECTED));
+	EXPECT_EQ(-ENOENT, set(&self->s, 5, CONNECTED));
 	tt->stream_tag = TAG;
-	EXPECT_EQ(0, mask(self->fd));
-	EXPECT_EQ(-EINVAL, set(self, 5, 32));
-	EXPECT_EQ(-ENOENT, eng_do(&self->x, 0, TT_W_STREAM, 0, self->x.id, 5, CONNECTED));
-	EXPECT_EQ(-ENOENT, eng_do(&self->x, 0, TT_W_STREAM, ETRAN_STREAMS_MAX, self->x.id, 5, 0));
-	EXPECT_EQ(-ENOENT, eng_do(&self->x, 0, TT_W_STREAM, self->id, self->x.id + 1, 5, 0));
+	EXPECT_EQ(0, mask(self->s.fd));
+	EXPECT_EQ(-EINVAL, set(&self->s, 5, 32));
+	EXPECT_EQ(-ENOENT, eng_do(&self->s.x, 0, TT_W_STREAM, 0, self->s.x.id, 5, CONNECTED));
+	EXPECT_EQ(-ENOENT, eng_do(&self->s.x, 0, TT_W_STREAM, ETRAN_STREAMS_MAX, self->s.x.id, 5, 0));
+	EXPECT_EQ(-ENOENT, eng_do(&self->s.x, 0, TT_W_STREAM, self->s.id, self->s.x.id + 1, 5, 0));
 }
 
 TEST_F(stream, a_socket_beside_it_counts)
@@ -229,10 +183,10 @@ TEST_F(stream, a_socket_beside_it_counts)
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 	ASSERT_EQ(0, pipe(pipefd));
-	EXPECT_EQ(-ENOTSOCK, stream_open(&self->x, 1, pipefd[0], NULL));
-	EXPECT_EQ(-ENOTSOCK, stream_open(&self->x, 1, self->fd, NULL));
-	EXPECT_EQ(-EBADF, stream_open(&self->x, 1, 9999, NULL));
-	fd = stream_open(&self->x, 1, pair[0], NULL);
+	EXPECT_EQ(-ENOTSOCK, stream_open(&self->s.x, 1, pipefd[0], NULL));
+	EXPECT_EQ(-ENOTSOCK, stream_open(&self->s.x, 1, self->s.fd, NULL));
+	EXPECT_EQ(-EBADF, stream_open(&self->s.x, 1, 9999, NULL));
+	fd = stream_open(&self->s.x, 1, pair[0], NULL);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, mask(fd) & POLLIN);
 	ASSERT_EQ(1, write(pair[1], "x", 1));
@@ -249,24 +203,24 @@ TEST_F(stream, refusals)
 	struct etran_stream_open o = { .tag = 1, .flags = O_APPEND, .beside = -1 };
 	uint32_t closes = tt->stream_closes;
 
-	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_STREAM_OPEN, &o));
+	EXPECT_EQ(-1, ioctl(self->s.x.ep, ETRAN_IOC_STREAM_OPEN, &o));
 	EXPECT_EQ(EINVAL, errno);
 	o.flags = 0;
 	o.reserved[1] = 1;
-	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_STREAM_OPEN, &o));
+	EXPECT_EQ(-1, ioctl(self->s.x.ep, ETRAN_IOC_STREAM_OPEN, &o));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-1, ioctl(self->x.ep, ETRAN_IOC_STREAM_OPEN, NULL));
+	EXPECT_EQ(-1, ioctl(self->s.x.ep, ETRAN_IOC_STREAM_OPEN, NULL));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_EQ(-1, ioctl(self->fd, ETRAN_IOC_KICK));
+	EXPECT_EQ(-1, ioctl(self->s.fd, ETRAN_IOC_KICK));
 	EXPECT_EQ(ENOTTY, errno);
 	tt->stream_result = -ENOENT;
-	EXPECT_EQ(-ENOENT, stream_open(&self->x, 1, -1, NULL));
+	EXPECT_EQ(-ENOENT, stream_open(&self->s.x, 1, -1, NULL));
 	tt->stream_result = 0;
 	/* What the transport refused it is not told the end of. */
 	EXPECT_EQ(closes, tt->stream_closes);
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, self->x.ep,
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, self->s.x.ep,
 				   ETRAN_MMAP_STREAMS));
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->x.ep,
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->s.x.ep,
 				   ETRAN_MMAP_STREAMS + USERS));
 }
 
@@ -278,32 +232,32 @@ TEST_F(stream, there_are_so_many_and_no_more)
 
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &lim));
 	for (i = 1; i < ETRAN_STREAMS_MAX - 1; i++) {
-		fd = stream_open(&self->x, i, -1, NULL);
+		fd = stream_open(&self->s.x, i, -1, NULL);
 		ASSERT_LE(0, fd) TH_LOG("number %u", i);
 		first = first < 0 ? fd : first;
 		last = fd;
 	}
-	EXPECT_EQ(-ENFILE, stream_open(&self->x, i, -1, NULL));
+	EXPECT_EQ(-ENFILE, stream_open(&self->s.x, i, -1, NULL));
 	ASSERT_EQ(0, close_range(first, last, 0));
 	EXPECT_EQ(closes + ETRAN_STREAMS_MAX - 2, tt->stream_closes);
 }
 
 TEST_F(stream, dead_with_its_endpoint)
 {
-	struct pollfd p = { .fd = self->fd, .events = POLLIN };
+	struct pollfd p = { .fd = self->s.fd, .events = POLLIN };
 
-	close(self->x.ep);
-	munmap(self->users, USERS);
-	munmap((void *)self->x.status, self->x.map_len);
-	self->x.status = NULL;
-	self->x.ep = -1;
+	close(self->s.x.ep);
+	munmap(self->s.users, USERS);
+	munmap((void *)self->s.x.status, self->s.x.map_len);
+	self->s.x.status = NULL;
+	self->s.x.ep = -1;
 	EXPECT_EQ(1, poll(&p, 1, 5000));
 	EXPECT_EQ(POLLIN | POLLERR | POLLHUP, p.revents);
-	close(self->fd);
-	self->fd = -1;
+	close(self->s.fd);
+	self->s.fd = -1;
 	EXPECT_EQ(0, tt->stream_closes);
 	/* What teardown unmaps. */
-	self->users = mmap(NULL, USERS, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	self->s.users = mmap(NULL, USERS, PROT_READ, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 }
 
 TT_MAIN(16)
