@@ -135,9 +135,10 @@ void etran_share_news(struct etran_share *share, u64 avail, u32 set)
 	spin_lock(&share->lock);
 	if (fin && avail)
 		avail--;
-	if (avail > share->have && !share->fin)
+	/* Nothing comes behind a failure: what is there may have a gap in front, see lost(). */
+	if (avail > share->have && !share->fin && !share->failed)
 		share->have = avail;
-	if (fin)
+	if (fin && !share->failed)
 		share->fin = true;
 	if (set & ETRAN_STREAM_ERROR && !share->failed) {
 		share->failed = true;
@@ -237,15 +238,19 @@ static int take_error(struct etran_share *share)
 /* Why does nothing come any more? Return: true, and *@err: 0 or a negative errno. */
 static bool over(struct etran_st *st, struct etran_share *share, int *err)
 {
-	u32 state = atomic_read(&st->state);
-	bool fin;
+	/* First: what came before that is in @have then. */
+	u32 state = atomic_read_acquire(&st->state);
+	bool fin, more;
 
 	*err = 0;
 	if (READ_ONCE(share->user.flags) & ETRAN_STREAM_SHUT_RD)
 		return true;
 	spin_lock_bh(&share->lock);
-	fin = share->given && share->fin && share->have == share->user.read;
+	more = share->have != share->user.read;
+	fin = share->fin;
 	spin_unlock_bh(&share->lock);
+	if (more)
+		return false;
 	if (fin)
 		return true;
 	if (state & ETRAN_STREAM_ENDED) {
@@ -260,14 +265,10 @@ static bool over(struct etran_st *st, struct etran_share *share, int *err)
 
 static bool may_read(struct etran_st *st, struct etran_share *share)
 {
-	return readable(share) || READ_ONCE(share->user.flags) & ETRAN_STREAM_SHUT_RD ||
-	       READ_ONCE(share->fin) || atomic_read(&st->state) & ETRAN_STREAM_ENDED ||
-	       !etran_hub_alive(share->hub);
-}
-
-static bool may_read_given(struct etran_st *st, struct etran_share *share)
-{
-	return READ_ONCE(share->given) && may_read(st, share);
+	return READ_ONCE(share->given) &&
+	       (readable(share) || READ_ONCE(share->user.flags) & ETRAN_STREAM_SHUT_RD ||
+		READ_ONCE(share->fin) || atomic_read(&st->state) & ETRAN_STREAM_ENDED ||
+		!etran_hub_alive(share->hub));
 }
 
 static ssize_t receive(struct etran_st *st, struct etran_share *share, struct iov_iter *to, u32 flags)
@@ -294,9 +295,10 @@ static ssize_t receive(struct etran_st *st, struct etran_share *share, struct io
 		mutex_unlock(&share->rx);
 		if (READ_ONCE(share->given) && over(st, share, &err))
 			return err;
-		if (flags & ETRAN_STREAM_DONTWAIT)
+		/* Something may have come since. */
+		if (flags & ETRAN_STREAM_DONTWAIT && !may_read(st, share))
 			return -EAGAIN;
-		if (wait_event_interruptible(st->wait, may_read_given(st, share)))
+		if (wait_event_interruptible(st->wait, may_read(st, share)))
 			return -ERESTARTSYS;
 	}
 }
@@ -858,12 +860,14 @@ static void lost(struct etran_st *st)
 {
 	struct etran_share *share = st->share;
 
-	if (!(atomic_fetch_or(ETRAN_STREAM_ENDED | ETRAN_STREAM_ERROR, &st->state) & ETRAN_STREAM_ERROR))
-		WRITE_ONCE(share->error, ECONNRESET);
 	spin_lock_bh(&share->lock);
+	if (!share->failed)
+		WRITE_ONCE(share->error, ECONNRESET);
+	share->failed = true;
 	share->have = share->user.read;
 	share->fin = false;
 	spin_unlock_bh(&share->lock);
+	atomic_or(ETRAN_STREAM_ENDED | ETRAN_STREAM_ERROR, &st->state);
 	given(st, ETRAN_STREAM_ABORT);
 }
 

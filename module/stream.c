@@ -154,7 +154,7 @@ static __poll_t stream_poll(struct file *file, struct poll_table_struct *wait)
 	__poll_t mask;
 
 	poll_wait(file, &st->wait, wait);
-	/* We see what is delivered, or whoever delivers sees that we wait; pairs with tell(). */
+	/* We see what is delivered, or whoever delivers sees that we wait; pairs with etran_stream_tell(). */
 	smp_mb();
 	rcu_read_lock();
 	mask = stream_mask(st);

@@ -124,7 +124,6 @@ _Static_assert(sizeof(struct etran_tcp_req) == sizeof(struct etran_stream_req) &
 	       offsetof(struct etran_tcp_rec, stream) == offsetof(struct etran_stream_rec, stream),
 	       "as shared streams have them");
 
-
 SEC("struct_ops/stream_share")
 __s32 BPF_PROG(stream_share, struct etran_stream *st)
 {
