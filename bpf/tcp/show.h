@@ -109,7 +109,7 @@ static __always_inline void conn_describe(const struct conn *c, struct etran_con
 	r->unsent = less(c->queued, sent);
 	r->received = less(c->rcv_fin && c->rcv_nxt > c->rcv_fin ? c->rcv_fin : c->rcv_nxt, 1);
 	r->unread = less(r->received + 1, c->read);
-	r->out_of_order = ranges_within(c->ooo, RCV_RANGES, 0, ~0ULL);
+	r->out_of_order = ranges_within(c->ooo, RCV_RANGES, 0, ETRAN_TCP_MAX_STREAM);
 	r->send_window = less(c->edge, c->una);
 	r->receive_window = less(c->rcv_adv, c->rcv_nxt);
 	r->age_ns = less(now, c->begun_ns);
