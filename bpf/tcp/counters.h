@@ -18,6 +18,7 @@ enum transport_counter {
 	COUNTER_tx_keepalive,
 	COUNTER_tx_cookie,		/* SYN and ACK for whose connection nothing is kept */
 	COUNTER_tx_tail_probe,		/* of data: for the loss of the last segments */
+	COUNTER_tx_rescue,		/* of data, again: the last of a flight, on suspicion alone (RFC 6675) */
 	COUNTER_tx_paced,		/* of data: not at once */
 	COUNTER_tx_dsack,		/* ACKs that say what came twice */
 	COUNTER_tx_retransmit,		/* of these: data, SYN or FIN again */

@@ -127,15 +127,32 @@ static __always_inline void step_fin(struct conn *c, struct after *a, struct ste
 	if (c->nxt > c->queued) {
 		step->again = 1;
 		c->retransmits++;
+		if (step->rescue)
+			c->rescue = c->recover;
+		else if (!step->tail)
+			c->rtx = max64(c->rtx, c->nxt);
 	}
 	c->nxt = c->queued + 1;
-	c->rtx = max64(c->rtx, c->nxt);
 	step_bare(c, step, o, c->queued, TCP_FIN, COUNTER_tx_fin, now);
 	o->departure_ns = pace_behind(c, now);
 	rto_start(c, a, now);
 }
 
-/* Under the lock: which data? */
+/* Under the lock: @pos goes again. */
+static __always_inline void step_again(struct conn *c, struct after *a, struct step *step, struct out *o,
+				       __u64 pos, __u64 now)
+{
+	if (c->fin && pos == c->queued) {
+		step_fin(c, a, step, o, now);
+		return;
+	}
+	step->what = STEP_AGAIN;
+	step->end = c->nxt;
+	step->pos = pos;
+	step->from = c->rtx_cursor;
+}
+
+/* Under the lock: which data? RFC 6675, 4, NextSeg() (1), (2) */
 static __always_inline void step_data(struct conn *c, struct after *a, struct step *step, struct out *o,
 				      __u64 now)
 {
@@ -148,14 +165,7 @@ static __always_inline void step_data(struct conn *c, struct after *a, struct st
 			/* The first one goes whatever there is in the network: RFC 6675, 5 (4.3). */
 			if (pipe && pipe + c->mss > c->cwnd && c->rtx != c->una)
 				return;
-			if (c->fin && pos == c->queued) {
-				step_fin(c, a, step, o, now);
-				return;
-			}
-			step->what = STEP_AGAIN;
-			step->end = c->nxt;
-			step->pos = pos;
-			step->from = c->rtx_cursor;
+			step_again(c, a, step, o, pos, now);
 			return;
 		}
 	}
@@ -364,6 +374,25 @@ static __noinline __u64 join_frames(struct etran_pkt *pkt, __u64 handle, __u32 m
 	return handle;
 }
 
+/*
+ * STEP_AGAIN: how much may go in this segment: what the peer has not. Without the lock, and a function of its own, so that the
+ * verifier looks at it once: what the peer says meanwhile can only have something sent in vain.
+ */
+__noinline int again_join(const struct work *w, struct scratch *scratch)
+{
+	struct step *step;
+	struct conn *c;
+
+	if (!w || !scratch)
+		return 0;
+	c = conn_at(w->slot);
+	if (!c)
+		return 0;
+	step = &scratch->step;
+	step->join = min64(ranges_next(c->sacked, SACK_RANGES, step->pos, min64(step->end, c->queued)) - step->pos, step->most);
+	return 0;
+}
+
 /* Send the frame that @step names, a part of it, or what is behind it, too. */
 static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w,
 				 struct step *step, struct scratch *scratch)
@@ -378,6 +407,8 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 
 	if (!c)
 		return ETRAN_CONSUME;
+	if (step->what == STEP_AGAIN)
+		again_join(w, scratch);
 	handle = frame_find(step);
 	if (handle) {
 		part_of(step, &from, &to);
@@ -420,10 +451,14 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 				wait_start(c, a, now);
 			}
 		} else {
-			if (!step->tail) {
+			if (!step->tail && !step->rescue) {
 				c->rtx = max64(c->rtx, end);
 				c->rtx_cursor = handle;
 			}
+			if (step->rescue)
+				c->rescue = c->recover;
+			else if (!c->rescue)
+				c->rescue = end;
 			c->rtt_at = 0;
 			c->retransmits++;
 			out_fill(c, o, pos, end == c->queued ? TCP_PSH : 0, now);
@@ -453,10 +488,55 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 		count(COUNTER_tx_retransmit);
 	if (step->tail)
 		count(COUNTER_tx_tail_probe);
+	if (step->rescue)
+		count(COUNTER_tx_rescue);
 	if (o->departure_ns)
 		count(COUNTER_tx_paced);
 	put_data(pkt, hdr, o);
 	return ETRAN_TX;
+}
+
+/*
+ * In recovery: when the network has room, nothing is known to be lost and nothing new may be sent, something goes again on
+ * suspicion. RFC 6675, 4, NextSeg() (3), (4). Return: as step_take(). Rare, and so not in the common way, which would be more
+ * than the verifier looks at.
+ */
+__noinline int step_guess(const struct work *w, struct scratch *scratch)
+{
+	__u64 now = bpf_ktime_get_ns(), pipe, pos, len;
+	bool more = false, rescue = false;
+	struct step *step;
+	struct conn *c;
+
+	if (!w || !scratch)
+		return 0;
+	c = conn_at(w->slot);
+	if (!c)
+		return 0;
+	step = &scratch->step;
+	bpf_spin_lock(&c->lock);
+	if (c->generation != w->generation || !conn_sends(c) || c->loss != LOSS_RECOVERY || !c->sack_ok ||
+	    !(c->pending & PENDING_DATA) || (c->fin && c->nxt == c->queued))
+		goto out;
+	pipe = pipe_bytes(c);
+	if (pipe && pipe + c->mss > c->cwnd)
+		goto out;
+	len = min64(c->queued - c->nxt, c->mss);
+	if (c->nxt < c->queued && c->nxt + len <= c->edge && !nagle_waits(c, len, c->waits))
+		goto out;
+	pos = recovery_guess(c, &rescue);
+	if (!pos)
+		goto out;
+	scratch->after.slot = w->slot;
+	scratch->after.generation = w->generation;
+	step->first = c->out_head;
+	step->most = c->mss;
+	step->rescue = rescue;
+	step_again(c, &scratch->after, step, &scratch->out, pos, now);
+	more = step->what < STEP_NEW && c->pending;
+out:
+	bpf_spin_unlock(&c->lock);
+	return more;
 }
 
 /* What is to be sent for a connection: scratch->step and ->out. Return: more is pending, and it has to be queued again. */
@@ -490,14 +570,25 @@ __noinline int step_take(const struct work *w, struct scratch *scratch)
 	return more;
 }
 
+/* Without the lock: it may be out of date by one packet. */
+static __always_inline bool conn_recovers(const struct work *w)
+{
+	struct conn *c = conn_at(w->slot);
+
+	return c && c->loss == LOSS_RECOVERY;
+}
+
 static __noinline __u32 gen_conn(struct etran_pkt *pkt, struct etran_hdr *hdr, const struct work *w,
 				 struct scratch *scratch)
 {
 	struct step *step = &scratch->step;
-	int more;
+	int more = 0;
 
 	__builtin_memset(step, 0, sizeof(*step));
-	more = step_take(w, scratch);
+	if (conn_recovers(w))
+		more = step_guess(w, scratch);
+	if (step->what == STEP_NONE)
+		more = step_take(w, scratch);
 	if (step->what >= STEP_NEW)
 		return gen_data(pkt, hdr, w, step, scratch);
 	after_settle(&scratch->after);

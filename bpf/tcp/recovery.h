@@ -5,7 +5,8 @@
  * Of the scoreboard, three positions say all that RFC 6675's functions need: in front of @lost_edge what is not
  * SACKed is lost (IsLost()); in front of @rtx it was sent again (HighRxt); @sacked is what the peer has. Pipe() is
  * computed from these and no count of segments has to be kept right. A timeout takes the same way: all is
- * lost that was sent, and what the peer said it had is forgotten (RFC 2018, 8).
+ * lost that was sent, and what the peer said it had is forgotten (RFC 2018, 8). What goes again on suspicion alone says
+ * recovery_guess(); which of all this NextSeg() takes is in gen.h.
  */
 #ifndef _TCP_RECOVERY_H
 #define _TCP_RECOVERY_H
@@ -19,30 +20,36 @@ static __always_inline __u64 pipe_bytes(const struct conn *c)
 
 	if (c->loss != LOSS_OPEN) {
 		lost = min64(max64(c->lost_edge, c->una), c->nxt);
-		again = min64(max64(c->rtx, c->una), lost);
+		/* What was sent again without being lost is there twice. */
+		again = min64(max64(c->rtx, c->una), c->nxt);
 	}
 	out = c->nxt - lost + again - c->una;
-	if (c->sack_ok)
+	if (c->sack_ok) {
+		if (!ranges_any(c->sacked, SACK_RANGES))
+			return out;
 		return out - ranges_within(c->sacked, SACK_RANGES, lost, c->nxt) -
 		       ranges_within(c->sacked, SACK_RANGES, c->una, again);
+	}
 	/* Each duplicate ACK says that a segment has left the network: RFC 5681, 3.2 (4); RFC 3042. */
 	dup = (__u64)c->dup_acks * c->mss;
 	return dup < out ? out - dup : 0;
 }
 
-/* Under the lock: move @lost_edge on as SACK says: behind it are more than two segments. IsLost(). */
+/* Under the lock: move @lost_edge on as SACK says: behind it are more than two segments, or three ranges. IsLost(). */
 static __always_inline bool recovery_mark(struct conn *c)
 {
-	__u64 edge = 0, most = (DUP_THRESH - 1) * (__u64)c->mss;
+	__u64 edge = 0, most = (DUP_THRESH - 1) * (__u64)c->mss, start, lost;
 	int i;
 
-	if (!c->sack_ok)
+	if (!c->sack_ok || !ranges_any(c->sacked, SACK_RANGES))
 		return false;
 #pragma unroll
-	for (i = 0; i < SACK_RANGES; i++)
-		if (c->sacked[i].start > edge && !range_empty(&c->sacked[i]) &&
-		    ranges_within(c->sacked, SACK_RANGES, c->sacked[i].start, c->nxt) > most)
-			edge = c->sacked[i].start;
+	for (i = 0; i < SACK_RANGES; i++) {
+		start = c->sacked[i].start;
+		lost = mask_below(most, ranges_within(c->sacked, SACK_RANGES, start, c->nxt)) |
+		       mask_below(DUP_THRESH - 1, ranges_behind(c->sacked, SACK_RANGES, start));
+		edge = mask_choose(lost & mask_below(edge, start), start, edge);
+	}
 	if (edge <= c->una)
 		return false;
 	if (c->loss != LOSS_OPEN)
@@ -60,11 +67,41 @@ static __always_inline void recovery_begin(struct conn *c, struct after *a)
 	c->loss = LOSS_RECOVERY;
 	c->recover = c->nxt;
 	c->rtx = c->una;
+	c->rescue = 0;
 	if (!c->sack_ok || c->lost_edge <= c->una)
 		c->lost_edge = c->una + 1;
 	c->rtt_at = 0;
 	tail_stop(c);
 	cc_lost(c, flight);
+}
+
+/*
+ * Under the lock: what goes again though nothing says that it is lost? RFC 6675, 4, NextSeg() (3): what lies in front of
+ * something that is there; (4): once, if the segment that recovery began with is there, the last one of the flight, behind which
+ * nothing can tell of its loss. 0: nothing, or something is known to be lost and comes first.
+ */
+static __always_inline __u64 recovery_guess(const struct conn *c, bool *rescue)
+{
+	__u64 pos, last = 0, start = 0;
+	int i;
+
+	pos = ranges_skip(c->sacked, SACK_RANGES, max64(c->rtx, c->una));
+	if (pos < c->lost_edge)
+		return 0;
+#pragma unroll
+	for (i = 0; i < SACK_RANGES; i++) {
+		if (c->sacked[i].end <= last)
+			continue;
+		last = c->sacked[i].end;
+		start = c->sacked[i].start;
+	}
+	if (pos < last)
+		return pos;
+	*rescue = true;
+	if (!c->rescue || c->una <= c->rescue)
+		return 0;
+	pos = last == c->nxt ? start : c->nxt;
+	return pos > c->una ? pos - 1 : 0;
 }
 
 /* Under the lock: all that was sent goes again. */

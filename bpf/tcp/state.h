@@ -153,6 +153,7 @@ struct conn_key {
  * @lost_edge: what is in front of this and neither acknowledged nor in @sacked is lost
  * @rtx: up to here it has been sent again
  * @rtx_cursor: frame sent again last
+ * @rescue: no segment goes again on suspicion alone until more than this is acknowledged (RFC 6675, RescueRxt); 0: recovery has sent none
  * @sacked: what the peer has behind @una, the latest first
  * @cc: ETRAN_TCP_CC_*
  * @cwnd: congestion window, bytes; @ssthresh: where slow start ends
@@ -252,6 +253,7 @@ struct conn {
 	__u64 lost_edge;
 	__u64 rtx;
 	__u64 rtx_cursor;
+	__u64 rescue;
 	struct range sacked[SACK_RANGES];
 	__u32 rcvbuf;
 	__u32 cwnd;

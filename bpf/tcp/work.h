@@ -185,10 +185,11 @@ enum step_what {
  * @tail: it is a tail loss probe
  * @again: a segment without payload was sent before
  * @dsack: it says what came twice
+ * @rescue: STEP_AGAIN: it is the one that RFC 6675 allows on suspicion alone
  * @count: COUNTER_* of a segment without payload
  * @pos: position
  * @most: data: bytes that may be sent of a frame
- * @join: STEP_NEW: bytes of payload that several frames may make; 0: a segment has one frame
+ * @join: bytes of payload that several frames may make; 0: a segment has one frame
  * @end: STEP_AGAIN: behind what was ever sent
  * @from: frame from which to look on, 0 to begin with @first
  * @first: first kept frame
@@ -199,7 +200,8 @@ struct step {
 	__u8 tail;
 	__u8 again;
 	__u8 dsack;
-	__u8 zero[4];
+	__u8 rescue;
+	__u8 zero[3];
 	__u32 count;
 	__u32 most;
 	__u32 join;

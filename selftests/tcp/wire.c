@@ -591,6 +591,110 @@ TEST_F(wire, sack_recovery)
 	COUNTED(before + 1, "fast_recovery");
 }
 
+/*
+ * RFC 6675, 4, NextSeg() (3): with room in the network what lies in front of something that is there goes again, though that does
+ * not make it lost
+ */
+TEST_F(wire, sack_recovery_in_front_of_what_is_there)
+{
+	uint64_t timeouts = tcp_counter("rto");
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 10 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	/* 0 and 8 are lost. */
+	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 4 * mss } }, 1);
+	expect_data(_metadata, self, 0, mss, MS);
+	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 8 * mss } }, 1);
+	NOTHING(MS);
+	sack_ack(self, 0, (const uint32_t[][2]){ { 9 * mss, 10 * mss }, { mss, 8 * mss } }, 2);
+	expect_data(_metadata, self, 8 * mss, mss, MS);
+	NOTHING(MS);
+	acknowledge(self, 10 * mss);
+	NOTHING(MS);
+	COUNTED(timeouts, "rto");
+}
+
+/* RFC 6675, 4, IsLost(): three ranges behind it, however short they are */
+TEST_F(wire, three_short_ranges_tell_of_loss)
+{
+	const uint32_t blocks[][2] = { { 350, 400 }, { 250, 300 }, { 150, 200 } };
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_SOCKET_NODELAY, 1));
+	for (i = 0; i < 8; i++) {
+		submit(_metadata, self, i * 50, 50);
+		expect_data(_metadata, self, i * 50, 50, MS);
+	}
+	/* 2, 4 and 6 are lost of those behind 1; only 2 has three ranges behind it. */
+	sack_ack(self, 100, blocks + 2, 1);
+	sack_ack(self, 100, blocks + 1, 2);
+	NOTHING(MS);
+	sack_ack(self, 100, blocks, 3);
+	expect_data(_metadata, self, 100, 50, MS);
+	/* The others: (3) */
+	expect_data(_metadata, self, 200, 50, MS);
+	expect_data(_metadata, self, 300, 50, MS);
+	NOTHING(MS);
+	acknowledge(self, 400);
+	NOTHING(MS);
+}
+
+/*
+ * RFC 6675, 4, NextSeg() (4): the end of the flight is lost, and nothing comes behind it that would tell: once recovery's first
+ * segment is there the last one goes again, once. What comes back tells of the others.
+ */
+TEST_F(wire, rescue_retransmission)
+{
+	uint64_t timeouts = tcp_counter("rto"), rescues = tcp_counter("tx_rescue");
+	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	submit(_metadata, self, 0, 10 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	/* 0, 8 and 9 are lost. */
+	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 4 * mss } }, 1);
+	expect_data(_metadata, self, 0, mss, MS);
+	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 8 * mss } }, 1);
+	NOTHING(MS);
+	acknowledge(self, 8 * mss);
+	expect_data(_metadata, self, 9 * mss, mss, MS);
+	COUNTED(rescues + 1, "tx_rescue");
+	NOTHING(MS);
+	acknowledge(self, 8 * mss);
+	NOTHING(MS);
+	sack_ack(self, 8 * mss, (const uint32_t[][2]){ { 9 * mss, 10 * mss } }, 1);
+	expect_data(_metadata, self, 8 * mss, mss, MS);
+	NOTHING(MS);
+	acknowledge(self, 10 * mss);
+	COUNTED(rescues + 1, "tx_rescue");
+	COUNTED(timeouts, "rto");
+}
+
+/* RFC 9293, 3.8.1, allows it: what was sent in small segments goes again in as few as it takes, but not what is there */
+TEST_F(wire, small_segments_go_again_as_one)
+{
+	int i;
+
+	connected(_metadata, self, OFFER_ALL, 0);
+	ASSERT_EQ(0, etran_tcp_set(self->s, ETRAN_SOCKET_NODELAY, 1));
+	for (i = 0; i < 8; i++) {
+		submit(_metadata, self, i * 100, 100);
+		expect_data(_metadata, self, i * 100, 100, MS);
+	}
+	sack_ack(self, 0, (const uint32_t[][2]){ { 600, 700 } }, 1);
+	NOTHING(MS);
+	expect_data(_metadata, self, 0, 800, 1000);
+	acknowledge(self, 800);
+	NOTHING(MS);
+}
+
 /* RFC 6675, 2: an ACK that repeats what was said and brings no block tells of no loss; RFC 8257, 3.2 has receivers send such */
 TEST_F(wire, duplicate_acks_without_news)
 {
