@@ -523,6 +523,17 @@ extern int bpf_etran_release(__u64 handle) __ksym;
  */
 extern int bpf_etran_release_chain(__u64 handle) __ksym;
 
+/**
+ * bpf_etran_release_upto - release frames of a chain up to the first one whose cookie is too great
+ * @handle: the first
+ * @cookie: frames with this or less are released
+ *
+ * For streams, whose frames end in order: with positions as cookies, all that was acknowledged, in one call. At most 4096.
+ * Return: handle of the first that is left; 0: none is, or the chain was broken there by a frame that had ended
+ * otherwise. @handle itself when the caller is no program of an attached transport.
+ */
+extern __u64 bpf_etran_release_upto(__u64 handle, __u64 cookie) __ksym;
+
 /* bpf_etran_send(): flags */
 #define ETRAN_SEND_RETAIN	1U
 

@@ -898,6 +898,42 @@ int etran_frame_release_chain(struct etran_transport *t, u64 handle)
 	return n;
 }
 
+/* Frames that one call of bpf_etran_release_upto() ends: it runs with bottom halves off. */
+#define RELEASE_MOST	4096
+
+/* See bpf_etran_release_upto(). */
+u64 etran_frame_release_upto(struct etran_transport *t, u64 handle, u64 cookie)
+{
+	struct etran_channel *ch, *last = NULL;
+	struct etran_frame *f;
+	u64 next = handle;
+	int n;
+	u32 tag;
+
+	for (n = 0; next && n < RELEASE_MOST; n++) {
+		handle = next;
+		f = find_frame(t, handle, &ch, &tag);
+		if (!f) {
+			next = 0;
+			break;
+		}
+		/* What is read of a frame that ended meanwhile is used for nothing: end_anywhere() looks again. */
+		if (READ_ONCE(f->cookie) > cookie)
+			break;
+		next = READ_ONCE(f->next);
+		if (!end_anywhere(ch, f, tag, ETRAN_END_RELEASED)) {
+			next = 0;
+			break;
+		}
+		if (last && last != ch)
+			wake_waiters(last);
+		last = ch;
+	}
+	if (last)
+		wake_waiters(last);
+	return next;
+}
+
 /**
  * etran_frame_enqueue - a HELD frame goes into a packet queue
  * @t: whose

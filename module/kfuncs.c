@@ -186,6 +186,18 @@ __bpf_kfunc int bpf_etran_release_chain(u64 handle)
 }
 
 /**
+ * bpf_etran_release_upto - release frames of a chain whose cookies are small enough
+ * @handle: the first
+ * @cookie: the greatest that is
+ *
+ * Return: handle of the first that is left, 0: none.
+ */
+__bpf_kfunc u64 bpf_etran_release_upto(u64 handle, u64 cookie)
+{
+	return as_caller(t, etran_frame_release_upto(t, handle, cookie), handle);
+}
+
+/**
  * bpf_etran_send - send a held frame with the packet that egress built of it
  * @handle: a held frame
  * @departure_ns: when, CLOCK_MONOTONIC; 0: now
@@ -644,6 +656,7 @@ BTF_ID_FLAGS(func, bpf_etran_next)
 BTF_ID_FLAGS(func, bpf_etran_cookie)
 BTF_ID_FLAGS(func, bpf_etran_release)
 BTF_ID_FLAGS(func, bpf_etran_release_chain)
+BTF_ID_FLAGS(func, bpf_etran_release_upto)
 BTF_ID_FLAGS(func, bpf_etran_send)
 BTF_ID_FLAGS(func, bpf_etran_queue_push)
 BTF_ID_FLAGS(func, bpf_etran_queue_pop)

@@ -13,9 +13,6 @@
 
 static int time_wait_note(const struct work *w);
 
-/* Frames given back at once. */
-#define RELEASE_STEPS	4096
-
 static __always_inline __u64 sooner(__u64 a, __u64 b)
 {
 	return !a || (b && b < a) ? b : a;
@@ -144,10 +141,9 @@ static __always_inline void conn_detach(struct conn *c, struct after *a, bool ab
 /* Give back frames that are acknowledged. */
 static __noinline int frames_release(__u32 slot, __u32 generation)
 {
-	__u64 from = 0, upto = 0, handle, cookie;
+	__u64 from = 0, upto = 0, handle;
 	struct conn *c = conn_at(slot);
 	bool mine = false, more;
-	int i;
 
 	if (!c)
 		return 0;
@@ -162,19 +158,7 @@ static __noinline int frames_release(__u32 slot, __u32 generation)
 	bpf_spin_unlock(&c->lock);
 	if (!mine)
 		return 0;
-	handle = from;
-	bpf_for(i, 0, RELEASE_STEPS) {
-		__u64 next;
-
-		if (!handle)
-			break;
-		cookie = bpf_etran_cookie(handle);
-		if (!cookie || cookie_end(cookie) > upto)
-			break;
-		next = bpf_etran_next(handle);
-		bpf_etran_release(handle);
-		handle = next;
-	}
+	handle = bpf_etran_release_upto(from, cookie_upto(upto));
 	bpf_spin_lock(&c->lock);
 	mine = c->generation == generation && conn_lives(c);
 	more = false;

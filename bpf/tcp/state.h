@@ -367,20 +367,26 @@ static __always_inline __u32 ts_now(const struct conn *c, __u64 now)
 	return (__u32)(now / 1000000) + c->ts_off;
 }
 
-/* What the module keeps with a frame: the position of its payload, and how long that is, at least 1. */
+/* What the module keeps with a frame: where its payload ends, so that cookies are in the stream's order, and its length, at least 1. */
 static __always_inline __u64 frame_cookie(__u64 pos, __u32 len)
 {
-	return pos << 16 | len;
-}
-
-static __always_inline __u64 cookie_pos(__u64 cookie)
-{
-	return cookie >> 16;
+	return (pos + len) << 16 | len;
 }
 
 static __always_inline __u64 cookie_end(__u64 cookie)
 {
-	return (cookie >> 16) + (cookie & 0xffff);
+	return cookie >> 16;
+}
+
+static __always_inline __u64 cookie_pos(__u64 cookie)
+{
+	return (cookie >> 16) - (cookie & 0xffff);
+}
+
+/* The greatest cookie of frames that end at @pos or in front of it. */
+static __always_inline __u64 cookie_upto(__u64 pos)
+{
+	return pos << 16 | 0xffff;
 }
 
 static __always_inline __u64 min64(__u64 a, __u64 b)

@@ -471,6 +471,42 @@ TEST_F(gen, chain_is_followed_and_released_as_one)
 	EXPECT_EQ(0, tt->result);
 }
 
+/* What is left of a chain when all with cookies up to @cookie were released. */
+static uint64_t release_upto(FIXTURE_DATA(gen) *self, uint64_t handle, uint64_t cookie)
+{
+	self->r.prev = handle;
+	self->r.cookie = cookie;
+	return xsk_send(&self->k, 1, TT_RELEASE_UPTO, &self->r, NULL, 0) ? ~0ULL : tt->result;
+}
+
+TEST_F(gen, chain_is_released_up_to_a_cookie)
+{
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		self->r.prev = i ? tt->handle[i - 1] : 0;
+		/* The fourth is out of order. */
+		self->r.cookie = i == 3 ? 0x90 : 0x100 + i;
+		ASSERT_EQ(0, hold(self, &self->x, i, i, "x", 1));
+	}
+	EXPECT_EQ(tt->handle[0], release_upto(self, tt->handle[0], 0xff));
+	EXPECT_EQ(6, self->x.status->held);
+	EXPECT_EQ(tt->handle[1], release_upto(self, tt->handle[0], 0x100));
+	EXPECT_EQ(5, self->x.status->held);
+	EXPECT_EQ(0, self->x.busy[0]);
+	EXPECT_EQ(1, self->x.busy[1]);
+	/* It ends at the first that is greater, whatever is behind that. */
+	EXPECT_EQ(tt->handle[2], release_upto(self, tt->handle[1], 0x101));
+	EXPECT_EQ(tt->handle[4], release_upto(self, tt->handle[2], 0x103));
+	EXPECT_EQ(2, self->x.status->held);
+	EXPECT_EQ(0, release_upto(self, tt->handle[4], ~0ULL));
+	EXPECT_EQ(0, self->x.status->held);
+	/* None is there, or was ever. */
+	EXPECT_EQ(0, release_upto(self, tt->handle[4], ~0ULL));
+	EXPECT_EQ(0, release_upto(self, 0, ~0ULL));
+	EXPECT_EQ(0, release_upto(self, tt->handle[0] ^ 1ULL << 50, ~0ULL));
+}
+
 TEST_F(gen, chain_crosses_sockets)
 {
 	ASSERT_EQ(0, hold(self, &self->x, 0, 0, "x", 1));

@@ -333,6 +333,9 @@ __u32 BPF_PROG(tt_egress, struct etran_pkt *pkt, struct etran_hdr *hdr)
 	case TT_RELEASE_CHAIN:
 		tt.result = bpf_etran_release_chain(r.prev);
 		return ETRAN_DROP;
+	case TT_RELEASE_UPTO:
+		tt.result = bpf_etran_release_upto(r.prev, r.cookie);
+		return ETRAN_DROP;
 	case TT_NEXT:
 		tt.result = bpf_etran_next(r.prev);
 		return ETRAN_DROP;

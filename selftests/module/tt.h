@@ -29,6 +29,7 @@ enum tt_op {
 	TT_KICK,		/* bpf_etran_gen_kick() */
 	TT_RELEASE,		/* bpf_etran_release(tt_req.prev) */
 	TT_RELEASE_CHAIN,
+	TT_RELEASE_UPTO,	/* bpf_etran_release_upto(tt_req.prev, tt_req.cookie) */
 	TT_NEXT,
 	TT_COOKIE,
 	TT_ROUTE,		/* bpf_etran_route(tt_req.seq, tt_req.daddr), see TT_F_V6 */
