@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Program gen: every segment that egress does not send itself, one for each call: those without connection first, then one
- * of the connection that waits longest: SYN, a probe, data as the windows allow, an ACK if none of these had it.
+ * of the connection that waits longest: SYN, a probe, data as the windows allow, an ACK if none of these had it. Of data that
+ * fills segments several may leave: the first call decides about all, the others find it done (struct train).
  *
  * A frame is a segment, or several that are short are one. One that the peer's window has not all of its bytes for waits
  * (sender's silly window avoidance, RFC 9293, 3.8.6.2.1, has it so), but no longer than the probing timer: then of it is sent what the window allows
@@ -375,6 +376,72 @@ static __noinline __u64 join_frames(struct etran_pkt *pkt, __u64 handle, __u32 m
 }
 
 /*
+ * Under the lock: a full segment at @pos was sent with @o; more of its kind that may go now become a train. Not where segments
+ * have to leave at times of their own, or where the windows are not that simple.
+ */
+static __always_inline void train_begin(struct conn *c, struct train *t, const struct out *o, __u64 handle,
+					__u64 pos, __u64 now)
+{
+	__u64 most = c->una + c->cwnd, len = c->mss;
+
+	if (c->loss != LOSS_OPEN || c->nxt != pos + len || paced(c) || ranges_any(c->sacked, SACK_RANGES))
+		return;
+	most = min64(min64(most, c->edge), c->queued);
+	if (most < c->nxt + len)
+		return;
+	t->left = min64((most - c->nxt) / len, TRAIN_MOST - 1);
+	t->out = *o;
+	t->out.flags &= ~(TCP_PSH | TCP_CWR);
+	t->handle = handle;
+	t->pos = c->nxt;
+	t->end_ns = now + 1000000;
+	t->slot = c->slot;
+	t->generation = c->generation;
+	t->len = len;
+}
+
+/*
+ * The next segment of the train. It ends where something has happened that would make another segment of it. Nothing depends on
+ * a train: its connection is queued as if there were none, since gen may be called next by another CPU, that the link device
+ * has room again, say; then that CPU goes on, and this one finds it so.
+ */
+static __noinline __u32 gen_train(struct etran_pkt *pkt, struct etran_hdr *hdr, struct train *t)
+{
+	__u64 now = bpf_ktime_get_ns(), handle, end = t->pos + t->len;
+	struct conn *c = conn_at(t->slot);
+	bool good;
+
+	if (!c)
+		return ETRAN_CONSUME;
+	handle = bpf_etran_next(t->handle);
+	good = handle && now < t->end_ns && !bpf_etran_load(pkt, handle) &&
+	       pkt->cookie == frame_cookie(t->pos, t->len);
+	t->left--;
+	t->out.flags &= ~TCP_PSH;
+	bpf_spin_lock(&c->lock);
+	good = good && c->generation == t->generation && conn_sends(c) && c->loss == LOSS_OPEN &&
+	       c->nxt == t->pos && c->una < c->nxt && end <= c->edge && end <= c->queued &&
+	       c->rcv_acked == c->rcv_nxt && !c->cwr_due;
+	if (good) {
+		c->nxt = end;
+		c->out_last = handle;
+		if (end == c->queued)
+			t->out.flags |= TCP_PSH;
+	}
+	bpf_spin_unlock(&c->lock);
+	if (!good) {
+		t->left = 0;
+		return ETRAN_CONSUME;
+	}
+	t->out.seq += t->len;
+	t->handle = handle;
+	t->pos = end;
+	count(COUNTER_tx_data);
+	put_data(pkt, hdr, &t->out);
+	return ETRAN_TX;
+}
+
+/*
  * STEP_AGAIN: how much may go in this segment: what the peer has not. Without the lock, and a function of its own, so that the
  * verifier looks at it once: what the peer says meanwhile can only have something sent in vain.
  */
@@ -446,6 +513,8 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 					c->tail_at = 0;
 				}
 				send = true;
+				if (!step->tail)
+					train_begin(c, &scratch->train, o, handle, pos, now);
 			} else {
 				c->pending &= ~PENDING_DATA;
 				wait_start(c, a, now);
@@ -617,6 +686,8 @@ __u32 BPF_PROG(gen, struct etran_pkt *pkt, struct etran_hdr *hdr)
 
 	if (!scratch)
 		return ETRAN_DROP;
+	if (scratch->train.left)
+		return gen_train(pkt, hdr, &scratch->train);
 	verdict = gen_control(pkt, hdr, scratch);
 	if (verdict != ETRAN_DROP)
 		return verdict;

@@ -124,7 +124,8 @@ static __always_inline void receive_choose(struct conn *c, struct after *a, stru
 	if (start < c->rcv_nxt)
 		start = c->rcv_nxt;
 	/* Of a range that begins there, too. */
-	start = ranges_skip(c->ooo, RCV_RANGES, start);
+	if (!range_empty(&c->ooo[0]))
+		start = ranges_skip(c->ooo, RCV_RANGES, start);
 	if (end > limit) {
 		end = limit;
 		s->fin = 0;
@@ -191,7 +192,9 @@ __noinline int segment_delivered(struct segment *s, struct after *a)
 		c->rcv_fin = end;
 	/* A gap that was filled, wholly or in part, too. */
 	gap = start > c->rcv_nxt || !range_empty(&c->ooo[0]);
-	if (start <= c->rcv_nxt) {
+	if (!gap) {
+		c->rcv_nxt = max64(c->rcv_nxt, end);
+	} else if (start <= c->rcv_nxt) {
 		c->rcv_nxt = max64(c->rcv_nxt, end);
 #pragma unroll
 		for (i = 0; i < RCV_RANGES; i++)

@@ -212,6 +212,32 @@ struct step {
 	__u64 cookie;
 };
 
+/* Segments that one train may have: as long as other connections of the CPU wait for it. */
+#define TRAIN_MOST	16
+
+/**
+ * struct train - segments that leave behind one that gen made without another look at the congestion window: full ones of the
+ *	same connection, whose headers differ by the sequence number
+ * @out: how they look like; @out.seq: of the last one
+ * @handle: frame of the last one
+ * @pos: position of the next one
+ * @end_ns: when the next one would be so late that what its header says were not true any more
+ * @slot: of the connection
+ * @generation: its
+ * @len: payload of each
+ * @left: how many are left, 0: there is no train
+ */
+struct train {
+	struct out out;
+	__u64 handle;
+	__u64 pos;
+	__u64 end_ns;
+	__u32 slot;
+	__u32 generation;
+	__u32 len;
+	__u32 left;
+};
+
 /* What one run of a program needs, and its stack has no room for. Programs of one kind do not nest. */
 struct scratch {
 	struct segment segment;
@@ -219,6 +245,7 @@ struct scratch {
 	struct out out;
 	struct step step;
 	struct control control;
+	struct train train;
 };
 
 enum scratch_of {
