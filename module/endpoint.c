@@ -755,6 +755,7 @@ struct etran_ep *etran_endpoint_new(void)
 		return NULL;
 	refcount_set(&ep->ref, 1);
 	init_waitqueue_head(&ep->wait);
+	mutex_init(&ep->share_mutex);
 	etran_streams_init(ep);
 	INIT_WORK(&ep->work, endpoint_free);
 	return ep;

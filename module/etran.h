@@ -398,6 +398,7 @@ struct etran_channel {
  *	      status->rx_short of @channel
  * @streams: its streams, by their numbers (stream.c)
  * @stream_users: what the application writes of them, by number; NULL before the first one
+ * @share_mutex: none of these becomes a shared one, and none that is not goes (share.c)
  * @wait: whoever polls
  * @work: frees it in process context
  * @rcu: for freeing
@@ -416,6 +417,7 @@ struct etran_ep {
 	u32 rx_short;
 	struct xarray streams;
 	struct etran_stream_user *stream_users;
+	struct mutex share_mutex;
 	wait_queue_head_t wait;
 	struct work_struct work;
 	struct rcu_head rcu;

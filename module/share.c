@@ -38,8 +38,6 @@
 #define SETTABLE	(ETRAN_STREAM_SHUT_RD | ETRAN_STREAM_SHUT_WR | ETRAN_STREAM_ABORT | \
 			 ETRAN_STREAM_NODELAY | ETRAN_STREAM_CORK)
 
-DEFINE_MUTEX(etran_share_mutex);
-
 static atomic_long_t pages_used;
 
 /* ---- what was received ---- */
@@ -691,7 +689,7 @@ static int run_share(struct etran_st *st, struct etran_ep *ep)
 	return err;
 }
 
-/* Context: etran_share_mutex held. Return: 0 or a negative errno. */
+/* Context: share_mutex of @ep held. Return: 0 or a negative errno. */
 static int share_one(struct etran_ep *ep, const struct etran_stream_shared *s)
 {
 	struct etran_st *st = xa_load(&ep->streams, s->id);
@@ -822,9 +820,9 @@ long etran_stream_share(struct etran_ep *ep, struct etran_stream_share __user *a
 			err = -EFAULT;
 			break;
 		}
-		mutex_lock(&etran_share_mutex);
+		mutex_lock(&ep->share_mutex);
 		one.error = -share_one(ep, &one);
-		mutex_unlock(&etran_share_mutex);
+		mutex_unlock(&ep->share_mutex);
 		done += !one.error;
 		if (put_user(one.error, &to[i].error))
 			err = -EFAULT;

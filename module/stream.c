@@ -254,20 +254,29 @@ static void run_close(struct etran_st *st, struct etran_ep *ep, const struct etr
 /* The last close. Context: process, may sleep. */
 static void stream_end(struct etran_st *st)
 {
-	struct etran_share *share;
+	struct etran_share *share = NULL;
 	struct etran_ep *ep;
 
-	/* It is shared by now, or nobody finds it any more who would do that. */
-	mutex_lock(&etran_share_mutex);
-	share = share_of(st);
-	if (!share) {
-		ep = st->ep;
-		run_close(st, ep, &ep->stream_users[st->id]);
-		stream_put(st, ep->transport);
+	/* One that is not shared has a reference of its endpoint until here. */
+	rcu_read_lock();
+	ep = READ_ONCE(st->ep);
+	if (ep && !refcount_inc_not_zero(&ep->ref))
+		ep = NULL;
+	rcu_read_unlock();
+	if (ep) {
+		/* It is shared by now, or nobody finds it any more who would do that. */
+		mutex_lock(&ep->share_mutex);
+		share = share_of(st);
+		if (!share) {
+			run_close(st, ep, &ep->stream_users[st->id]);
+			stream_put(st, ep->transport);
+		}
+		mutex_unlock(&ep->share_mutex);
+		etran_endpoint_put(ep);
+		if (!share)
+			return;
 	}
-	mutex_unlock(&etran_share_mutex);
-	if (!share)
-		return;
+	share = share ?: share_of(st);
 	ep = etran_hub_endpoint(share->hub);
 	run_close(st, ep, &share->user);
 	/* Its hub is there until etran_share_close(), and with that the transport. */
@@ -390,9 +399,9 @@ long etran_stream_open(struct etran_ep *ep, struct etran_stream_open __user *arg
 	stream_end(st);
 	return fd;
 put:
-	mutex_lock(&etran_share_mutex);
+	mutex_lock(&ep->share_mutex);
 	stream_put(st, ep->transport);
-	mutex_unlock(&etran_share_mutex);
+	mutex_unlock(&ep->share_mutex);
 	return err;
 }
 

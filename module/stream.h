@@ -101,8 +101,6 @@ void etran_stream_tell(struct etran_st *st, __poll_t events);
 void etran_stream_leave(struct etran_st *st);
 
 /* share.c */
-/* No stream becomes a shared one, and none that is not goes. */
-extern struct mutex etran_share_mutex;
 bool etran_share_readable(struct etran_share *share);
 void etran_share_news(struct etran_share *share, u64 avail, u32 set);
 void etran_share_orphan(struct etran_st *st);

@@ -826,7 +826,7 @@ static struct etran_socket *accept_one(struct etran_socket *l, struct sockaddr *
 
 	lock(t);
 	for (;;) {
-		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
+		delivered = etran_rx_delivered(t->ch);
 		tcp_take_all(t);
 		if (l->state != SOCK_LISTENS) {
 			etran_fail(EINVAL, "the socket does not listen");
@@ -929,7 +929,7 @@ int etran_connect(struct etran_socket *s, const struct sockaddr *addr, socklen_t
 		goto out;
 	}
 	for (;;) {
-		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
+		delivered = etran_rx_delivered(t->ch);
 		tcp_take_all(t);
 		if (s->state == SOCK_CONNECTED) {
 			s->opened = false;
@@ -1194,7 +1194,7 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 	for (;;) {
 		uint64_t n;
 
-		delivered = status_read(&etran_endpoint_status(t->ch)->delivered);
+		delivered = etran_rx_delivered(t->ch);
 		tcp_take_all(t);
 		n = s->have - s->read;
 		if (n > len - done)

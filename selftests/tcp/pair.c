@@ -289,6 +289,45 @@ TEST_F(pair, more_connections_than_frames)
 	etran_tcp_close(few);
 }
 
+/* CPU time of a thread of this process, in milliseconds. */
+static int64_t cpu_ms(pthread_t thread)
+{
+	struct timespec t = {};
+	clockid_t clock;
+
+	pthread_getcpuclockid(thread, &clock);
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Nobody spins who was not told to: behind the first bytes, too. */
+TEST_F(pair, who_waits_sleeps)
+{
+	struct etran_socket *c = connected(self->a, HOST_B, PORT), *s;
+	struct flow f = { .seed = 3, .len = 2000 };
+	uint8_t b[1000];
+	int64_t before;
+
+	ASSERT_NE(NULL, c);
+	s = etran_accept(self->l, NULL, NULL, 0);
+	ASSERT_NE(NULL, s);
+	f.s = s;
+	ASSERT_EQ(0, pthread_create(&f.thread, NULL, flow_receive, &f));
+	stream_fill(b, 3, 0, sizeof(b));
+	ASSERT_EQ(sizeof(b), etran_send(c, b, sizeof(b), 0));
+	usleep(50000);
+	before = cpu_ms(f.thread);
+	usleep(400000);
+	EXPECT_GE(before + 40, cpu_ms(f.thread));
+	stream_fill(b, 3, sizeof(b), sizeof(b));
+	ASSERT_EQ(sizeof(b), etran_send(c, b, sizeof(b), 0));
+	ASSERT_EQ(0, etran_shutdown(c, SHUT_WR));
+	pthread_join(f.thread, NULL);
+	EXPECT_EQ(NULL, f.bad) TH_LOG("%s", f.bad);
+	etran_close(s);
+	etran_close(c);
+}
+
 /* Bytes of several calls with MSG_MORE are one segment; the end of the stream sends what is left. */
 TEST_F(pair, more_comes_in_the_same_segment)
 {
