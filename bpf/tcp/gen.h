@@ -262,7 +262,9 @@ static __always_inline void step_choose(struct conn *c, struct after *a, struct 
 		}
 	}
 	if (c->pending & PENDING_DATA) {
-		if (conn_sends(c))
+		if (c->train_ns > now && c->train_cpu != step->cpu)
+			step->what = STEP_LATER;
+		else if (conn_sends(c))
 			step_data(c, a, step, o, now);
 		if (step->what != STEP_NONE)
 			return;
@@ -380,7 +382,7 @@ static __noinline __u64 join_frames(struct etran_pkt *pkt, __u64 handle, __u32 m
  * have to leave at times of their own, or where the windows are not that simple.
  */
 static __always_inline void train_begin(struct conn *c, struct train *t, const struct out *o, __u64 handle,
-					__u64 pos, __u64 now)
+					__u64 pos, __u32 cpu, __u64 now)
 {
 	__u64 most = c->una + c->cwnd, len = c->mss;
 
@@ -389,12 +391,14 @@ static __always_inline void train_begin(struct conn *c, struct train *t, const s
 	most = min64(min64(most, c->edge), c->queued);
 	if (most < c->nxt + len)
 		return;
+	c->train_ns = now + TRAIN_NS;
+	c->train_cpu = cpu;
 	t->left = min64((most - c->nxt) / len, TRAIN_MOST - 1);
 	t->out = *o;
 	t->out.flags &= ~(TCP_PSH | TCP_CWR);
 	t->handle = handle;
 	t->pos = c->nxt;
-	t->end_ns = now + 1000000;
+	t->end_ns = c->train_ns;
 	t->slot = c->slot;
 	t->generation = c->generation;
 	t->len = len;
@@ -402,8 +406,8 @@ static __always_inline void train_begin(struct conn *c, struct train *t, const s
 
 /*
  * The next segment of the train. It ends where something has happened that would make another segment of it. Nothing depends on
- * a train: its connection is queued as if there were none, since gen may be called next by another CPU, that the link device
- * has room again, say; then that CPU goes on, and this one finds it so.
+ * a train: its connection is queued as if there were none, since gen may be called next on another CPU, when the link device
+ * has room again, say; that CPU goes on when the train has ended, or is late, so that segments keep their order.
  */
 static __noinline __u32 gen_train(struct etran_pkt *pkt, struct etran_hdr *hdr, struct train *t)
 {
@@ -428,6 +432,8 @@ static __noinline __u32 gen_train(struct etran_pkt *pkt, struct etran_hdr *hdr, 
 		if (end == c->queued)
 			t->out.flags |= TCP_PSH;
 	}
+	if (c->generation == t->generation && (!good || !t->left))
+		c->train_ns = 0;
 	bpf_spin_unlock(&c->lock);
 	if (!good) {
 		t->left = 0;
@@ -514,7 +520,7 @@ static __noinline __u32 gen_data(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 				}
 				send = true;
 				if (!step->tail)
-					train_begin(c, &scratch->train, o, handle, pos, now);
+					train_begin(c, &scratch->train, o, handle, pos, step->cpu, now);
 			} else {
 				c->pending &= ~PENDING_DATA;
 				wait_start(c, a, now);
@@ -585,7 +591,7 @@ __noinline int step_guess(const struct work *w, struct scratch *scratch)
 	step = &scratch->step;
 	bpf_spin_lock(&c->lock);
 	if (c->generation != w->generation || !conn_sends(c) || c->loss != LOSS_RECOVERY || !c->sack_ok ||
-	    !(c->pending & PENDING_DATA) || (c->fin && c->nxt == c->queued))
+	    !(c->pending & PENDING_DATA) || (c->fin && c->nxt == c->queued) || c->train_ns > now)
 		goto out;
 	pipe = pipe_bytes(c);
 	if (pipe && pipe + c->mss > c->cwnd)
@@ -654,6 +660,7 @@ static __noinline __u32 gen_conn(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	int more = 0;
 
 	__builtin_memset(step, 0, sizeof(*step));
+	step->cpu = bpf_get_smp_processor_id();
 	if (conn_recovers(w))
 		more = step_guess(w, scratch);
 	if (step->what == STEP_NONE)
@@ -663,7 +670,7 @@ static __noinline __u32 gen_conn(struct etran_pkt *pkt, struct etran_hdr *hdr, c
 	after_settle(&scratch->after);
 	if (more)
 		work_push(w);
-	if (step->what == STEP_NONE)
+	if (step->what == STEP_NONE || step->what == STEP_LATER)
 		return ETRAN_CONSUME;
 	count(step->count);
 	if (step->again)

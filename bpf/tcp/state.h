@@ -183,6 +183,7 @@ struct conn_key {
  * @tail_at: when a tail loss probe is due, 0: never, see tail.h
  * @tail_end: a probe was sent, and has been acknowledged with this; 0: none was
  * @tail_again: it had nothing new in it
+ * @train_ns: until when a train of it may be under way (work.h); @train_cpu: where
  * @cubic_epoch_ns: CUBIC: since when the window grows along its curve, 0: not yet
  * @cubic_w_max: its W_max, bytes; @cubic_w_est: W_est; @cubic_prior: cwnd before the last congestion; @cubic_k_ms: K
  * @pace_ns: when the next segment may leave, see pace.h; @pace_last: when the last one does that had to wait
@@ -291,6 +292,9 @@ struct conn {
 	__u64 tail_end;
 	__u64 pace_ns;
 	__u64 pace_last;
+	__u64 train_ns;
+	__u32 train_cpu;
+	__u32 zero4;
 	__u64 cubic_epoch_ns;
 	__u32 cubic_w_max;
 	__u32 cubic_w_est;

@@ -175,6 +175,7 @@ enum step_what {
 	STEP_NONE,
 	STEP_SYN,
 	STEP_BARE,	/* no payload */
+	STEP_LATER,	/* data, but another CPU is at it */
 	STEP_NEW,	/* the frame at @pos, for the first time */
 	STEP_AGAIN,	/* that frame, again */
 };
@@ -193,6 +194,8 @@ enum step_what {
  * @end: STEP_AGAIN: behind what was ever sent
  * @from: frame from which to look on, 0 to begin with @first
  * @first: first kept frame
+ * @cpu: which asks
+ * @zero2: 0
  * @cookie: of the frame that was found
  */
 struct step {
@@ -209,11 +212,15 @@ struct step {
 	__u64 end;
 	__u64 from;
 	__u64 first;
+	__u32 cpu;
+	__u32 zero2;
 	__u64 cookie;
 };
 
 /* Segments that one train may have: as long as other connections of the CPU wait for it. */
 #define TRAIN_MOST	16
+/* A CPU that is not held up has sent them by then. */
+#define TRAIN_NS	100000
 
 /**
  * struct train - segments that leave behind one that gen made without another look at the congestion window: full ones of the
@@ -221,7 +228,7 @@ struct step {
  * @out: how they look like; @out.seq: of the last one
  * @handle: frame of the last one
  * @pos: position of the next one
- * @end_ns: when the next one would be so late that what its header says were not true any more
+ * @end_ns: when the next one would be too late: other CPUs do not wait any longer
  * @slot: of the connection
  * @generation: its
  * @len: payload of each
