@@ -33,4 +33,13 @@ static __always_inline __u32 hash_words(const __u32 *words, __u32 n)
 	return sum >> 32;
 }
 
+/*
+ * Another place for what has checksum @sum, where the one that its lower bits name is full. With one place for each, a table of
+ * 200,000 in buckets of eight has some dozen for which there is no room, whatever is tried, as long as others stay.
+ */
+static __always_inline __u32 hash_other(__u32 sum)
+{
+	return sum * 0x9e3779b1U >> 15;
+}
+
 #endif /* _ETRAN_HASH_H */

@@ -14,7 +14,7 @@
 #ifndef _HOMA_TABLE_H
 #define _HOMA_TABLE_H
 
-/* With all RPCs in use one of them in 4,000 is full. */
+/* With all RPCs in use one of them in 4,000 is full; what belongs there has a second one. */
 #define BUCKETS		(HOMA_MAX_RPCS / 2)
 #define BUCKET_ROOM	8
 
@@ -35,14 +35,14 @@ struct {
 /**
  * struct rpc_bucket - RPCs whose checksums have the same low bits
  * @lock: guards changes
- * @zero: 0
+ * @over: how many are in their other buckets, as this one was full
  * @id: of their keys; 0 where there is none
  * @sum: checksums of their keys
  * @slot: where they are
  */
 struct rpc_bucket {
 	struct bpf_spin_lock lock;
-	__u32 zero;
+	__u32 over;
 	__u64 id[BUCKET_ROOM];
 	__u32 sum[BUCKET_ROOM];
 	__u32 slot[BUCKET_ROOM];
@@ -67,9 +67,9 @@ static __always_inline __u32 rpc_sum(const struct rpc_key *key)
 	return hash_words(words, HASH_WORDS);
 }
 
-static __always_inline struct rpc_bucket *bucket_of(__u32 sum)
+static __always_inline struct rpc_bucket *bucket_at(__u32 index)
 {
-	__u32 key = sum % BUCKETS;
+	__u32 key = index % BUCKETS;
 
 	return bpf_map_lookup_elem(&rpc_buckets, &key);
 }
@@ -79,22 +79,36 @@ static __always_inline struct rpc *rpc_at(__u32 slot)
 	return bpf_map_lookup_elem(&rpcs, &slot);
 }
 
+static __always_inline __u32 bucket_find(const struct rpc_bucket *bucket, __u64 id, __u32 sum)
+{
+	int i;
+
+#pragma unroll
+	for (i = 0; i < BUCKET_ROOM; i++)
+		if (bucket->id[i] == id && bucket->sum[i] == sum)
+			return bucket->slot[i];
+	return 0;
+}
+
+/* Rare: of what is in its other bucket. */
+static __noinline int rpc_find_other(__u64 id, __u32 sum)
+{
+	const struct rpc_bucket *bucket = bucket_at(hash_other(sum));
+
+	return bucket ? bucket_find(bucket, id, sum) : 0;
+}
+
 /* The RPC of a key but for the peer's port, most likely. NULL: there is none. */
 static __noinline struct rpc *rpc_find_any_port(const struct rpc_key *key)
 {
-	__u32 sum = rpc_sum(key), slot = 0;
-	const struct rpc_bucket *bucket = bucket_of(sum);
-	int i;
+	__u32 sum = rpc_sum(key), slot;
+	const struct rpc_bucket *bucket = bucket_at(sum);
 
 	if (!bucket)
 		return NULL;
-#pragma unroll
-	for (i = 0; i < BUCKET_ROOM; i++) {
-		if (bucket->id[i] == key->id && bucket->sum[i] == sum) {
-			slot = bucket->slot[i];
-			break;
-		}
-	}
+	slot = bucket_find(bucket, key->id, sum);
+	if (!slot && bucket->over)
+		slot = rpc_find_other(key->id, sum);
 	return slot ? rpc_at(slot) : NULL;
 }
 
@@ -142,21 +156,17 @@ static __always_inline struct rpc *rpc_find_again(const struct rpc_key *key)
 	return rpc;
 }
 
-/* Put a slot into the index. False: there is an RPC of that key, or no room. */
-static __noinline bool bucket_add(const struct rpc_key *key, __u32 slot)
+/* Return: 1; 0: it is full, which is noted if it is the @first one; -1: that RPC exists. */
+static __always_inline int bucket_put(struct rpc_bucket *bucket, __u64 id, __u32 sum, __u32 slot, bool first)
 {
-	__u32 sum = rpc_sum(key);
-	struct rpc_bucket *bucket = bucket_of(sum);
-	int i, at = -1;
+	int i, at = -1, ret = -1;
 
-	if (!bucket)
-		return false;
 	bpf_spin_lock(&bucket->lock);
 #pragma unroll
 	for (i = BUCKET_ROOM - 1; i >= 0; i--) {
 		if (!bucket->id[i])
 			at = i;
-		else if (bucket->id[i] == key->id && bucket->sum[i] == sum)
+		else if (bucket->id[i] == id && bucket->sum[i] == sum)
 			break;
 	}
 	if (i < 0 && at >= 0 && at < BUCKET_ROOM) {
@@ -164,29 +174,70 @@ static __noinline bool bucket_add(const struct rpc_key *key, __u32 slot)
 		bucket->sum[at] = sum;
 		/* Last, for those who look: on x86 and by way of rpc_is() elsewhere this is enough. */
 		barrier();
-		bucket->id[at] = key->id;
-	} else {
-		at = -1;
+		bucket->id[at] = id;
+		ret = 1;
+	} else if (i < 0) {
+		/* Before it is there, for those who look. */
+		bucket->over += first;
+		ret = 0;
 	}
 	bpf_spin_unlock(&bucket->lock);
-	return at >= 0;
+	return ret;
+}
+
+static __always_inline bool bucket_take(struct rpc_bucket *bucket, __u64 id, __u32 sum, __u32 slot)
+{
+	bool found = false;
+	int i;
+
+	bpf_spin_lock(&bucket->lock);
+#pragma unroll
+	for (i = 0; i < BUCKET_ROOM; i++) {
+		if (bucket->id[i] != id || bucket->sum[i] != sum || bucket->slot[i] != slot)
+			continue;
+		bucket->id[i] = 0;
+		found = true;
+	}
+	bpf_spin_unlock(&bucket->lock);
+	return found;
+}
+
+static __always_inline void bucket_not_over(struct rpc_bucket *bucket)
+{
+	bpf_spin_lock(&bucket->lock);
+	bucket->over--;
+	bpf_spin_unlock(&bucket->lock);
+}
+
+/* Put a slot into the index. False: there is an RPC of that key, or no room in either bucket. */
+static __noinline bool bucket_add(const struct rpc_key *key, __u32 slot)
+{
+	__u32 sum = rpc_sum(key);
+	struct rpc_bucket *bucket = bucket_at(sum), *other = bucket_at(hash_other(sum));
+	int ret;
+
+	if (!bucket || !other)
+		return false;
+	if (bucket->over && rpc_find_other(key->id, sum))
+		return false;
+	ret = bucket_put(bucket, key->id, sum, slot, true);
+	if (ret)
+		return ret > 0;
+	ret = bucket_put(other, key->id, sum, slot, false);
+	if (ret <= 0)
+		bucket_not_over(bucket);
+	return ret > 0;
 }
 
 /* Take a slot out of the index. */
 static __noinline int bucket_del(const struct rpc_key *key, __u32 slot)
 {
 	__u32 sum = rpc_sum(key);
-	struct rpc_bucket *bucket = bucket_of(sum);
-	int i;
+	struct rpc_bucket *bucket = bucket_at(sum), *other = bucket_at(hash_other(sum));
 
-	if (!bucket)
-		return 0;
-	bpf_spin_lock(&bucket->lock);
-#pragma unroll
-	for (i = 0; i < BUCKET_ROOM; i++)
-		if (bucket->id[i] == key->id && bucket->sum[i] == sum && bucket->slot[i] == slot)
-			bucket->id[i] = 0;
-	bpf_spin_unlock(&bucket->lock);
+	if (bucket && other && !bucket_take(bucket, key->id, sum, slot) &&
+	    bucket_take(other, key->id, sum, slot))
+		bucket_not_over(bucket);
 	return 0;
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The table of connections: a slot of "conns" for each, and an index of them by key, "conn_buckets". It is built like Homa's table of RPCs (bpf/homa/table.h,
- * which says why it is no BPF_MAP_TYPE_HASH): a bucket is changed under its lock and looked at without, and what
+ * The table of connections: a slot of "conns" for each, and an index of them by key, "conn_buckets". It is built like Homa's table
+ * of RPCs (bpf/homa/table.h, which says why it is no BPF_MAP_TYPE_HASH): a bucket is changed under its lock and looked at without, and what
  * was found is compared with the key, under the connection's lock by those to whom it matters.
  */
 #ifndef _TCP_TABLE_H
 #define _TCP_TABLE_H
 
-/* With all connections in use one of them in 4,000 is full. */
+/* With all connections in use one of them in 4,000 is full; what belongs there has a second one. */
 #define BUCKETS		(TCP_MAX_CONNS / 2)
 #define BUCKET_ROOM	8
 
@@ -28,13 +28,13 @@ struct {
 /**
  * struct conn_bucket - connections whose checksums have the same low bits
  * @lock: guards changes
- * @zero: 0
+ * @over: how many are in their other buckets, as this one was full
  * @sum: checksums of their keys
  * @slot: where they are; 0: there is none
  */
 struct conn_bucket {
 	struct bpf_spin_lock lock;
-	__u32 zero;
+	__u32 over;
 	__u32 sum[BUCKET_ROOM];
 	__u32 slot[BUCKET_ROOM];
 };
@@ -63,9 +63,9 @@ static __always_inline bool key_same(const struct conn_key *a, const struct conn
 	       address_same(&a->peer, &b->peer) && address_same(&a->local, &b->local);
 }
 
-static __always_inline struct conn_bucket *bucket_of(__u32 sum)
+static __always_inline struct conn_bucket *bucket_at(__u32 index)
 {
-	__u32 key = sum % BUCKETS;
+	__u32 key = index % BUCKETS;
 
 	return bpf_map_lookup_elem(&conn_buckets, &key);
 }
@@ -75,20 +75,11 @@ static __always_inline struct conn *conn_at(__u32 slot)
 	return bpf_map_lookup_elem(&conns, &slot);
 }
 
-/* The slot of a key, most likely: the lock and the generation tell. 0: there is none. */
-__noinline int conn_find(const struct conn_key *key)
+static __always_inline __u32 bucket_find(const struct conn_bucket *bucket, const struct conn_key *key, __u32 sum)
 {
-	const struct conn_bucket *bucket;
 	struct conn *c;
-	__u32 sum;
 	int i;
 
-	if (!key)
-		return 0;
-	sum = conn_sum(key);
-	bucket = bucket_of(sum);
-	if (!bucket)
-		return 0;
 	for (i = 0; i < BUCKET_ROOM; i++) {
 		if (bucket->sum[i] != sum || !bucket->slot[i])
 			continue;
@@ -99,15 +90,37 @@ __noinline int conn_find(const struct conn_key *key)
 	return 0;
 }
 
-/* Put a slot into the index. False: that connection exists, or there is no room. */
-static __always_inline bool bucket_add(const struct conn_key *key, __u32 slot)
+/* Rare: of what is in its other bucket. */
+static __noinline int conn_find_other(const struct conn_key *key, __u32 sum)
 {
-	__u32 sum = conn_sum(key);
-	struct conn_bucket *bucket = bucket_of(sum);
-	int i, at = -1;
+	const struct conn_bucket *bucket = bucket_at(hash_other(sum));
 
+	return key && bucket ? bucket_find(bucket, key, sum) : 0;
+}
+
+/* The slot of a key, most likely: the lock and the generation tell. 0: there is none. */
+__noinline int conn_find(const struct conn_key *key)
+{
+	const struct conn_bucket *bucket;
+	__u32 sum, slot;
+
+	if (!key)
+		return 0;
+	sum = conn_sum(key);
+	bucket = bucket_at(sum);
 	if (!bucket)
-		return false;
+		return 0;
+	slot = bucket_find(bucket, key, sum);
+	if (!slot && bucket->over)
+		slot = conn_find_other(key, sum);
+	return slot;
+}
+
+/* Return: 1; 0: it is full, which is noted if it is the @first one; -1: that connection exists. */
+static __always_inline int bucket_put(struct conn_bucket *bucket, __u32 sum, __u32 slot, bool first)
+{
+	int i, at = -1, ret = -1;
+
 	bpf_spin_lock(&bucket->lock);
 #pragma unroll
 	for (i = BUCKET_ROOM - 1; i >= 0; i--) {
@@ -121,28 +134,69 @@ static __always_inline bool bucket_add(const struct conn_key *key, __u32 slot)
 		/* Last, for those who look. */
 		barrier();
 		bucket->slot[at] = slot;
-	} else {
-		at = -1;
+		ret = 1;
+	} else if (i < 0) {
+		/* Before it is there, for those who look. */
+		bucket->over += first;
+		ret = 0;
 	}
 	bpf_spin_unlock(&bucket->lock);
-	return at >= 0;
+	return ret;
+}
+
+static __always_inline bool bucket_take(struct conn_bucket *bucket, __u32 sum, __u32 slot)
+{
+	bool found = false;
+	int i;
+
+	bpf_spin_lock(&bucket->lock);
+#pragma unroll
+	for (i = 0; i < BUCKET_ROOM; i++) {
+		if (bucket->sum[i] != sum || bucket->slot[i] != slot)
+			continue;
+		bucket->slot[i] = 0;
+		found = true;
+	}
+	bpf_spin_unlock(&bucket->lock);
+	return found;
+}
+
+static __always_inline void bucket_not_over(struct conn_bucket *bucket)
+{
+	bpf_spin_lock(&bucket->lock);
+	bucket->over--;
+	bpf_spin_unlock(&bucket->lock);
+}
+
+/* Put a slot into the index. False: that connection exists, or there is no room in either bucket. */
+static __noinline int bucket_add(const struct conn_key *key, __u32 slot)
+{
+	__u32 sum = conn_sum(key);
+	struct conn_bucket *bucket = bucket_at(sum), *other = bucket_at(hash_other(sum));
+	int ret;
+
+	if (!bucket || !other)
+		return 0;
+	if (bucket->over && conn_find_other(key, sum))
+		return 0;
+	ret = bucket_put(bucket, sum, slot, true);
+	if (ret)
+		return ret > 0;
+	ret = bucket_put(other, sum, slot, false);
+	if (ret <= 0)
+		bucket_not_over(bucket);
+	return ret > 0;
 }
 
 /* Take a slot out of the index. */
-static __always_inline void bucket_del(const struct conn_key *key, __u32 slot)
+static __noinline int bucket_del(const struct conn_key *key, __u32 slot)
 {
 	__u32 sum = conn_sum(key);
-	struct conn_bucket *bucket = bucket_of(sum);
-	int i;
+	struct conn_bucket *bucket = bucket_at(sum), *other = bucket_at(hash_other(sum));
 
-	if (!bucket)
-		return;
-	bpf_spin_lock(&bucket->lock);
-#pragma unroll
-	for (i = 0; i < BUCKET_ROOM; i++)
-		if (bucket->sum[i] == sum && bucket->slot[i] == slot)
-			bucket->slot[i] = 0;
-	bpf_spin_unlock(&bucket->lock);
+	if (bucket && other && !bucket_take(bucket, sum, slot) && bucket_take(other, sum, slot))
+		bucket_not_over(bucket);
+	return 0;
 }
 
 /* Raised when the programs are replaced, whose timers' functions are replaced with them. */
