@@ -34,8 +34,8 @@ static __always_inline __u32 hash_words(const __u32 *words, __u32 n)
 }
 
 /*
- * Another place for what has checksum @sum, where the one that its lower bits name is full. With one place for each, a table of
- * 200,000 in buckets of eight has some dozen for which there is no room, whatever is tried, as long as others stay.
+ * Another place for what has checksum @sum, where the one that its lower bits name is full. With one place for each, of
+ * 200,000 in 131,072 buckets of eight there are five to be expected for which there is no room as long as others stay.
  */
 static __always_inline __u32 hash_other(__u32 sum)
 {

@@ -868,10 +868,11 @@ int etran_frame_end(struct etran_transport *t, u64 handle, enum etran_frame_end 
 }
 
 /*
- * See bpf_etran_release_chain(). A chain cannot have more frames than its sockets have chunks, and a
- * frame that was released is not found again, so a chain that a program linked into a ring ends too.
+ * End frames of a chain from @*handle on, @most at most, as long as their cookies are @cookie or less. Return: how many; @*handle:
+ * the first that is left, 0 at the end of the chain or where it is broken. A chain cannot have more frames than its sockets
+ * have chunks, and a frame that was released is not found again, so a chain that a program linked into a ring ends too.
  */
-int etran_frame_release_chain(struct etran_transport *t, u64 handle)
+static int release_frames(struct etran_transport *t, u64 *handle, u64 cookie, int most)
 {
 	struct etran_channel *ch, *last = NULL;
 	struct etran_frame *f;
@@ -879,23 +880,31 @@ int etran_frame_release_chain(struct etran_transport *t, u64 handle)
 	u64 next;
 	u32 tag;
 
-	while (handle) {
-		f = find_frame(t, handle, &ch, &tag);
-		if (!f)
+	while (*handle && n < most) {
+		f = find_frame(t, *handle, &ch, &tag);
+		/* What is read of a frame that ended meanwhile is used for nothing: end_anywhere() looks again. */
+		if (f && READ_ONCE(f->cookie) > cookie)
 			break;
-		next = READ_ONCE(f->next);
-		if (!end_anywhere(ch, f, tag, ETRAN_END_RELEASED))
+		next = f ? READ_ONCE(f->next) : 0;
+		if (!f || !end_anywhere(ch, f, tag, ETRAN_END_RELEASED)) {
+			*handle = 0;
 			break;
+		}
 		if (last && last != ch)
 			wake_waiters(last);
 		last = ch;
-		handle = next;
+		*handle = next;
 		n++;
 	}
-	if (!n)
-		return -ESTALE;
-	wake_waiters(last);
+	if (last)
+		wake_waiters(last);
 	return n;
+}
+
+/* See bpf_etran_release_chain(). */
+int etran_frame_release_chain(struct etran_transport *t, u64 handle)
+{
+	return release_frames(t, &handle, U64_MAX, INT_MAX) ?: -ESTALE;
 }
 
 /* Frames that one call of bpf_etran_release_upto() ends: it runs with bottom halves off. */
@@ -904,34 +913,8 @@ int etran_frame_release_chain(struct etran_transport *t, u64 handle)
 /* See bpf_etran_release_upto(). */
 u64 etran_frame_release_upto(struct etran_transport *t, u64 handle, u64 cookie)
 {
-	struct etran_channel *ch, *last = NULL;
-	struct etran_frame *f;
-	u64 next = handle;
-	int n;
-	u32 tag;
-
-	for (n = 0; next && n < RELEASE_MOST; n++) {
-		handle = next;
-		f = find_frame(t, handle, &ch, &tag);
-		if (!f) {
-			next = 0;
-			break;
-		}
-		/* What is read of a frame that ended meanwhile is used for nothing: end_anywhere() looks again. */
-		if (READ_ONCE(f->cookie) > cookie)
-			break;
-		next = READ_ONCE(f->next);
-		if (!end_anywhere(ch, f, tag, ETRAN_END_RELEASED)) {
-			next = 0;
-			break;
-		}
-		if (last && last != ch)
-			wake_waiters(last);
-		last = ch;
-	}
-	if (last)
-		wake_waiters(last);
-	return next;
+	release_frames(t, &handle, cookie, RELEASE_MOST);
+	return handle;
 }
 
 /**

@@ -566,17 +566,24 @@ static void sack_ack(FIXTURE_DATA(wire) *self, uint32_t upto, const uint32_t (*b
 	wire_put(&self->w, &s);
 }
 
+/* A connection with all options and with @flags, ten segments of which are out. Return: their payload. */
+static uint32_t flight(struct __test_metadata *_metadata, FIXTURE_DATA(wire) *self, uint8_t flags)
+{
+	uint32_t mss = family == AF_INET ? 1448 : 1428, i;
+
+	connected(_metadata, self, OFFER_ALL, flags);
+	submit(_metadata, self, 0, 10 * mss);
+	for (i = 0; i < 10; i++)
+		expect_data(_metadata, self, i * mss, mss, MS);
+	return mss;
+}
+
 /* RFC 6675, 5: what is missing is sent again, and nothing else */
 TEST_F(wire, sack_recovery)
 {
 	uint64_t before = tcp_counter("fast_recovery");
-	uint32_t mss = family == AF_INET ? 1448 : 1428;
-	int i;
+	uint32_t mss = flight(_metadata, self, 0);
 
-	connected(_metadata, self, OFFER_ALL, 0);
-	submit(_metadata, self, 0, 10 * mss);
-	for (i = 0; i < 10; i++)
-		expect_data(_metadata, self, i * mss, mss, MS);
 	/* 1 and 4 are lost. */
 	sack_ack(self, mss, (const uint32_t[][2]){ { 2 * mss, 3 * mss } }, 1);
 	sack_ack(self, mss, (const uint32_t[][2]){ { 2 * mss, 4 * mss } }, 1);
@@ -598,13 +605,8 @@ TEST_F(wire, sack_recovery)
 TEST_F(wire, sack_recovery_in_front_of_what_is_there)
 {
 	uint64_t timeouts = tcp_counter("rto");
-	uint32_t mss = family == AF_INET ? 1448 : 1428;
-	int i;
+	uint32_t mss = flight(_metadata, self, 0);
 
-	connected(_metadata, self, OFFER_ALL, 0);
-	submit(_metadata, self, 0, 10 * mss);
-	for (i = 0; i < 10; i++)
-		expect_data(_metadata, self, i * mss, mss, MS);
 	/* 0 and 8 are lost. */
 	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 4 * mss } }, 1);
 	expect_data(_metadata, self, 0, mss, MS);
@@ -651,13 +653,8 @@ TEST_F(wire, three_short_ranges_tell_of_loss)
 TEST_F(wire, rescue_retransmission)
 {
 	uint64_t timeouts = tcp_counter("rto"), rescues = tcp_counter("tx_rescue");
-	uint32_t mss = family == AF_INET ? 1448 : 1428;
-	int i;
+	uint32_t mss = flight(_metadata, self, 0);
 
-	connected(_metadata, self, OFFER_ALL, 0);
-	submit(_metadata, self, 0, 10 * mss);
-	for (i = 0; i < 10; i++)
-		expect_data(_metadata, self, i * mss, mss, MS);
 	/* 0, 8 and 9 are lost. */
 	sack_ack(self, 0, (const uint32_t[][2]){ { mss, 4 * mss } }, 1);
 	expect_data(_metadata, self, 0, mss, MS);
@@ -699,13 +696,9 @@ TEST_F(wire, small_segments_go_again_as_one)
 TEST_F(wire, duplicate_acks_without_news)
 {
 	uint64_t before = tcp_counter("fast_recovery");
-	uint32_t mss = family == AF_INET ? 1448 : 1428;
+	uint32_t mss = flight(_metadata, self, ECE);
 	int i;
 
-	connected(_metadata, self, OFFER_ALL, ECE);
-	submit(_metadata, self, 0, 10 * mss);
-	for (i = 0; i < 10; i++)
-		expect_data(_metadata, self, i * mss, mss, MS);
 	for (i = 0; i < 4; i++)
 		acknowledge(self, mss);
 	/* Nor does a block that was seen. */
