@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "idle.h"
 
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -157,22 +158,6 @@ static void bench_mark(unsigned int window)
 	}
 }
 
-/* How long the processor has idled since boot, ns, which is instructions too; -1 when it is not told. */
-static int64_t bench_idle(void)
-{
-	FILE *f = fopen("/proc/timer_list", "re");
-	long long ns = -1;
-	char line[256];
-
-	/* There is one processor. */
-	while (f && ns < 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, " .idle_sleeptime : %lld", &ns) != 1)
-			ns = -1;
-	if (f)
-		fclose(f);
-	return ns;
-}
-
 /* One run. Return: instructions, -1 on failure. */
 static int64_t bench_count(const struct bench_case *c, const struct bench_arm *a, unsigned int ops,
 			   bool plant, unsigned int window)
@@ -186,9 +171,9 @@ static int64_t bench_count(const struct bench_case *c, const struct bench_arm *a
 		return -1;
 	usleep(BENCH_SETTLE_US);
 	if (c->sleeps)
-		idle = bench_idle();
+		idle = idle_ns();
 	if (idle < 0)
-		return bench_fail("/proc/timer_list tells no idle_sleeptime: the kernel needs CONFIG_NO_HZ_IDLE");
+		return bench_fail("how long the processor idles is not known: the kernel needs CONFIG_NO_HZ_IDLE and BTF");
 	getrusage(RUSAGE_SELF, &before);
 	bench_waited = 0;
 	if (window)
@@ -205,7 +190,7 @@ static int64_t bench_count(const struct bench_case *c, const struct bench_arm *a
 	if (err)
 		return -1;
 	if (c->sleeps)
-		return t - (bench_idle() - idle);
+		return t - (idle_ns() - idle);
 	/* The clock runs on while nothing does. */
 	errno = 0;
 	if (after.ru_nvcsw != before.ru_nvcsw)
