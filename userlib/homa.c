@@ -128,7 +128,7 @@ static void end_sock(struct homa_sock *s)
 		etran_tx_kick(s->ch);
 	etran_channel_close(s->ch);
 	homa_rpc_free_all(s);
-	homa_pages_free_all(s);
+	lending_end(&s->lending);
 	while (s->evfd_count)
 		close(s->evfds[--s->evfd_count]);
 	spare_sock(s);
@@ -310,7 +310,7 @@ int homa_socket(int domain, int flags)
 	list_init(&s->tx_waiters[0]);
 	list_init(&s->tx_waiters[1]);
 	list_init(&s->waiters);
-	list_init(&s->loans);
+	lending_init(&s->lending);
 	s->domain = domain;
 	s->forks = etran_forks();
 	if (homa_rpc_table(s)) {
@@ -630,7 +630,7 @@ static ssize_t receive(int fd, struct homa_target *t, int flags, struct sockaddr
 	s = lock_sock(fd);
 	if (!s)
 		return -1;
-	if (t->iov && homa_pages_enable(s))
+	if (t->iov && lending_begin(&s->lending, s->ch))
 		goto out;
 	if (flags & ~known || (!t->want.id && !(flags & (HOMA_RECV_REQUEST | HOMA_RECV_RESPONSE)))) {
 		etran_fail(EINVAL, "homa_recv() needs HOMA_RECV_REQUEST, HOMA_RECV_RESPONSE or an id, and knows HOMA_RECV_NONBLOCKING and MSG_DONTWAIT besides");
@@ -668,7 +668,7 @@ static ssize_t receive(int fd, struct homa_target *t, int flags, struct sockaddr
 		if (err == -EAGAIN || flags & (HOMA_RECV_NONBLOCKING | MSG_DONTWAIT)) {
 			if (t->want.full)
 				etran_fail(ENOBUFS, "the application has %u pages, nothing is received until it gives some back with homa_release_pages()",
-					   s->lent);
+					   s->lending.lent);
 			else
 				etran_fail(EAGAIN, "no message is there");
 			goto out;

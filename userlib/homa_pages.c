@@ -27,54 +27,14 @@
 #include "error.h"
 #include "homa_sock.h"
 
-/* enum page_state, a byte a frame */
-enum {
-	PAGE_OURS,		/* the kernel's, or part of a message that nobody received yet */
-	PAGE_LENT,		/* the application's */
-	PAGE_RETURNING,		/* it is in the list that is being looked at */
-};
-
-/**
- * struct loan - a message in memory that the application has
- * @list: place in homa_sock.loans
- * @buf: its bytes
- * @len: how many
- * @returning: it is in the list that is being looked at
- */
-struct loan {
-	struct list list;
-	uint8_t *buf;
-	uint32_t len;
-	bool returning;
-};
-
 static struct homa_piece *pieces(struct homa_pages *p)
 {
 	return p->room ? p->piece : &p->one;
 }
 
-/* What a message in memory counts for. */
-static uint32_t frames_of(uint32_t len)
-{
-	return (len + ETRAN_MAX_PAYLOAD - 1) / ETRAN_MAX_PAYLOAD;
-}
-
-int homa_pages_enable(struct homa_sock *s)
-{
-	uint32_t frames = etran_channel_rx_frames(s->ch);
-
-	if (s->page_state)
-		return 0;
-	s->page_state = calloc(frames, 1);
-	if (!s->page_state)
-		return etran_fail(ENOMEM, "no memory for the states of %u frames", frames);
-	s->page_limit = frames / 2;
-	return 0;
-}
-
 bool homa_pages_possible(const struct homa_sock *s, const struct homa_rpc *rpc)
 {
-	return s->pages_out < s->page_limit / 2 * 3 && (!rpc || !rpc->in.len);
+	return lending_possible(&s->lending) && (!rpc || !rpc->in.len);
 }
 
 static int make_room(struct homa_pages *p)
@@ -149,11 +109,10 @@ int homa_pages_add(struct homa_sock *s, struct homa_rpc *rpc, const struct homa_
 		.data = data + (start - rec->offset),
 		.offset = start,
 		.len = end - start,
-		.frame = etran_rx_keep(s->ch),
+		.frame = lending_keep(&s->lending),
 	};
 	p->count++;
 	p->got += end - start;
-	s->pages_out++;
 	return 1;
 }
 
@@ -163,8 +122,7 @@ void homa_pages_drop(struct homa_sock *s, struct homa_rpc *rpc)
 	uint32_t i;
 
 	for (i = 0; i < rpc->pages.count; i++)
-		etran_rx_give(s->ch, piece[i].frame);
-	s->pages_out -= rpc->pages.count;
+		lending_drop(&s->lending, piece[i].frame);
 	homa_pages_forget(rpc);
 	etran_rx_given(s->ch);
 }
@@ -208,16 +166,10 @@ void homa_pages_copy(struct homa_rpc *rpc, void *buf)
 
 static int lend_memory(struct homa_sock *s, struct homa_rpc *rpc, struct iovec *iov)
 {
-	struct loan *l = malloc(sizeof(*l));
-
-	if (!l)
-		return etran_fail(ENOMEM, "no memory to hand out a message");
-	*l = (struct loan){ .buf = rpc->in.buf, .len = rpc->in.len };
-	list_init(&l->list);
-	list_add_tail(&l->list, &s->loans);
-	iov->iov_base = l->buf;
-	iov->iov_len = l->len;
-	s->lent += frames_of(l->len);
+	if (lending_memory(&s->lending, rpc->in.buf, rpc->in.len))
+		return -1;
+	iov->iov_base = rpc->in.buf;
+	iov->iov_len = rpc->in.len;
 	s->rx_bytes -= rpc->in.got;
 	rpc->in.buf = NULL;
 	reassembly_free(&rpc->in);
@@ -237,100 +189,22 @@ int homa_pages_lend(struct homa_sock *s, struct homa_rpc *rpc, struct iovec *iov
 	if (!n)
 		return lend_memory(s, rpc, iov);
 	for (i = 0; i < n; i++) {
-		s->page_state[piece[i].frame] = PAGE_LENT;
+		lending_frame(&s->lending, piece[i].frame);
 		iov[i].iov_base = (void *)piece[i].data;
 		iov[i].iov_len = piece[i].len;
 	}
-	s->lent += n;
 	homa_pages_forget(rpc);
 	return n;
-}
-
-static struct loan *find_loan(struct homa_sock *s, const void *p)
-{
-	const uint8_t *at = p;
-	struct loan *l;
-	struct list *i;
-
-	for (i = s->loans.next; i != &s->loans; i = i->next) {
-		l = list_entry(i, struct loan, list);
-		if ((uintptr_t)at >= (uintptr_t)l->buf && (uintptr_t)at - (uintptr_t)l->buf < l->len)
-			return l;
-	}
-	return NULL;
-}
-
-/* What the application has becomes what it gives back, or again what it has. Return: false when it is not so. */
-static bool mark(struct homa_sock *s, const void *p, bool returning)
-{
-	uint32_t f = etran_rx_frame(s->ch, p);
-	struct loan *l;
-
-	if (f != ETRAN_NO_FRAME) {
-		if (s->page_state[f] != (returning ? PAGE_LENT : PAGE_RETURNING))
-			return false;
-		s->page_state[f] = returning ? PAGE_RETURNING : PAGE_LENT;
-		return true;
-	}
-	l = find_loan(s, p);
-	if (!l || l->returning == returning)
-		return false;
-	l->returning = returning;
-	return true;
-}
-
-static void give_back(struct homa_sock *s, const void *p)
-{
-	uint32_t f = etran_rx_frame(s->ch, p);
-	struct loan *l;
-
-	if (f != ETRAN_NO_FRAME) {
-		s->page_state[f] = PAGE_OURS;
-		etran_rx_give(s->ch, f);
-		s->pages_out--;
-		s->lent--;
-		return;
-	}
-	l = find_loan(s, p);
-	s->lent -= frames_of(l->len);
-	list_del(&l->list);
-	free(l->buf);
-	free(l);
 }
 
 int homa_pages_release(struct homa_sock *s, const struct iovec *iov, int iovcnt)
 {
 	bool full = homa_pages_full(s);
-	int i;
 
-	for (i = 0; i < iovcnt; i++) {
-		if (s->page_state && mark(s, iov[i].iov_base, true))
-			continue;
-		etran_fail(EINVAL, "piece %d at %p is none that homa_recv_pages() handed out on this socket, or was given back before",
-			   i, iov[i].iov_base);
-		while (i--)
-			mark(s, iov[i].iov_base, false);
+	if (lending_release(&s->lending, iov, iovcnt, "homa_recv_pages"))
 		return -1;
-	}
-	for (i = 0; i < iovcnt; i++)
-		give_back(s, iov[i].iov_base);
-	etran_rx_given(s->ch);
 	/* Who sleeps knows what is in the ring, and did not take it. */
 	if (full && !homa_pages_full(s) && s->leader)
 		etran_rx_wake(s->ch);
 	return 0;
-}
-
-void homa_pages_free_all(struct homa_sock *s)
-{
-	struct loan *l;
-
-	while (!list_empty(&s->loans)) {
-		l = list_entry(s->loans.next, struct loan, list);
-		list_del(&l->list);
-		free(l->buf);
-		free(l);
-	}
-	free(s->page_state);
-	s->page_state = NULL;
 }

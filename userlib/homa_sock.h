@@ -9,6 +9,7 @@
 
 #include <homa.h>
 
+#include "lend.h"
 #include "list.h"
 #include "mutex.h"
 #include "reassembly.h"
@@ -167,11 +168,7 @@ struct homa_waiter {
  * @tx_waiters: threads that wait for frames, oldest first; [0] requests, [1] replies
  * @rx_bytes: memory in RPCs' incoming messages
  * @rx_limit: most that it may be
- * @page_state: of each RX frame: has the application it? NULL while nobody asked for pages
- * @page_limit: with so many @lent nothing is read; half of the RX frames, 0 while nobody asked for pages
- * @pages_out: frames in messages, and that the application has
- * @lent: frames that the application has; messages in memory count for the frames that they would take
- * @loans: messages in memory that the application has
+ * @lending: what the application has, and the frames of messages that it may get
  * @waiters: threads that sleep in homa_recv()
  * @leader: the one of them that waits for the kernel
  * @spin_most_ns: how long to spin before sleeping at most, 0: not at all; read without the lock, too
@@ -206,11 +203,7 @@ struct homa_sock {
 	struct list tx_waiters[2];
 	size_t rx_bytes;
 	size_t rx_limit;
-	uint8_t *page_state;
-	uint32_t page_limit;
-	uint32_t pages_out;
-	uint32_t lent;
-	struct list loans;
+	struct lending lending;
 	struct list waiters;
 	struct homa_waiter *leader;
 	uint32_t spin_most_ns;
@@ -348,13 +341,6 @@ static inline uint32_t homa_rpc_len(const struct homa_rpc *rpc)
 /* homa_pages.c: messages that stay in their frames. Callers hold homa_sock.lock. */
 
 /**
- * homa_pages_enable() - from now on messages stay in their frames
- * @s: the socket
- * Return: 0, or -1 with errno ENOMEM.
- */
-int homa_pages_enable(struct homa_sock *s);
-
-/**
  * homa_pages_possible() - may the next packet of a message stay in its frame?
  * @s: the socket
  * @rpc: the RPC, NULL for a new one
@@ -405,7 +391,7 @@ uint32_t homa_pages_count(const struct homa_rpc *rpc);
 
 /**
  * homa_pages_lend() - hand a whole message out; the RPC has none then
- * @s: the socket, homa_pages_enable()
+ * @s: the socket, lending_begin()
  * @rpc: its RPC
  * @iov: out: room for homa_pages_count()
  * Return: pieces, or -1 with errno ENOMEM, and nothing has changed.
@@ -424,14 +410,8 @@ int homa_pages_release(struct homa_sock *s, const struct iovec *iov, int iovcnt)
 /** homa_pages_full() - has the application so many that nothing more is read? */
 static inline bool homa_pages_full(const struct homa_sock *s)
 {
-	return s->page_limit && s->lent >= s->page_limit;
+	return lending_full(&s->lending);
 }
-
-/**
- * homa_pages_free_all() - free what the application did not give back
- * @s: the socket; its channel is closed
- */
-void homa_pages_free_all(struct homa_sock *s);
 
 /* homa_rx.c: received records, waiting. Callers hold homa_sock.lock. */
 

@@ -50,11 +50,6 @@ static uint32_t status_read(const uint32_t *field)
 	return __atomic_load_n(field, __ATOMIC_ACQUIRE);
 }
 
-static void lock(struct etran_tcp *t)
-{
-	pthread_mutex_lock(&t->lock);
-}
-
 /* poll() on the descriptor must see what was taken from the ring and not told. */
 void tcp_unlock(struct etran_tcp *t)
 {
@@ -163,6 +158,7 @@ static void sock_free(struct etran_socket *s)
 	if (s->reserved >= 0)
 		close(s->reserved);
 	free(s->part);
+	free(s->page);
 	free(s);
 }
 
@@ -204,12 +200,26 @@ static void reclaim(struct etran_tcp *t)
 	}
 }
 
+/* The transport gets a request without payload, the newest of @chain. */
+static void control_submit(struct etran_socket *s, const struct etran_chain *chain, struct etran_req *req,
+			   uint16_t op)
+{
+	struct etran_tcp_req *r = (void *)req->data;
+
+	memset(req, 0, sizeof(*req));
+	req->endpoint = s->tcp->endpoint;
+	req->op = op;
+	r->conn = s->id;
+	r->read = s->read;
+	s->told = s->read;
+	etran_tx_queue(s->tcp->ch, chain, sizeof(*req));
+}
+
 /* A request without payload. Return: 0, or -1 without a frame for it. */
 static int control(struct etran_socket *s, uint16_t op)
 {
 	struct etran_tcp *t = s->tcp;
 	struct etran_req *req;
-	struct etran_tcp_req *r;
 
 	etran_tx_reclaim(t->ch, &t->control);
 	if (!etran_tx_free(t->ch))
@@ -217,14 +227,7 @@ static int control(struct etran_socket *s, uint16_t op)
 	req = etran_tx_frame(t->ch, &t->control);
 	if (!req)
 		return -1;
-	memset(req, 0, sizeof(*req));
-	r = (void *)req->data;
-	req->endpoint = t->endpoint;
-	req->op = op;
-	r->conn = s->id;
-	r->read = s->read;
-	s->told = s->read;
-	etran_tx_queue(t->ch, &t->control, sizeof(*req));
+	control_submit(s, &t->control, req, op);
 	return etran_tx_kick(t->ch);
 }
 
@@ -292,7 +295,7 @@ static void ring_put(struct etran_socket *s, uint64_t offset, const uint8_t *dat
 	memcpy(s->ring, data + n, len - n);
 }
 
-static void ring_get(const struct etran_socket *s, uint64_t offset, uint8_t *data, uint32_t len)
+void tcp_ring_get(const struct etran_socket *s, uint64_t offset, uint8_t *data, uint32_t len)
 {
 	uint32_t at = offset & (s->rcvbuf - 1), n = s->rcvbuf - at;
 
@@ -300,6 +303,23 @@ static void ring_get(const struct etran_socket *s, uint64_t offset, uint8_t *dat
 		n = len;
 	memcpy(data, s->ring + at, n);
 	memcpy(data + n, s->ring, len - n);
+}
+
+int tcp_pages_to_ring(struct etran_socket *s)
+{
+	uint64_t at = s->read;
+	uint32_t i;
+
+	if (!s->page_bytes)
+		return 0;
+	if (!s->ring)
+		s->ring = ring_take(s);
+	if (!s->ring)
+		return -1;
+	for (i = s->page_first; i < s->page_end; at += s->page[i++].len)
+		ring_put(s, at, s->page[i].data, s->page[i].len);
+	tcp_pages_drop(s);
+	return 0;
 }
 
 /* The connection cannot go on as it should. */
@@ -313,13 +333,15 @@ static void sock_broken(struct etran_socket *s, int error)
 	sock_ready(s);
 }
 
-static void take_data(struct etran_socket *s, const struct etran_tcp_rec *r, const uint8_t *data,
+/* Return: whether the frame was taken out of the RX ring. */
+static bool take_data(struct etran_socket *s, const struct etran_tcp_rec *r, const uint8_t *data,
 		      uint32_t room)
 {
 	uint64_t start = r->offset, end = start + r->len;
+	bool kept = false;
 
 	if (r->len > room || end < start)
-		return;
+		return false;
 	if (r->flags & ETRAN_TCP_RECV_FIN && !s->has_fin) {
 		s->has_fin = true;
 		s->fin = end;
@@ -332,18 +354,21 @@ static void take_data(struct etran_socket *s, const struct etran_tcp_rec *r, con
 	}
 	if (end > s->read + s->rcvbuf) {
 		sock_broken(s, EPROTO);
-		return;
+		return false;
 	}
 	if (start < end) {
 		bool next = start == s->have && !s->parts;
 
-		if (!s->ring)
+		if (next)
+			kept = tcp_page_add(s, data, end - start);
+		if (!kept && !s->ring)
 			s->ring = ring_take(s);
-		if (!s->ring || (!next && part_add(s, start, end))) {
+		if (!kept && (!s->ring || (!next && part_add(s, start, end)))) {
 			sock_broken(s, ENOMEM);
-			return;
+			return false;
 		}
-		ring_put(s, start, data, end - start);
+		if (!kept)
+			ring_put(s, start, data, end - start);
 		if (next) {
 			s->have = end;
 		} else if (s->part[0].start <= s->have) {
@@ -353,6 +378,7 @@ static void take_data(struct etran_socket *s, const struct etran_tcp_rec *r, con
 		}
 	}
 	sock_ready(s);
+	return kept;
 }
 
 /* A connection of a listener of ours. */
@@ -418,9 +444,11 @@ void tcp_take_all(struct etran_tcp *t)
 	const struct etran_rec *rec;
 	struct etran_socket *s;
 	uint32_t len;
+	bool kept;
 
 	while ((rec = etran_rx_peek(t->ch, &len))) {
 		r = (const void *)rec->data;
+		kept = false;
 		switch (rec->type) {
 		case ETRAN_TCP_REC_OPENED:
 			take_opened(t, (const void *)rec->data);
@@ -428,7 +456,7 @@ void tcp_take_all(struct etran_tcp *t)
 		case ETRAN_TCP_REC_DATA:
 			s = sock_of(t, r->conn);
 			if (s)
-				take_data(s, r, (const uint8_t *)(rec + 1), len - sizeof(*rec));
+				kept = take_data(s, r, (const uint8_t *)(rec + 1), len - sizeof(*rec));
 			break;
 		case ETRAN_TCP_REC_ERROR:
 			s = sock_of(t, r->conn);
@@ -436,7 +464,8 @@ void tcp_take_all(struct etran_tcp *t)
 				take_error(s, r->error);
 			break;
 		}
-		etran_rx_pop(t->ch);
+		if (!kept)
+			etran_rx_pop(t->ch);
 	}
 }
 
@@ -504,6 +533,7 @@ struct etran_tcp *etran_tcp_open(const struct etran_tcp_config *config)
 	list_init(&t->listeners);
 	list_init(&t->busy);
 	list_init(&t->ready);
+	lending_init(&t->lending);
 	t->ch = etran_channel_open(&t->config.channel);
 	if (!t->ch)
 		goto fail;
@@ -545,6 +575,7 @@ void etran_tcp_close(struct etran_tcp *t)
 	etran_channel_close(t->ch);
 	sockets_free(&t->all);
 	sockets_free(&t->listeners);
+	lending_end(&t->lending);
 	while (t->nrings)
 		free(t->rings[--t->nrings]);
 	if (t->users)
@@ -954,8 +985,7 @@ out:
 	return ret;
 }
 
-/* Its data goes through its file. Return: -1 */
-static int moved(void)
+int tcp_moved(void)
 {
 	return etran_fail(ESTALE, "the connection is shared with other processes: its data goes through its file");
 }
@@ -984,7 +1014,7 @@ static int sock_fault(struct etran_socket *s)
 	int error = s->error;
 
 	if (s->shared)
-		return moved();
+		return tcp_moved();
 	if (error) {
 		s->error = 0;
 		user_flag(s, ETRAN_STREAM_TOLD);
@@ -1032,8 +1062,7 @@ static void frame_open(struct etran_socket *s)
 	}
 }
 
-/* Why what was sent with MSG_* may wait for more: ETRAN_TCP_REQ_* */
-static uint32_t waits_of(const struct etran_socket *s, int flags)
+uint32_t tcp_send_waits(const struct etran_socket *s, int flags)
 {
 	uint32_t waits = s->nodelay ? 0 : ETRAN_TCP_REQ_NAGLE;
 
@@ -1050,7 +1079,11 @@ void tcp_frame_push(struct etran_socket *s, uint32_t waits)
 	if (!req)
 		return;
 	s->open = NULL;
-	frame_submit(s, &s->frames, req, s->open_len, waits);
+	if (s->open_len)
+		frame_submit(s, &s->frames, req, s->open_len, waits);
+	else
+		/* A buffer that was never committed: so it comes back. */
+		control_submit(s, &s->frames, req, ETRAN_TCP_OP_READ);
 }
 
 /* What waits in the transport does so no longer. Context: lock held, may be given up meanwhile. */
@@ -1097,6 +1130,57 @@ static bool send_blocked(struct etran_socket *s)
 	return false;
 }
 
+int tcp_send_fault(struct etran_socket *s)
+{
+	if (sock_fault(s))
+		return -1;
+	if (s->sent_fin || s->state == SOCK_ENDED)
+		return etran_fail(EPIPE, "the connection takes no more data");
+	if (s->lent)
+		return etran_fail(EBUSY, "etran_send_buffer() gave a buffer of this socket, which waits for etran_send_commit()");
+	return 0;
+}
+
+/* Sleep until frames come back. Context: lock held, given up meanwhile. Return: 0, -1 with errno */
+static int send_wait(struct etran_tcp *t, uint32_t released)
+{
+	int err;
+
+	tcp_unlock(t);
+	err = etran_tx_wait(t->ch, released, -1) ? errno : 0;
+	lock(t);
+	if (err == ENODEV)
+		return gone(t);
+	errno = err;
+	return err ? -1 : 0;
+}
+
+int tcp_send_ready(struct etran_socket *s, bool dontwait)
+{
+	struct etran_tcp *t = s->tcp;
+	uint32_t released;
+
+	for (;;) {
+		released = status_read(&etran_endpoint_status(t->ch)->released);
+		tcp_take_all(t);
+		if (tcp_send_fault(s))
+			return -1;
+		if (!s->open && send_room(s))
+			frame_open(s);
+		if (s->open)
+			return 0;
+		/* What was queued with MSG_BATCH. */
+		kick_pending(t);
+		if (dontwait) {
+			if (!send_blocked(s))
+				continue;
+			return etran_fail(EAGAIN, "no frame is free");
+		}
+		if (send_wait(t, released))
+			return -1;
+	}
+}
+
 ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flags)
 {
 	bool dontwait = s->nonblock || flags & MSG_DONTWAIT;
@@ -1106,17 +1190,12 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 	int err = 0;
 
 	lock(t);
-	waits = waits_of(s, flags);
+	waits = tcp_send_waits(s, flags);
 	for (;;) {
 		released = status_read(&etran_endpoint_status(t->ch)->released);
 		tcp_take_all(t);
-		if (sock_fault(s)) {
+		if (tcp_send_fault(s)) {
 			err = errno;
-			break;
-		}
-		if (s->sent_fin || s->state == SOCK_ENDED) {
-			etran_fail(EPIPE, "the connection takes no more data");
-			err = EPIPE;
 			break;
 		}
 		room = send_room(s);
@@ -1154,15 +1233,10 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 			}
 			break;
 		}
-		tcp_unlock(t);
-		err = etran_tx_wait(t->ch, released, -1) ? errno : 0;
-		lock(t);
-		if (err == ENODEV) {
-			gone(t);
-			err = ENETDOWN;
-		}
-		if (err)
+		if (send_wait(t, released)) {
+			err = errno;
 			break;
+		}
 	}
 	tcp_unlock(t);
 	if (done)
@@ -1182,13 +1256,39 @@ static void tell_read(struct etran_socket *s)
 		control(s, ETRAN_TCP_OP_READ);
 }
 
+void tcp_was_read(struct etran_socket *s, uint64_t n)
+{
+	s->read += n;
+	if (s->read == s->have && !s->parts)
+		tcp_ring_drop(s);
+	user_read(s);
+	tell_read(s);
+}
+
+int tcp_recv_wait(struct etran_socket *s, uint32_t delivered, bool dontwait)
+{
+	struct etran_tcp *t = s->tcp;
+
+	if ((s->has_fin && s->read == s->fin) || s->shut_rd)
+		return 0;
+	if (sock_fault(s))
+		return -1;
+	if (s->state == SOCK_ENDED)
+		return 0;
+	if (dontwait) {
+		kick_pending(t);
+		return etran_fail(EAGAIN, "nothing was received");
+	}
+	return wait_more(t, delivered) ? -1 : 1;
+}
+
 ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 {
 	bool dontwait = s->nonblock || flags & MSG_DONTWAIT;
 	struct etran_tcp *t = s->tcp;
 	uint32_t delivered;
 	size_t done = 0;
-	int err = 0;
+	int err = 0, ret;
 
 	lock(t);
 	for (;;) {
@@ -1200,34 +1300,20 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 		if (n > len - done)
 			n = len - done;
 		if (n) {
-			ring_get(s, s->read, (uint8_t *)buf + done, n);
+			uint32_t in_pages = tcp_pages_get(s, (uint8_t *)buf + done, n, !(flags & MSG_PEEK));
+
+			if (n > in_pages)
+				tcp_ring_get(s, s->read + in_pages, (uint8_t *)buf + done + in_pages,
+					     n - in_pages);
 			done += n;
-			if (!(flags & MSG_PEEK)) {
-				s->read += n;
-				if (s->read == s->have && !s->parts)
-					tcp_ring_drop(s);
-				user_read(s);
-				tell_read(s);
-			}
+			if (!(flags & MSG_PEEK))
+				tcp_was_read(s, n);
 		}
 		if (done == len || (done && !(flags & MSG_WAITALL)) || (done && flags & MSG_PEEK))
 			break;
-		if ((s->has_fin && s->read == s->fin) || s->shut_rd)
-			break;
-		if (sock_fault(s)) {
-			err = errno;
-			break;
-		}
-		if (s->state == SOCK_ENDED)
-			break;
-		if (dontwait) {
-			kick_pending(t);
-			etran_fail(EAGAIN, "nothing was received");
-			err = EAGAIN;
-			break;
-		}
-		if (wait_more(t, delivered)) {
-			err = errno;
+		ret = tcp_recv_wait(s, delivered, dontwait);
+		if (ret <= 0) {
+			err = ret ? errno : 0;
 			break;
 		}
 	}
@@ -1248,7 +1334,7 @@ int etran_shutdown(struct etran_socket *s, int how)
 	lock(t);
 	tcp_take_all(t);
 	if (s->shared) {
-		ret = moved();
+		ret = tcp_moved();
 		goto out;
 	}
 	if (s->state != SOCK_CONNECTED) {
@@ -1314,6 +1400,7 @@ static void forget(struct etran_socket *s)
 	s->closed = true;
 	s->state = SOCK_ENDED;
 	s->file = -1;
+	tcp_pages_drop(s);
 	list_del(&s->node);
 	list_add_tail(&s->node, &t->all);
 	if (!etran_tx_reclaim(t->ch, &s->frames)) {
@@ -1489,7 +1576,7 @@ void etran_socket_push(struct etran_socket *s, int flags)
 {
 	lock(s->tcp);
 	if (s->open) {
-		tcp_frame_push(s, waits_of(s, flags));
+		tcp_frame_push(s, tcp_send_waits(s, flags));
 		etran_tx_kick(s->tcp->ch);
 	}
 	tcp_unlock(s->tcp);
@@ -1561,7 +1648,7 @@ int etran_tcp_set(struct etran_socket *s, int option, uint32_t value)
 	lock(s->tcp);
 	if (s->shared) {
 		tcp_unlock(s->tcp);
-		return moved();
+		return tcp_moved();
 	}
 	if (option >= ETRAN_SOCKET_REUSEPORT && option <= ETRAN_SOCKET_CORK) {
 		if (value > 1)
@@ -1636,7 +1723,7 @@ int etran_tcp_info(struct etran_socket *s, struct etran_conn_record *info)
 
 	lock(s->tcp);
 	if (s->shared) {
-		ret = moved();
+		ret = tcp_moved();
 	} else if (!s->id) {
 		memset(info, 0, sizeof(*info));
 		ret = etran_fail(ENOTCONN, "the socket is not connected");

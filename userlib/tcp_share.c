@@ -90,14 +90,14 @@ static int give(const struct etran_socket *s, uint64_t start, uint64_t end)
 static void give_all(struct etran_socket *s)
 {
 	struct etran_stream_give last = { .id = number_of(s), .flags = ETRAN_STREAM_GIVEN, .offset = s->have };
-	int err = 0;
+	int err = tcp_pages_to_ring(s);
 	uint32_t i;
 
 	if (s->nodelay)
 		user_flag(s, ETRAN_STREAM_NODELAY);
 	if (s->cork)
 		user_flag(s, ETRAN_STREAM_CORK);
-	if (s->ring) {
+	if (s->ring && !err) {
 		err = give(s, s->read, s->have);
 		for (i = 0; !err && i < s->parts; i++)
 			err = give(s, s->part[i].start, s->part[i].end);

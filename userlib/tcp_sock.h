@@ -13,6 +13,7 @@
 #include <etran/tcp.h>
 #include <etran_tcp.h>
 
+#include "lend.h"
 #include "list.h"
 
 /* Empty rings that a context keeps: as many as have data at a time, most likely. */
@@ -34,6 +35,18 @@ enum sock_state {
 struct part {
 	uint64_t start;
 	uint64_t end;
+};
+
+/**
+ * struct tcp_page - a received segment that stays in its frame
+ * @data: what was not read of it
+ * @len: its bytes
+ * @frame: number of the frame
+ */
+struct tcp_page {
+	const uint8_t *data;
+	uint32_t len;
+	uint32_t frame;
 };
 
 /**
@@ -81,11 +94,17 @@ struct addr {
  * @part: bytes behind gaps, in order
  * @parts: how many
  * @room: of @part
+ * @pages: it was asked for pages
+ * @page: segments from @read on that stay in their frames, from entry @page_first up to before @page_end; what can be read
+ *	behind them is in @ring
+ * @page_room: of @page
+ * @page_bytes: in them
  * @user: what poll() on its file is told by us, NULL: it has no file
  * @file: its file if that is ours, else -1
  * @taken: a listener's: connections that were accepted, or could not be
  * @option: those that etran_tcp_set() was told before there was a connection or a listener; @chosen: which
  * @open: the newest of @frames, to which bytes are added, with @open_len so far; NULL: there is none
+ * @lent: the room in @open is the application's (etran_send_buffer())
  * @waits: ETRAN_TCP_REQ_NAGLE and ETRAN_TCP_REQ_MORE of the frame that was submitted last
  * @nodelay: ETRAN_SOCKET_NODELAY; @cork: ETRAN_SOCKET_CORK
  * @token: a listener's: who knows it may listen there, too; before it listens: that of another
@@ -131,6 +150,12 @@ struct etran_socket {
 	struct part *part;
 	uint32_t parts;
 	uint32_t room;
+	bool pages;
+	struct tcp_page *page;
+	uint32_t page_first;
+	uint32_t page_end;
+	uint32_t page_room;
+	uint64_t page_bytes;
 	struct etran_stream_user *user;
 	int file;
 	uint64_t taken;
@@ -138,6 +163,7 @@ struct etran_socket {
 	uint32_t chosen;
 	struct etran_req *open;
 	uint32_t open_len;
+	bool lent;
 	uint32_t waits;
 	bool nodelay;
 	bool cork;
@@ -166,6 +192,7 @@ struct etran_socket {
  * @ready_told: the kernel knows that @ready is not empty
  * @control: frames without payload
  * @rings: without data, of sockets whose receive buffer is as large as @config says; @nrings: how many
+ * @lending: pages that applications have, and that sockets keep for them
  * @slots: connections, by the lower half of their ids
  * @nslots: entries of that
  * @users: mapping of struct etran_stream_user, by number of the stream; NULL before there is one
@@ -186,10 +213,16 @@ struct etran_tcp {
 	struct etran_chain control;
 	uint8_t *rings[RINGS_MAX];
 	uint32_t nrings;
+	struct lending lending;
 	struct etran_socket **slots;
 	uint32_t nslots;
 	struct etran_stream_user *users;
 };
+
+static inline void lock(struct etran_tcp *t)
+{
+	pthread_mutex_lock(&t->lock);
+}
 
 /** tcp_unlock() - give the lock up; poll() on the context learns what was taken from the RX ring and not told */
 void tcp_unlock(struct etran_tcp *t);
@@ -209,6 +242,70 @@ void tcp_slot_clear(struct etran_tcp *t, const struct etran_socket *s);
 
 /** tcp_ring_drop() - the socket's ring, in which nothing is, is the context's again */
 void tcp_ring_drop(struct etran_socket *s);
+
+/** tcp_ring_get() - copy bytes of the stream, @len from @offset, out of the ring, which has them */
+void tcp_ring_get(const struct etran_socket *s, uint64_t offset, uint8_t *data, uint32_t len);
+
+/** tcp_was_read() - the application has read @n bytes more: whoever has to know is told */
+void tcp_was_read(struct etran_socket *s, uint64_t n);
+
+/**
+ * tcp_recv_wait() - nothing can be read
+ * @s: the socket
+ * @delivered: etran_rx_delivered(), read before tcp_take_all()
+ * @dontwait: do not sleep
+ *
+ * Context: lock held, given up while it sleeps.
+ * Return: 1: look again; 0: the stream has ended; -1 with errno.
+ */
+int tcp_recv_wait(struct etran_socket *s, uint32_t delivered, bool dontwait);
+
+/**
+ * tcp_send_ready() - there is an open frame with room, and it is nobody's
+ * @s: the socket
+ * @dontwait: do not sleep
+ *
+ * Context: lock held, given up while it sleeps. Return: 0, -1 with errno.
+ */
+int tcp_send_ready(struct etran_socket *s, bool dontwait);
+
+/** tcp_send_fault() - why can nothing be sent? Tells an error once. Return: 0: it can; -1 with errno */
+int tcp_send_fault(struct etran_socket *s);
+
+/** tcp_send_waits() - why what was sent with @flags, MSG_*, may wait for more: ETRAN_TCP_REQ_* */
+uint32_t tcp_send_waits(const struct etran_socket *s, int flags);
+
+/** tcp_moved() - the connection's data goes through its file. Return: -1 with errno ESTALE */
+int tcp_moved(void);
+
+/* tcp_pages.c: received segments that stay in their frames. */
+
+/**
+ * tcp_page_add() - keep the segment at the head of the RX ring
+ * @s: the socket
+ * @data: payload in that frame, which is next in the stream
+ * @len: its bytes, at least 1
+ *
+ * Return: whether the frame was taken out of the ring. Who added @len to etran_socket.have is the caller.
+ */
+bool tcp_page_add(struct etran_socket *s, const uint8_t *data, uint32_t len);
+
+/**
+ * tcp_pages_get() - copy what is in frames
+ * @s: the socket
+ * @buf: to where
+ * @len: at most so many bytes
+ * @take: they are gone then
+ *
+ * Return: bytes; what is wanted beyond them is in the ring.
+ */
+uint32_t tcp_pages_get(struct etran_socket *s, uint8_t *buf, uint32_t len, bool take);
+
+/** tcp_pages_to_ring() - what is in frames is in the ring, the frames are the kernel's. Return: 0, -1 without memory. */
+int tcp_pages_to_ring(struct etran_socket *s);
+
+/** tcp_pages_drop() - give all frames back, read or not */
+void tcp_pages_drop(struct etran_socket *s);
 
 /* The kernel learns of ETRAN_STREAM_* if the socket has a file. */
 static inline void user_flag(struct etran_socket *s, uint32_t flag)

@@ -18,6 +18,7 @@
 #include <etran/tcp.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -174,6 +175,59 @@ ETRAN_API ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len
  * ENETDOWN.
  */
 ETRAN_API ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags);
+
+/**
+ * etran_recv_pages() - receive without copying
+ * @s: a connection
+ * @iov: out: pieces of the stream, in order; the caller's, to read and to write, until etran_release_pages()
+ * @iovcnt: in: room at @iov, at least 1; out: pieces
+ * @flags: MSG_DONTWAIT or 0
+ *
+ * From the first call on, segments that come in order stay in the frames that the kernel put them into, and are handed out
+ * there, a piece each. What had to be put in order, and what came when three quarters of the context's frames were out already, is
+ * handed out as one piece of ordinary memory, which is a copy. Frames that are out cannot be received into, for all
+ * sockets of the context, so give them back soon; when half of them are the application's, there are no more (ENOBUFS).
+ * etran_recv() may be used beside it.
+ *
+ * Return: bytes, 0 at the end of the stream, or -1 with errno as of etran_recv(), ENOBUFS, ENOMEM, EINVAL (@iovcnt, @flags),
+ * EFAULT.
+ */
+ETRAN_API ssize_t etran_recv_pages(struct etran_socket *s, struct iovec *iov, int *iovcnt, int flags);
+
+/**
+ * etran_release_pages() - give back what etran_recv_pages() handed out
+ * @s: any socket of the context
+ * @iov: pieces, of any sockets of the context, in any order; known by any address in them, iov_len is not looked at
+ * @iovcnt: how many
+ *
+ * Pieces outlive their connection; the context frees all. Return: 0, or -1 with errno EINVAL (one was not handed out, was given
+ * back before, or is there twice; then none is given back), EFAULT.
+ */
+ETRAN_API int etran_release_pages(struct etran_socket *s, const struct iovec *iov, int iovcnt);
+
+/**
+ * etran_send_buffer() - where the next bytes to be sent can be written, without a copy
+ * @s: a connection
+ * @len: out: room, bytes: what is free of a segment
+ * @flags: MSG_DONTWAIT or 0
+ *
+ * The socket has one such buffer at a time, and etran_send() fails with EBUSY until it is committed.
+ *
+ * Return: the buffer, the caller's until etran_send_commit(), etran_shutdown() or the end of the socket; or NULL with errno as
+ * of etran_send(), EBUSY (the last one was not committed), EINVAL, EFAULT.
+ */
+ETRAN_API void *etran_send_buffer(struct etran_socket *s, size_t *len, int flags);
+
+/**
+ * etran_send_commit() - send what was written to etran_send_buffer()'s buffer
+ * @s: the connection
+ * @len: bytes, from its beginning on; 0: none, the buffer is given up
+ * @flags: as of etran_send(): MSG_MORE, MSG_BATCH; it never waits
+ *
+ * Return: 0, or -1 with errno EINVAL (@len is more than there was room, which leaves the buffer as it is; there is no buffer),
+ * EPIPE, ECONNRESET, ETIMEDOUT, ESTALE, ENETDOWN.
+ */
+ETRAN_API int etran_send_commit(struct etran_socket *s, size_t len, int flags);
 
 /**
  * etran_shutdown() - as shutdown()
