@@ -36,12 +36,12 @@ devices_up()
 	hosts_up_links
 }
 
-# What is as etran has it: DCTCP, ECN, loss by duplicate ACKs; and no answer is left out for being one too many, or put off.
+# What is as etran has it: DCTCP, ECN, loss by duplicate ACKs (with RACK beside them where a case has a tail loss probe); and no answer is left out for being one too many, or put off.
 kernel_settings()
 {
 	modprobe -q tcp_dctcp
 	# Segments are not held back to be sent as one with later ones.
-	ip netns exec "$A" ethtool -K v0 gso off >/dev/null || return
+	ip netns exec "$A" ethtool -K v0 gso off >/dev/null && ip -n "$A" link set v0 gso_max_segs 1 || return
 	# Only the first namespace says what others may choose.
 	sysctl -qw net.ipv4.tcp_allowed_congestion_control="reno cubic dctcp" &&
 	ip netns exec "$A" sysctl -qw net.ipv4.tcp_congestion_control=dctcp net.ipv4.tcp_ecn=1 net.ipv4.tcp_early_retrans=0 \

@@ -191,7 +191,8 @@ static TT_UNUSED bool kernel_tunable(const char *name, unsigned int value)
 	char cmd[160] = "true";
 
 	if (!strcmp(name, "tcp_tlp"))
-		snprintf(cmd, sizeof(cmd), "ip netns exec tcp_a sysctl -qw net.ipv4.tcp_early_retrans=%u", value * 3);
+		snprintf(cmd, sizeof(cmd), "ip netns exec tcp_a sysctl -qw net.ipv4.tcp_early_retrans=%u net.ipv4.tcp_recovery=%u",
+			 value * 3, value);
 	else if (!strcmp(name, "tcp_syncookies"))
 		snprintf(cmd, sizeof(cmd), "ip netns exec tcp_a sysctl -qw net.ipv4.tcp_syncookies=%u", value);
 	return !system(cmd);

@@ -60,11 +60,15 @@ KERNEL_CASES(too_big_of_no_segment)
 KERNEL_CASES(unreachable_when_established)
 /* While it sends cookies it drops an ACK that has none. */
 KERNEL_CASES(cookie_forged)
-/* Why nothing comes after the duplicate ACKs of these is not known yet. */
-KERNEL_CASES(fast_retransmit_without_sack)
-KERNEL_CASES(limited_transmit)
-KERNEL_CASES(limited_transmit_with_sack)
+/* PRR, RFC 6937: while the window is reduced, and in recovery, about one is sent for each that arrived. */
 KERNEL_CASES(tail_probe_begins_recovery)
+KERNEL_CASES(dctcp_sender)
+/* What SACK does not show to be lost is not sent again in recovery: rules 3 and 4 of NextSeg() in RFC 6675, 4. */
+KERNEL_CASES(sack_recovery_in_front_of_what_is_there)
+KERNEL_CASES(three_short_ranges_tell_of_loss)
+KERNEL_CASES(rescue_retransmission)
+/* Small segments go again as one up to what SACK shows to be there, not beyond. */
+KERNEL_CASES(small_segments_go_again_as_one)
 /* Only BBR and sockets that ask for it are paced. */
 KERNEL_CASES(pacing)
 
