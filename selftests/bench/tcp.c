@@ -17,6 +17,7 @@
 #include <etran_tcp.h>
 #include "hosts.h"
 #include "kernel_tcp.h"
+#include "redis.h"
 
 /* Bulk is counted in pieces that fill an Ethernet frame without TCP options; an operation is so many. */
 #define PIECE		1460
@@ -505,6 +506,23 @@ static void teardown(const struct bench_case *c)
 	usleep(200000);
 }
 
+static int redis_setup(const struct bench_case *c)
+{
+	if (on_nic(c))
+		place_nic(c);
+	errno = 0;
+	if (access(REDIS_SERVER, X_OK) || access(REDIS_BENCHMARK, X_OK))
+		return bench_fail("redis-server and redis-benchmark are not installed");
+	return offloads(on_nic(c) ? "tn2" : "tcp0", on_nic(c) ? "tn3" : "tcp0", true) ? -1 :
+		redis_up(c, tcp_congestion, !missing(c));
+}
+
+static void redis_teardown(const struct bench_case *c)
+{
+	redis_down();
+	teardown(c);
+}
+
 static void connect_teardown(const struct bench_case *c)
 {
 	teardown(c);
@@ -546,6 +564,15 @@ static void connect_teardown(const struct bench_case *c)
 		.setup = connect_setup, .teardown = connect_teardown,				\
 		.missing = missing,							\
 		.arm = { [BENCH_PLAIN] = { tcp_connects }, [BENCH_ETRAN] = { etran_connects } },	\
+	}
+#define REDIS(_name, _text, _goal)								\
+	{											\
+		.name = _name, .text = _text, .unit = "instructions/request",			\
+		.measure = BENCH_RATIO, .goal = _goal, .sleeps = true, .plant = 10 * PLANT(64),	\
+		.ops = 1000, .setup = redis_setup, .teardown = redis_teardown,			\
+		.missing = missing,							\
+		.arm = { [BENCH_PLAIN] = { redis_over_kernel, redis_prepare },			\
+			 [BENCH_ETRAN] = { redis_over_etran, redis_prepare } },			\
 	}
 #define IDLE(_name, _text, _goal)								\
 	{											\
@@ -594,6 +621,11 @@ static const struct bench_case cases[] = {
 	BULK("direct_bulk", "testnic, zero-copy: a stream, TCP with GSO and GRO", 0.65),
 	BULK("direct_bulk_segments", "testnic, zero-copy: a stream, TCP without offloads", 0.5),
 	CONNECT("direct_connect", "testnic, zero-copy: a connection is made, and closed by both"),
+	REDIS("redis_get", "redis GET, 50 clients, both through the shim", 0.6),
+	REDIS("redis_set", "redis SET, 50 clients, both through the shim", 0),
+	REDIS("nic_redis_get", "testnic, link device: redis GET, 50 clients, both through the shim", 0),
+	REDIS("direct_redis_get", "testnic, zero-copy: redis GET, 50 clients, both through the shim", 0.5),
+	REDIS("direct_redis_set", "testnic, zero-copy: redis SET, 50 clients, both through the shim", 0),
 	/* The last, as it takes long to go. */
 	IDLE("idle_connections@100000", "of 100,000", 1.02),
 };
