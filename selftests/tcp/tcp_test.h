@@ -101,6 +101,8 @@ static TT_UNUSED void hosts_up(int mtu, const char *which, const char *set)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (TCP_LINK != LINK_VETH)
 		setenv("TCP_DEVICE", "testnic", 1);
+	if (TCP_LINK == LINK_DIRECT && !kernel_would_have_direct())
+		ksft_exit_skip("this kernel has no AF_XDP hook (module/patches)\n");
 	if (TCP_LINK == LINK_DIRECT)
 		setenv("TCP_QUEUES", "8", 1);
 	snprintf(cmd, sizeof(cmd), "bash hosts.sh up %d %s %s >&2", mtu, which, set);
@@ -115,8 +117,6 @@ static TT_UNUSED void hosts_up(int mtu, const char *which, const char *set)
 		die("open network namespace");
 	if (TCP_LINK != LINK_DIRECT)
 		return;
-	if (!kernel_has_direct())
-		ksft_exit_skip("this kernel has no AF_XDP hook (module/patches)\n");
 	/* What arrives does so at the queue of the first context of each host, at which the driver fills its buffers. */
 	if (link_set_both("rx_queue", 1) || link_set_both("tx_batch", 1))
 		exit(1);
