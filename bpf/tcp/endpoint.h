@@ -158,7 +158,7 @@ static __noinline int listen_begin(struct etran_endpoint *ep)
 	l->joins = ep->arg[3];
 	l->token = l->joins ? l->joins : bpf_etran_random() | 1;
 	if (port) {
-		err = port_allows(ep->link, port, l);
+		err = port_allows(ep->link, port, index);
 		if (!err)
 			err = port_take(ep->link, port, id);
 	} else {

@@ -205,8 +205,10 @@ __noinline int listener_for(const struct conn_key *key)
 		return 0;
 	n = g->n;
 	hash = n > 1 ? conn_sum(key) : 0;
-	for (i = 0; i < PORT_LISTENERS && i < n; i++) {
-		id = g->id[i];
+	bpf_for(i, 0, PORT_LISTENERS) {
+		if (i >= n)
+			break;
+		id = g->id[bounded(i, PORT_LISTENERS)];
 		l = listener_of(id);
 		if (!l || !listener_takes(l, &key->local))
 			continue;
@@ -225,17 +227,22 @@ __noinline int listener_for(const struct conn_key *key)
 	return found;
 }
 
-/* May a listener be at that port, with what is there? 0, or a negative errno. */
-static __noinline int port_allows(__u32 link, __u16 port, const struct listener *new)
+/* May the listener @index, which is not there yet, be at that port, with what is? 0, or a negative errno. */
+__noinline int port_allows(__u32 link, __u16 port, __u32 index)
 {
+	struct listener *l, *new = bpf_map_lookup_elem(&listeners, &index);
 	struct port_group *g = port_group(link, port);
-	bool overlap, joined = !new->joins;
-	struct listener *l;
+	bool overlap, joined;
 	__u32 i, n;
 
+	if (!new)
+		return -ENOENT;
+	joined = !new->joins;
 	n = g ? g->n : 0;
-	for (i = 0; i < PORT_LISTENERS && i < n; i++) {
-		l = listener_of(g->id[i]);
+	bpf_for(i, 0, PORT_LISTENERS) {
+		if (i >= n)
+			break;
+		l = listener_of(g->id[bounded(i, PORT_LISTENERS)]);
 		if (!l)
 			continue;
 		if (new->joins && l->token == new->joins) {

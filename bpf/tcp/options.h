@@ -75,6 +75,7 @@
  * @take: see @deliver
  * @pos: see @deliver
  * @options_len: bytes in @options
+ * @options_at: of the option that is looked at
  * @options: copied from the header
  */
 struct segment {
@@ -119,7 +120,7 @@ struct segment {
 	__u32 take;
 	__u64 pos;
 	__u32 options_len;
-	__u32 zero2;
+	__u32 options_at;
 	__u8 options[OPTIONS_ROOM + 4];
 	__u32 zero3;
 };
@@ -181,9 +182,10 @@ static __always_inline void option_take(struct segment *s, __u32 kind, __u32 at,
 	}
 }
 
+/* Where it is stands in memory, so that one look at a turn is enough for the verifier (bpf/README.md). */
 __noinline int options_parse(struct segment *s)
 {
-	__u32 at = 0, len, kind;
+	__u32 at, len, kind;
 	int i;
 
 	if (!s)
@@ -195,14 +197,16 @@ __noinline int options_parse(struct segment *s)
 		s->tsecr = option32(s, 8);
 		return 0;
 	}
+	s->options_at = 0;
 	bpf_for(i, 0, TCP_OPTIONS) {
+		at = s->options_at;
 		if (at >= s->options_len || at >= TCP_OPTIONS)
 			return 0;
 		kind = s->options[bounded(at, OPTIONS_ROOM)];
 		if (kind == OPTION_END)
 			return 0;
 		if (kind == OPTION_NOP) {
-			at++;
+			s->options_at = at + 1;
 			continue;
 		}
 		if (at + 1 >= s->options_len || at + 1 >= TCP_OPTIONS)
@@ -211,7 +215,7 @@ __noinline int options_parse(struct segment *s)
 		if (len < 2 || at + len > s->options_len)
 			break;
 		option_take(s, kind, at, len);
-		at += len;
+		s->options_at = at + len;
 	}
 	s->bad = 1;
 	return 0;
