@@ -199,12 +199,12 @@ int homa_pages_lend(struct homa_sock *s, struct homa_rpc *rpc, struct iovec *iov
 
 int homa_pages_release(struct homa_sock *s, const struct iovec *iov, int iovcnt)
 {
-	bool full = homa_pages_full(s);
+	bool full = lending_full(&s->lending);
 
 	if (lending_release(&s->lending, iov, iovcnt, "homa_recv_pages"))
 		return -1;
 	/* Who sleeps knows what is in the ring, and did not take it. */
-	if (full && !homa_pages_full(s) && s->leader)
+	if (full && !lending_full(&s->lending) && s->leader)
 		etran_rx_wake(s->ch);
 	return 0;
 }

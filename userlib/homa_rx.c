@@ -361,7 +361,7 @@ struct homa_rpc *homa_rx_next(struct homa_sock *s, struct homa_target *t)
 	t->want.delivered = etran_rx_delivered(s->ch);
 	while (!rpc) {
 		frame = etran_rx_peek(s->ch, &len);
-		t->want.full = frame && homa_pages_full(s);
+		t->want.full = frame && lending_full(&s->lending);
 		if (!frame || t->want.full)
 			return NULL;
 		rpc = rx_record(s, frame, len, t);

@@ -407,12 +407,6 @@ int homa_pages_lend(struct homa_sock *s, struct homa_rpc *rpc, struct iovec *iov
  */
 int homa_pages_release(struct homa_sock *s, const struct iovec *iov, int iovcnt);
 
-/** homa_pages_full() - has the application so many that nothing more is read? */
-static inline bool homa_pages_full(const struct homa_sock *s)
-{
-	return lending_full(&s->lending);
-}
-
 /* homa_rx.c: received records, waiting. Callers hold homa_sock.lock. */
 
 /**

@@ -200,9 +200,8 @@ static void reclaim(struct etran_tcp *t)
 	}
 }
 
-/* The transport gets a request without payload, the newest of @chain. */
-static void control_submit(struct etran_socket *s, const struct etran_chain *chain, struct etran_req *req,
-			   uint16_t op)
+/* What all requests begin with. Return: the transport's part */
+static struct etran_tcp_req *req_begin(struct etran_socket *s, struct etran_req *req, uint16_t op)
 {
 	struct etran_tcp_req *r = (void *)req->data;
 
@@ -212,6 +211,14 @@ static void control_submit(struct etran_socket *s, const struct etran_chain *cha
 	r->conn = s->id;
 	r->read = s->read;
 	s->told = s->read;
+	return r;
+}
+
+/* The transport gets a request without payload, the newest of @chain. */
+static void control_submit(struct etran_socket *s, const struct etran_chain *chain, struct etran_req *req,
+			   uint16_t op)
+{
+	req_begin(s, req, op);
 	etran_tx_queue(s->tcp->ch, chain, sizeof(*req));
 }
 
@@ -245,10 +252,10 @@ static void control_surely(struct etran_socket *s, uint16_t op)
 			continue;
 		tcp_unlock(t);
 		if (etran_tx_wait(t->ch, released, 1000) && errno == ENODEV) {
-			lock(t);
+			tcp_lock(t);
 			return;
 		}
-		lock(t);
+		tcp_lock(t);
 	}
 }
 
@@ -493,7 +500,7 @@ static int wait_more(struct etran_tcp *t, uint32_t delivered)
 	tcp_unlock(t);
 	ret = etran_rx_wait(t->ch, delivered, flags, -1);
 	err = errno;
-	lock(t);
+	tcp_lock(t);
 	if (!ret)
 		return 0;
 	if (err == ENODEV)
@@ -610,7 +617,7 @@ struct etran_socket *etran_tcp_next(struct etran_tcp *t, short *events)
 {
 	struct etran_socket *s, *found = NULL;
 
-	lock(t);
+	tcp_lock(t);
 	tcp_take_all(t);
 	while (!found && !list_empty(&t->ready)) {
 		s = list_first(&t->ready, struct etran_socket, ready);
@@ -639,7 +646,7 @@ struct etran_socket *etran_socket(struct etran_tcp *t, int domain, int flags)
 		etran_fail(EINVAL, "etran_socket() knows the flag SOCK_NONBLOCK only");
 		return NULL;
 	}
-	lock(t);
+	tcp_lock(t);
 	s = sock_new(t, domain, flags);
 	tcp_unlock(t);
 	if (!s)
@@ -723,7 +730,7 @@ int etran_bind(struct etran_socket *s, const struct sockaddr *addr, socklen_t le
 {
 	int ret = 0;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	if (s->state != SOCK_NEW)
 		ret = etran_fail(EINVAL, "the socket is connected or listens");
 	else
@@ -770,7 +777,7 @@ int etran_listen(struct etran_socket *s, int backlog)
 	int ret = 0, tries = 0;
 	bool any;
 
-	lock(t);
+	tcp_lock(t);
 	if (s->state == SOCK_LISTENS)
 		goto out;
 	if (s->state != SOCK_NEW) {
@@ -820,7 +827,7 @@ out:
 
 void etran_socket_spare(struct etran_socket *s, bool spare)
 {
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	s->spare = spare;
 	if (s->state == SOCK_LISTENS)
 		option_tell(s, ETRAN_TCP_SPARE, spare);
@@ -834,7 +841,7 @@ void etran_socket_reserved(struct etran_socket *s)
 
 int etran_listen_beside(struct etran_socket *s, const struct etran_socket *other)
 {
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	s->others = true;
 	s->local = other->local;
 	s->bound = true;
@@ -855,7 +862,7 @@ static struct etran_socket *accept_one(struct etran_socket *l, struct sockaddr *
 	struct etran_tcp *t = l->tcp;
 	uint32_t delivered;
 
-	lock(t);
+	tcp_lock(t);
 	for (;;) {
 		delivered = etran_rx_delivered(t->ch);
 		tcp_take_all(t);
@@ -942,7 +949,7 @@ int etran_connect(struct etran_socket *s, const struct sockaddr *addr, socklen_t
 	uint32_t delivered;
 	int ret = -1;
 
-	lock(t);
+	tcp_lock(t);
 	tcp_take_all(t);
 	switch (s->state) {
 	case SOCK_NEW:
@@ -985,7 +992,8 @@ out:
 	return ret;
 }
 
-int tcp_moved(void)
+/* Its data goes through its file. Return: -1 */
+static int moved(void)
 {
 	return etran_fail(ESTALE, "the connection is shared with other processes: its data goes through its file");
 }
@@ -994,7 +1002,7 @@ int etran_connect_later(struct etran_socket *s, const struct sockaddr *addr, soc
 {
 	int ret;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	ret = connect_begin(s, addr, len, true);
 	tcp_unlock(s->tcp);
 	return ret;
@@ -1002,7 +1010,7 @@ int etran_connect_later(struct etran_socket *s, const struct sockaddr *addr, soc
 
 void etran_socket_go(struct etran_socket *s)
 {
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	if (s->state == SOCK_CONNECTING)
 		control_surely(s, ETRAN_TCP_OP_PUSH);
 	tcp_unlock(s->tcp);
@@ -1014,7 +1022,7 @@ static int sock_fault(struct etran_socket *s)
 	int error = s->error;
 
 	if (s->shared)
-		return tcp_moved();
+		return moved();
 	if (error) {
 		s->error = 0;
 		user_flag(s, ETRAN_STREAM_TOLD);
@@ -1029,16 +1037,10 @@ static int sock_fault(struct etran_socket *s)
 static void frame_submit(struct etran_socket *s, struct etran_chain *chain, struct etran_req *req,
 			 uint32_t len, uint32_t flags)
 {
-	struct etran_tcp_req *r = (void *)req->data;
+	struct etran_tcp_req *r = req_begin(s, req, ETRAN_TCP_OP_SEND);
 
-	memset(req, 0, sizeof(*req));
-	req->endpoint = s->tcp->endpoint;
-	req->op = ETRAN_TCP_OP_SEND;
-	r->conn = s->id;
 	r->offset = s->sent;
-	r->read = s->read;
 	r->flags = flags;
-	s->told = s->read;
 	s->waits = flags & (ETRAN_TCP_REQ_NAGLE | ETRAN_TCP_REQ_MORE);
 	s->sent += len;
 	etran_tx_queue(s->tcp->ch, chain, sizeof(*req) + len);
@@ -1148,7 +1150,7 @@ static int send_wait(struct etran_tcp *t, uint32_t released)
 
 	tcp_unlock(t);
 	err = etran_tx_wait(t->ch, released, -1) ? errno : 0;
-	lock(t);
+	tcp_lock(t);
 	if (err == ENODEV)
 		return gone(t);
 	errno = err;
@@ -1189,7 +1191,7 @@ ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flag
 	size_t done = 0;
 	int err = 0;
 
-	lock(t);
+	tcp_lock(t);
 	waits = tcp_send_waits(s, flags);
 	for (;;) {
 		released = status_read(&etran_endpoint_status(t->ch)->released);
@@ -1290,7 +1292,7 @@ ssize_t etran_recv(struct etran_socket *s, void *buf, size_t len, int flags)
 	size_t done = 0;
 	int err = 0, ret;
 
-	lock(t);
+	tcp_lock(t);
 	for (;;) {
 		uint64_t n;
 
@@ -1331,10 +1333,10 @@ int etran_shutdown(struct etran_socket *s, int how)
 
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		return etran_fail(EINVAL, "etran_shutdown() knows SHUT_RD, SHUT_WR, SHUT_RDWR");
-	lock(t);
+	tcp_lock(t);
 	tcp_take_all(t);
 	if (s->shared) {
-		ret = tcp_moved();
+		ret = moved();
 		goto out;
 	}
 	if (s->state != SOCK_CONNECTED) {
@@ -1358,7 +1360,7 @@ int etran_shutdown(struct etran_socket *s, int how)
 				break;
 			tcp_unlock(t);
 			ret = etran_tx_wait(t->ch, released, 1000) && errno == ENODEV ? -1 : 0;
-			lock(t);
+			tcp_lock(t);
 			if (ret) {
 				ret = gone(t);
 				goto out;
@@ -1425,7 +1427,7 @@ static void end(struct etran_socket *s, uint16_t op)
 		etran_socket_drop(s);
 		return;
 	}
-	lock(t);
+	tcp_lock(t);
 	if (s->state == SOCK_LISTENS) {
 		b.arg[1] = s->listener;
 		etran_endpoint_bind_port(t->ch, &b);
@@ -1464,7 +1466,7 @@ int etran_socket_error(struct etran_socket *s)
 {
 	int error;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	tcp_take_all(s->tcp);
 	error = s->error;
 	s->error = 0;
@@ -1497,7 +1499,7 @@ int etran_socket_file(struct etran_socket *s, int flags, int beside)
 	struct etran_tcp *t = s->tcp;
 	int fd = -1;
 
-	lock(t);
+	tcp_lock(t);
 	o.tag = s->state == SOCK_LISTENS ? s->listener : s->id;
 	if (s->user || s->shared || !o.tag) {
 		etran_fail(EINVAL, s->user || s->shared ? "the socket has a file" :
@@ -1542,7 +1544,7 @@ void etran_socket_flush(struct etran_socket *s)
 	for (tries = 0; tries < 2000; tries++) {
 		bool pending;
 
-		lock(t);
+		tcp_lock(t);
 		tcp_frame_push(s, 0);
 		pending = !s->shared && s->frames.count && etran_tx_pending(t->ch) && !etran_tx_kick(t->ch) &&
 			  etran_tx_pending(t->ch);
@@ -1557,14 +1559,14 @@ void etran_socket_drop(struct etran_socket *s)
 {
 	struct etran_tcp *t = s->tcp;
 
-	lock(t);
+	tcp_lock(t);
 	forget(s);
 	tcp_unlock(t);
 }
 
 void etran_socket_linger(struct etran_socket *s, bool abort)
 {
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	if (s->user && abort)
 		user_flag(s, ETRAN_STREAM_ABORT);
 	else if (s->user)
@@ -1574,7 +1576,7 @@ void etran_socket_linger(struct etran_socket *s, bool abort)
 
 void etran_socket_push(struct etran_socket *s, int flags)
 {
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	if (s->open) {
 		tcp_frame_push(s, tcp_send_waits(s, flags));
 		etran_tx_kick(s->tcp->ch);
@@ -1586,7 +1588,7 @@ size_t etran_socket_readable(struct etran_socket *s)
 {
 	size_t n;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	tcp_take_all(s->tcp);
 	n = s->have - s->read;
 	tcp_unlock(s->tcp);
@@ -1597,7 +1599,7 @@ size_t etran_socket_unacked(struct etran_socket *s)
 {
 	size_t n;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	n = (size_t)etran_tx_reclaim(s->tcp->ch, &s->frames) * s->mss;
 	if (n > s->sent)
 		n = s->sent;
@@ -1614,7 +1616,7 @@ bool etran_socket_connecting(struct etran_socket *s)
 {
 	bool ret;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	tcp_take_all(s->tcp);
 	ret = s->state == SOCK_CONNECTING;
 	tcp_unlock(s->tcp);
@@ -1645,10 +1647,10 @@ int etran_tcp_set(struct etran_socket *s, int option, uint32_t value)
 {
 	int ret = 0;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	if (s->shared) {
 		tcp_unlock(s->tcp);
-		return tcp_moved();
+		return moved();
 	}
 	if (option >= ETRAN_SOCKET_REUSEPORT && option <= ETRAN_SOCKET_CORK) {
 		if (value > 1)
@@ -1681,7 +1683,7 @@ bool etran_socket_lives(struct etran_socket *s)
 {
 	bool ret;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	tcp_take_all(s->tcp);
 	ret = s->state != SOCK_ENDED;
 	tcp_unlock(s->tcp);
@@ -1721,9 +1723,9 @@ int etran_tcp_info(struct etran_socket *s, struct etran_conn_record *info)
 {
 	int ret;
 
-	lock(s->tcp);
+	tcp_lock(s->tcp);
 	if (s->shared) {
-		ret = tcp_moved();
+		ret = moved();
 	} else if (!s->id) {
 		memset(info, 0, sizeof(*info));
 		ret = etran_fail(ENOTCONN, "the socket is not connected");

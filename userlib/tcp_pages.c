@@ -35,7 +35,8 @@ bool tcp_page_add(struct etran_socket *s, const uint8_t *data, uint32_t len)
 	/* The list begins where was read to, and the ring behind it is empty. */
 	if (!s->pages || s->parts || s->have - s->read != s->page_bytes || !lending_possible(l))
 		return false;
-	if (s->page_end == s->page_room && s->page_first) {
+	/* Moved when that makes much room, so that each is moved once or so. */
+	if (s->page_end == s->page_room && s->page_first && s->page_first >= s->page_room / 2) {
 		memmove(s->page, s->page + s->page_first, pages_count(s) * sizeof(*s->page));
 		s->page_end -= s->page_first;
 		s->page_first = 0;
@@ -167,7 +168,7 @@ ssize_t etran_recv_pages(struct etran_socket *s, struct iovec *iov, int *iovcnt,
 		return etran_fail(EINVAL, "room for %d pieces", *iovcnt);
 	if (flags & ~MSG_DONTWAIT)
 		return etran_fail(EINVAL, "etran_recv_pages() knows the flag MSG_DONTWAIT only");
-	lock(t);
+	tcp_lock(t);
 	if (!lending_begin(&t->lending, t->ch)) {
 		s->pages = true;
 		do {
@@ -195,7 +196,7 @@ int etran_release_pages(struct etran_socket *s, const struct iovec *iov, int iov
 		return etran_fail(EFAULT, "iov is NULL");
 	if (iovcnt < 0)
 		return etran_fail(EINVAL, "%d pieces", iovcnt);
-	lock(t);
+	tcp_lock(t);
 	ret = lending_release(&t->lending, iov, iovcnt, "etran_recv_pages");
 	tcp_unlock(t);
 	return ret;
@@ -205,7 +206,6 @@ void *etran_send_buffer(struct etran_socket *s, size_t *len, int flags)
 {
 	struct etran_tcp *t = s->tcp;
 	void *buf = NULL;
-	int err = 0;
 
 	if (!len) {
 		etran_fail(EFAULT, "len is NULL");
@@ -215,17 +215,13 @@ void *etran_send_buffer(struct etran_socket *s, size_t *len, int flags)
 		etran_fail(EINVAL, "etran_send_buffer() knows the flag MSG_DONTWAIT only");
 		return NULL;
 	}
-	lock(t);
+	tcp_lock(t);
 	if (!tcp_send_ready(s, s->nonblock || flags & MSG_DONTWAIT)) {
 		s->lent = true;
 		buf = (uint8_t *)(s->open + 1) + s->open_len;
 		*len = s->mss - s->open_len;
-	} else {
-		err = errno;
 	}
 	tcp_unlock(t);
-	if (!buf)
-		errno = err;
 	return buf;
 }
 
@@ -236,7 +232,7 @@ int etran_send_commit(struct etran_socket *s, size_t len, int flags)
 
 	if (flags & ~(MSG_MORE | MSG_BATCH | MSG_NOSIGNAL | MSG_DONTWAIT))
 		return etran_fail(EINVAL, "etran_send_commit() knows the flags MSG_MORE and MSG_BATCH only");
-	lock(t);
+	tcp_lock(t);
 	tcp_take_all(t);
 	if (!s->lent) {
 		etran_fail(EINVAL, "etran_send_buffer() gave no buffer of this socket that was not committed");

@@ -219,7 +219,8 @@ struct etran_tcp {
 	struct etran_stream_user *users;
 };
 
-static inline void lock(struct etran_tcp *t)
+/** tcp_lock() - wait for the context's lock */
+static inline void tcp_lock(struct etran_tcp *t)
 {
 	pthread_mutex_lock(&t->lock);
 }
@@ -245,6 +246,9 @@ void tcp_ring_drop(struct etran_socket *s);
 
 /** tcp_ring_get() - copy bytes of the stream, @len from @offset, out of the ring, which has them */
 void tcp_ring_get(const struct etran_socket *s, uint64_t offset, uint8_t *data, uint32_t len);
+
+/** tcp_pages_to_ring() - what is in frames is in the ring, the frames are the kernel's. Return: 0, -1 without memory. */
+int tcp_pages_to_ring(struct etran_socket *s);
 
 /** tcp_was_read() - the application has read @n bytes more: whoever has to know is told */
 void tcp_was_read(struct etran_socket *s, uint64_t n);
@@ -275,9 +279,6 @@ int tcp_send_fault(struct etran_socket *s);
 /** tcp_send_waits() - why what was sent with @flags, MSG_*, may wait for more: ETRAN_TCP_REQ_* */
 uint32_t tcp_send_waits(const struct etran_socket *s, int flags);
 
-/** tcp_moved() - the connection's data goes through its file. Return: -1 with errno ESTALE */
-int tcp_moved(void);
-
 /* tcp_pages.c: received segments that stay in their frames. */
 
 /**
@@ -300,9 +301,6 @@ bool tcp_page_add(struct etran_socket *s, const uint8_t *data, uint32_t len);
  * Return: bytes; what is wanted beyond them is in the ring.
  */
 uint32_t tcp_pages_get(struct etran_socket *s, uint8_t *buf, uint32_t len, bool take);
-
-/** tcp_pages_to_ring() - what is in frames is in the ring, the frames are the kernel's. Return: 0, -1 without memory. */
-int tcp_pages_to_ring(struct etran_socket *s);
 
 /** tcp_pages_drop() - give all frames back, read or not */
 void tcp_pages_drop(struct etran_socket *s);

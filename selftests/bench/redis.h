@@ -85,7 +85,7 @@ static bool redis_listens(const char *addr)
 }
 
 /* A server, and it answers. Return: its process; -1 after saying why not */
-static pid_t redis_serve(const struct bench_case *c, bool etran)
+static pid_t redis_serve(bool etran)
 {
 	const char * const argv[] = { REDIS_SERVER, "--bind", etran ? etran_b : tcp_b, "--port", REDIS_PORT, "--save", "",
 				      "--appendonly", "no", "--protected-mode", "no", NULL };
@@ -141,13 +141,13 @@ static int redis_congestion(const char *name)
 	return et_enter(hosts.a.ns) || err ? -1 : 0;
 }
 
-static int redis_up(const struct bench_case *c, const char *congestion, bool etran)
+static int redis_up(const char *congestion, bool etran)
 {
 	if (redis_congestion(congestion))
 		return -1;
-	redis_kernel = redis_serve(c, false);
+	redis_kernel = redis_serve(false);
 	if (redis_kernel > 0 && etran)
-		redis_etran = redis_serve(c, true);
+		redis_etran = redis_serve(true);
 	return redis_kernel < 0 || redis_etran < 0 ? -1 : 0;
 }
 

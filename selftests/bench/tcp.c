@@ -514,7 +514,7 @@ static int redis_setup(const struct bench_case *c)
 	if (access(REDIS_SERVER, X_OK) || access(REDIS_BENCHMARK, X_OK))
 		return bench_fail("redis-server and redis-benchmark are not installed");
 	return offloads(on_nic(c) ? "tn2" : "tcp0", on_nic(c) ? "tn3" : "tcp0", true) ? -1 :
-		redis_up(c, tcp_congestion, !missing(c));
+		redis_up(tcp_congestion, !missing(c));
 }
 
 static void redis_teardown(const struct bench_case *c)

@@ -4,7 +4,7 @@
  * are used as they should be, and who misuses them is told.
  */
 #define TCP_LINK	LINK_TESTNIC
-#include "tcp_test.h"
+#include "pair.h"
 
 #define PORT	8200
 #define FRAMES	256
@@ -26,20 +26,15 @@ FIXTURE_VARIANT_ADD(pages, faults) { .family = AF_INET, .faults = true };
 
 FIXTURE_SETUP(pages)
 {
-	union address any, to;
-
 	family = variant->family;
-	any = (union address){ .in6.sin6_family = family, .in6.sin6_port = htons(PORT) };
-	to = address_of(HOST_B, PORT);
 	self->b = context_with(HOST_B, FRAMES, 0);
 	ASSERT_NE(NULL, self->b);
-	self->l = etran_socket(self->b, family, 0);
-	ASSERT_EQ(0, etran_bind(self->l, &any.sa, address_len()));
-	ASSERT_EQ(0, etran_listen(self->l, 8));
+	self->l = listener(self->b, PORT, 8);
+	ASSERT_NE(NULL, self->l);
 	self->a = context_with(HOST_A, FRAMES, 0);
 	ASSERT_NE(NULL, self->a);
-	self->c = etran_socket(self->a, family, 0);
-	ASSERT_EQ(0, etran_connect(self->c, &to.sa, address_len())) TH_LOG("%s", etran_strerror_detail());
+	self->c = connected(self->a, HOST_B, PORT);
+	ASSERT_NE(NULL, self->c);
 	self->s = etran_accept(self->l, NULL, NULL, 0);
 	ASSERT_NE(NULL, self->s);
 	ASSERT_EQ(0, etran_tcp_set(self->c, ETRAN_SOCKET_NODELAY, 1));
@@ -83,14 +78,6 @@ static const char *send_pages(struct etran_socket *s, uint64_t seed, uint64_t le
 	}
 	return etran_shutdown(s, SHUT_WR) ? "etran_shutdown" : NULL;
 }
-
-struct flow {
-	pthread_t thread;
-	struct etran_socket *s;
-	uint64_t seed;
-	uint64_t len;
-	const char *bad;
-};
 
 static void *flow_send(void *arg)
 {
@@ -209,7 +196,6 @@ TEST_F(pages, frames_come_back)
 /* The application keeps what it gets: first frames, then it is told to stop; others' sockets go on. */
 TEST_F(pages, who_keeps_too_many_gets_no_more)
 {
-	union address to = address_of(HOST_B, PORT);
 	struct iovec iov[2 * FRAMES];
 	struct etran_socket *c, *s;
 	unsigned int i, have = 0;
@@ -230,8 +216,8 @@ TEST_F(pages, who_keeps_too_many_gets_no_more)
 	ASSERT_EQ(FRAMES / 2, have);
 	/* Another connection of the context. */
 	enter(HOST_A);
-	c = etran_socket(self->a, family, 0);
-	ASSERT_EQ(0, etran_connect(c, &to.sa, address_len()));
+	c = connected(self->a, HOST_B, PORT);
+	ASSERT_NE(NULL, c);
 	s = etran_accept(self->l, NULL, NULL, 0);
 	ASSERT_NE(NULL, s);
 	ASSERT_EQ(5, etran_send(c, "other", 5, 0));
@@ -252,7 +238,6 @@ TEST_F(pages, who_keeps_too_many_gets_no_more)
 /* What a reader leaves unread is in frames only as long as there are enough for others. */
 TEST_F(pages, slow_reader_leaves_frames_to_others)
 {
-	union address to = address_of(HOST_B, PORT);
 	struct flow f = { .s = self->c, .seed = 4, .len = 400000 };
 	struct etran_socket *c, *s;
 	unsigned int frames = 0;
@@ -265,8 +250,8 @@ TEST_F(pages, slow_reader_leaves_frames_to_others)
 	ASSERT_EQ(EAGAIN, errno);
 	ASSERT_EQ(0, pthread_create(&f.thread, NULL, flow_send, &f));
 	enter(HOST_A);
-	c = etran_socket(self->a, family, 0);
-	ASSERT_EQ(0, etran_connect(c, &to.sa, address_len()));
+	c = connected(self->a, HOST_B, PORT);
+	ASSERT_NE(NULL, c);
 	s = etran_accept(self->l, NULL, NULL, 0);
 	ASSERT_NE(NULL, s);
 	for (i = 0; i < 100; i++) {
@@ -374,7 +359,6 @@ TEST_F(pages, misuse_is_told)
 /* Closed with a buffer in hand: its frame comes back. */
 TEST_F(pages, socket_ends_with_a_buffer)
 {
-	union address to = address_of(HOST_B, PORT);
 	/* A lost SYN takes a second. */
 	unsigned int n = variant->faults ? 16 : 2 * FRAMES, i;
 	size_t room;
@@ -383,8 +367,8 @@ TEST_F(pages, socket_ends_with_a_buffer)
 		struct etran_socket *c, *s;
 
 		enter(HOST_A);
-		c = etran_socket(self->a, family, 0);
-		ASSERT_EQ(0, etran_connect(c, &to.sa, address_len())) TH_LOG("%u: %s", i, etran_strerror_detail());
+		c = connected(self->a, HOST_B, PORT);
+		ASSERT_NE(NULL, c);
 		s = etran_accept(self->l, NULL, NULL, 0);
 		ASSERT_NE(NULL, s);
 		ASSERT_NE(NULL, etran_send_buffer(c, &room, 0)) TH_LOG("%u: %s", i, etran_strerror_detail());

@@ -160,7 +160,7 @@ ETRAN_API int etran_connect(struct etran_socket *s, const struct sockaddr *addr,
  * programs that answer several sockets, and for those that wait for an answer next.
  *
  * Return: how many bytes were taken, all of them when it may block; or -1 with errno EAGAIN, EPIPE, ECONNRESET,
- * ETIMEDOUT, ENOTCONN, EINTR, ENETDOWN.
+ * ETIMEDOUT, ENOTCONN, EBUSY (etran_send_buffer()), EINTR, ENETDOWN.
  */
 ETRAN_API ssize_t etran_send(struct etran_socket *s, const void *buf, size_t len, int flags);
 
