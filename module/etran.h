@@ -981,9 +981,16 @@ static inline void etran_packet_fill(struct etran_packet *p, const struct etran_
 	p->payload_len = pkt->payload_len;
 }
 
+/* Destinations that a CPU remembers. */
+#define ETRAN_HOPS	16
+
 /**
- * struct etran_hop - where the packet before this one went, for those of a burst that follow it
- * @link: link device; NULL: nowhere
+ * struct etran_hop - a destination, see hop.c
+ * @link: link device that leads there; NULL: there is none in this entry
+ * @route: entry of the next-hop table
+ * @gone: etran_routes_gone() before that was looked up
+ * @changes: etran_address_changes before that
+ * @address_seq: sequence count of the neighbour's address
  * @mtu: of @link
  * @daddr: destination; of IPv4 the first word
  * @saddr: preferred source, likewise
@@ -991,6 +998,10 @@ static inline void etran_packet_fill(struct etran_packet *p, const struct etran_
  */
 struct etran_hop {
 	struct etran_link *link;
+	struct etran_route *route;
+	s64 gone;
+	u32 changes;
+	u32 address_seq;
 	u32 mtu;
 	struct in6_addr daddr;
 	struct in6_addr saddr;
@@ -1001,7 +1012,9 @@ struct etran_hop {
  * struct etran_xmit - packets on their way to one lower device, one a CPU
  * @link: the link device that all of them leave by
  * @n: how many
- * @hop: valid within one RCU read side: whoever begins to collect calls etran_xmit_begin()
+ * @hop: where the packet before went, good within one RCU read side: whoever begins to collect calls
+ *	etran_xmit_begin(); the one behind the last of @hops: nowhere
+ * @hops: those that the CPU sent to last
  * @frame: the packets
  * @leave: of each
  * @headroom: of each: bytes from struct xdp_frame to its Ethernet header, which a driver may move
@@ -1009,7 +1022,8 @@ struct etran_hop {
 struct etran_xmit {
 	struct etran_link *link;
 	int n;
-	struct etran_hop hop;
+	struct etran_hop *hop;
+	struct etran_hop hops[ETRAN_HOPS + 1];
 	struct xdp_frame *frame[ETRAN_BULK];
 	struct etran_leave leave[ETRAN_BULK];
 	u16 headroom[ETRAN_BULK];
@@ -1017,7 +1031,7 @@ struct etran_xmit {
 
 static inline struct etran_xmit *etran_xmit_begin(struct etran_xmit *x)
 {
-	x->hop.link = NULL;
+	x->hop = &x->hops[ETRAN_HOPS];
 	return x;
 }
 
@@ -1061,6 +1075,10 @@ void etran_direct_forward(struct etran_channel *ch, struct etran_ep *ep,
 			  bool (*take)(struct etran_ep *ep, const struct etran_rec *rec,
 				       const void *data, u32 len));
 
+/* hop.c */
+int etran_hop_find(struct etran_xmit *x, struct etran_link *link, struct etran_transport *t,
+		   const void *ip);
+
 /* route.c */
 
 /**
@@ -1086,6 +1104,33 @@ struct etran_route {
 	struct list_head list;
 	struct rcu_head rcu;
 };
+
+extern atomic64_t etran_routes_taken;
+
+/* How many entries were ever taken out of a table, or not put into it. To be read before an entry is looked up. Pairs with route_del(). */
+static inline s64 etran_routes_gone(void)
+{
+	return atomic64_read_acquire(&etran_routes_taken);
+}
+
+/* Is an entry that was looked up when @gone was the count freed no sooner than this RCU read side ends? */
+static inline bool etran_route_is_there(s64 gone)
+{
+	return etran_routes_gone() == gone;
+}
+
+/* Is it still what the kernel's tables say? */
+static inline bool etran_route_good(const struct etran_route *r)
+{
+	return dst_check(r->dst, r->cookie) && !READ_ONCE(r->neigh->dead);
+}
+
+static inline void etran_route_use(struct etran_route *r)
+{
+	/* Read first, so that CPUs share the line. */
+	if (!READ_ONCE(r->used))
+		WRITE_ONCE(r->used, 1);
+}
 
 int etran_route_init(struct etran_link *link);
 void etran_route_flush(struct etran_link *link);

@@ -3,13 +3,9 @@
  * Next hops: the kernel's routes and neighbours, looked up once for each destination.
  *
  * A hash table for each link device keeps the kernel's own dst and neighbour entries, by destination
- * as an IPv6 address (IPv4 as ::ffff:a.b.c.d). A hit is one look-up: no lock, no reference.
+ * as an IPv6 address (IPv4 as ::ffff:a.b.c.d). A hit is one look-up: no lock, no reference; and for what each CPU sent to last, none (hop.c).
  * dst_check() says when a route is out of date (any change of the routing table or of an address),
  * the neighbour's state is read for each packet, so nothing here has to be told of changes.
- *
- * Each CPU remembers the entry that it had last, as packets to one destination come one behind the other. It holds no
- * reference to it; what says that the entry is still in its table, and so not freed before this RCU read side ends, is
- * a count of all that were ever taken out of tables. Everything else is asked as of an entry that was looked up.
  *
  * An entry keeps its neighbour from the kernel's garbage collection, whose table is small by default
  * (net.ipv4.neigh.default.gc_thresh3 and its IPv6 twin, 1024 each). So what was not used for
@@ -45,22 +41,7 @@
 #define WAITING_MAX	1024
 
 /* Entries that were taken out of any table. */
-static atomic64_t routes_gone;
-
-/**
- * struct last_route - the entry that a CPU had last
- * @routes: its table; NULL: none
- * @route: the entry, to be followed only while @gone is the count
- * @gone: routes_gone before it was found in the table
- */
-struct last_route {
-	struct etran_routes *routes;
-	struct etran_route *route;
-	s64 gone;
-};
-
-/* With bottom halves off. */
-static DEFINE_PER_CPU(struct last_route, last_routes);
+atomic64_t etran_routes_taken;
 
 static int route_cmp(struct rhashtable_compare_arg *arg, const void *obj)
 {
@@ -94,10 +75,10 @@ static void route_del(struct etran_routes *routes, struct etran_route *r)
 	list_del(&r->list);
 	routes->count--;
 	/*
-	 * Pairs with look_up(). Behind the removal: with the new count it is not found any more. In front of
+	 * Pairs with etran_routes_gone(). Behind the removal: with the new count it is not found any more. In front of
 	 * call_rcu(): who has the old one is a reader for which that waits.
 	 */
-	atomic64_inc_return(&routes_gone);
+	atomic64_inc_return(&etran_routes_taken);
 	call_rcu(&r->rcu, route_free);
 }
 
@@ -130,6 +111,8 @@ static void route_keep(struct etran_routes *routes, struct etran_route *r)
 		route_evict(routes);
 	if (routes->closed ||
 	    rhashtable_insert_fast(&routes->table, &r->node, route_params)) {
+		/* Nor shall anybody remember it. */
+		atomic64_inc_return(&etran_routes_taken);
 		call_rcu(&r->rcu, route_free);
 	} else {
 		list_add_tail(&r->list, &routes->list);
@@ -256,26 +239,6 @@ static struct etran_route *make(struct etran_link *link, struct net_device *lowe
 	return r;
 }
 
-/* The entry of a destination, or NULL. Context: RCU read side, bottom halves off. */
-static struct etran_route *look_up(struct etran_routes *routes, const struct in6_addr *daddr)
-{
-	struct last_route *last = this_cpu_ptr(&last_routes);
-	/* Pairs with route_del(). */
-	s64 gone = atomic64_read_acquire(&routes_gone);
-	struct etran_route *r;
-
-	if (likely(last->routes == routes && last->gone == gone &&
-		   ipv6_addr_equal(&last->route->daddr, daddr)))
-		return last->route;
-	r = rhashtable_lookup(&routes->table, daddr, route_params);
-	if (r) {
-		last->routes = routes;
-		last->route = r;
-		last->gone = gone;
-	}
-	return r;
-}
-
 /**
  * etran_route_get - the next hop for a destination
  * @link: link device that the packet leaves by
@@ -290,12 +253,10 @@ static struct etran_route *look_up(struct etran_routes *routes, const struct in6
 struct etran_route *etran_route_get(struct etran_link *link, struct net_device *lower,
 				    const struct in6_addr *daddr)
 {
-	struct etran_route *r = look_up(&link->routes, daddr);
+	struct etran_route *r = rhashtable_lookup(&link->routes.table, daddr, route_params);
 
-	if (likely(r && dst_check(r->dst, r->cookie) && !READ_ONCE(r->neigh->dead))) {
-		/* Read first, so that CPUs share the line. */
-		if (!READ_ONCE(r->used))
-			WRITE_ONCE(r->used, 1);
+	if (likely(r && etran_route_good(r))) {
+		etran_route_use(r);
 		return r;
 	}
 	return make(link, lower, daddr);
@@ -390,8 +351,7 @@ static void route_age(struct work_struct *work)
 	/* What is added meanwhile comes behind these. */
 	for (left = routes->count, i = 0; left && routes->count; left--) {
 		r = list_first_entry(&routes->list, struct etran_route, list);
-		if (READ_ONCE(r->used) && dst_check(r->dst, r->cookie) &&
-		    !READ_ONCE(r->neigh->dead)) {
+		if (READ_ONCE(r->used) && etran_route_good(r)) {
 			WRITE_ONCE(r->used, 0);
 			list_move_tail(&r->list, &routes->list);
 		} else {

@@ -508,56 +508,6 @@ void etran_xmit_drop(void *page)
 }
 
 /*
- * Find out where a packet goes, and keep that in @x->hop. Return: 0; 1 when the neighbour's address is
- * not known: then all but the destination of the Ethernet header is there, for this packet only;
- * -EINVAL when the packet must be dropped, which was counted.
- */
-static noinline int find_hop(struct etran_xmit *x, struct etran_link *link,
-			     struct etran_transport *t, const void *ip)
-{
-	struct net_device *lower = link ? rcu_dereference(link->lower) : NULL;
-	bool v4 = ((const struct iphdr *)ip)->version == 4;
-	struct etran_hop *hop = &x->hop;
-	struct etran_route *route;
-
-	hop->link = NULL;
-	if (!lower) {
-		etran_count(link, t, packet_link);
-		return -EINVAL;
-	}
-	if (!netif_running(lower) || !netif_carrier_ok(lower) || !netif_running(link->dev)) {
-		etran_count(link, t, packet_device);
-		return -EINVAL;
-	}
-	hop->mtu = READ_ONCE(link->dev->mtu);
-	route = etran_ip_route(link, lower, ip);
-	if (IS_ERR(route)) {
-		etran_count(link, t, packet_route);
-		return -EINVAL;
-	}
-	if (v4) {
-		hop->daddr.s6_addr32[0] = ((const struct iphdr *)ip)->daddr;
-		hop->saddr.s6_addr32[0] = route->saddr.s6_addr32[3];
-	} else {
-		hop->daddr = ((const struct ipv6hdr *)ip)->daddr;
-		hop->saddr = route->saddr;
-	}
-	hop->eth.h_proto = v4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
-	ether_addr_copy(hop->eth.h_source, lower->dev_addr);
-	if (neigh_event_send(route->neigh, NULL)) {
-		if (!etran_route_may_wait(link)) {
-			etran_count(link, t, packet_neighbour);
-			return -EINVAL;
-		}
-		eth_zero_addr(hop->eth.h_dest);
-		return 1;
-	}
-	neigh_ha_snapshot(hop->eth.h_dest, route->neigh, lower);
-	hop->link = link;
-	return 0;
-}
-
-/*
  * Does a transport that sends TCP's protocol number say what it must? @hdr_len: bytes of headers from @ip
  * on, @ip_len of them the IP header's. In direct mode all may change meanwhile, but for the lengths.
  */
@@ -594,7 +544,7 @@ static noinline void dress(void *ip, u32 ip_len, u32 len)
 static noinline int complete6(struct etran_xmit *x, struct etran_link *link,
 			      struct etran_transport *t, void *hdr, u32 hdr_len, u32 len)
 {
-	struct etran_hop *hop = &x->hop;
+	struct etran_hop *hop = x->hop;
 	struct ipv6hdr *ip = hdr;
 	bool tcp = hdr_len >= sizeof(*ip) && ip->nexthdr == IPPROTO_TCP, dressed = false;
 	int err = 0;
@@ -607,9 +557,10 @@ static noinline int complete6(struct etran_xmit *x, struct etran_link *link,
 	}
 	if (hop->link != link || hop->eth.h_proto != htons(ETH_P_IPV6) ||
 	    !ipv6_addr_equal(&hop->daddr, &ip->daddr)) {
-		err = find_hop(x, link, t, ip);
+		err = etran_hop_find(x, link, t, ip);
 		if (err < 0)
 			return err;
+		hop = x->hop;
 	}
 	if (len > hop->mtu) {
 		etran_count(link, t, packet_mtu);
@@ -629,7 +580,7 @@ static __always_inline int complete_packet(struct etran_xmit *x, struct etran_li
 					   u32 hdr_len, u32 payload_len, u32 endpoint,
 					   struct ethhdr **eth)
 {
-	struct etran_hop *hop = &x->hop;
+	struct etran_hop *hop = x->hop;
 	u32 end = hdr_off + hdr_len, len = hdr_len + payload_len;
 	struct iphdr *ip = hdr + hdr_off;
 	bool dressed = false;
@@ -652,9 +603,10 @@ static __always_inline int complete_packet(struct etran_xmit *x, struct etran_li
 		}
 		if (unlikely(hop->link != link || hop->daddr.s6_addr32[0] != ip->daddr ||
 			     hop->eth.h_proto != htons(ETH_P_IP) || !link)) {
-			err = find_hop(x, link, t, ip);
+			err = etran_hop_find(x, link, t, ip);
 			if (err < 0)
 				return err;
+			hop = x->hop;
 		}
 		if (unlikely(len > hop->mtu)) {
 			etran_count(link, t, packet_mtu);
@@ -679,7 +631,7 @@ static __always_inline int complete_packet(struct etran_xmit *x, struct etran_li
 		return -EINVAL;
 	}
 	*eth = (void *)ip - ETH_HLEN;
-	**eth = hop->eth;
+	**eth = x->hop->eth;
 	return err;
 }
 
@@ -781,7 +733,7 @@ static __always_inline void collect(struct etran_xmit *x, struct xdp_frame *xdpf
 void etran_xmit_add(struct etran_xmit *x, void *page)
 {
 	struct etran_packet *p = etran_packet_of(page);
-	struct etran_link *link = x->hop.link;
+	struct etran_link *link = x->hop->link;
 	struct ethhdr *eth;
 	int err;
 
