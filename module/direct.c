@@ -77,7 +77,9 @@ struct mail {
  * @fifo: chunks that the driver has, in its order
  * @fifo_head: next to be written
  * @fifo_tail: next to be completed
- * @descs: pulled
+ * @descs: pulled; as @done, under the channel's tx_lock
+ * @done: addresses of those that can be completed; not on the stack, which kernels clear
+ * @undriven: the same, of what the driver is done with
  */
 struct etran_direct {
 	spinlock_t ready_lock;	/* see above */
@@ -97,6 +99,8 @@ struct etran_direct {
 	u32 *fifo;
 	struct xdp_desc out[PULL];
 	struct xdp_desc descs[PULL];
+	u64 done[PULL];
+	u64 undriven[PULL];
 };
 
 static const struct xsk_hook_ops hook_ops;
@@ -630,7 +634,7 @@ static void refill(struct etran_channel *ch)
 {
 	struct etran_direct *d = ch->direct;
 	struct etran_link *link;
-	struct etran_egress e;
+	struct etran_egress *e;
 	u32 n, i, total = 0;
 
 	d->out_pos = 0;
@@ -649,27 +653,24 @@ static void refill(struct etran_channel *ch)
 	link = READ_ONCE(ch->link);
 	spin_lock(&ch->tx_lock);
 	while (!d->out_n && total < PEEK_BUDGET && link) {
-		u64 done[PULL];
 		u32 n_done = 0;
 
 		n = xsk_hook_pull(ch->pool, d->descs, PULL);
 		if (!n)
 			break;
 		total += n;
-		etran_egress_begin(&e, ch);
-		e.direct = true;
-		e.link_id = link->id;
+		e = etran_egress_begin(ch, link->id, true);
 		for (i = 0; i < n; i++) {
-			e.desc = &d->out[d->out_n];
-			if (etran_egress_frame(&e, &d->descs[i]))
+			e->desc = &d->out[d->out_n];
+			if (etran_egress_frame(e, &d->descs[i]))
 				d->out_n++;
-			else if (!e.pkt.handle)
-				done[n_done++] = d->descs[i].addr;
+			else if (!e->pkt.handle)
+				d->done[n_done++] = d->descs[i].addr;
 			/* What was kept is completed when it ends. */
 		}
-		etran_egress_end(&e, n);
+		etran_egress_end(e, n);
 		if (n_done)
-			xsk_hook_complete(ch->pool, done, n_done);
+			xsk_hook_complete(ch->pool, d->done, n_done);
 	}
 	spin_unlock(&ch->tx_lock);
 	/* The ring may have more: be asked again. */
@@ -719,7 +720,6 @@ static void hook_completed(struct xsk_buff_pool *pool, u32 n)
 {
 	struct etran_channel *ch = channel_of(pool);
 	struct etran_direct *d = ch->direct;
-	u64 done[PULL];
 	u32 n_done = 0;
 
 	rcu_read_lock();
@@ -730,14 +730,14 @@ static void hook_completed(struct xsk_buff_pool *pool, u32 n)
 
 		if (!etran_frame_undriven(ch, chunk))
 			continue;
-		done[n_done++] = addr_of(ch, chunk);
+		d->undriven[n_done++] = addr_of(ch, chunk);
 		if (n_done == PULL) {
-			xsk_hook_complete(pool, done, n_done);
+			xsk_hook_complete(pool, d->undriven, n_done);
 			n_done = 0;
 		}
 	}
 	if (n_done)
-		xsk_hook_complete(pool, done, n_done);
+		xsk_hook_complete(pool, d->undriven, n_done);
 	rcu_read_unlock();
 }
 
@@ -750,8 +750,7 @@ static int copy_egress(struct etran_channel *ch)
 	struct xsk_buff_pool *pool = ch->pool;
 	struct etran_direct *d = ch->direct;
 	struct etran_link *link;
-	struct etran_egress e;
-	u64 done[PULL];
+	struct etran_egress *e;
 	u32 n = 0, n_done = 0, i;
 	int err = 0;
 
@@ -770,17 +769,15 @@ static int copy_egress(struct etran_channel *ch)
 	spin_lock(&ch->tx_lock);
 	n = xsk_hook_pull(pool, d->descs, PULL);
 	if (n) {
-		etran_egress_begin(&e, ch);
-		e.direct = false;
-		e.link_id = link->id;
+		e = etran_egress_begin(ch, link->id, false);
 		for (i = 0; i < n; i++) {
-			etran_egress_frame(&e, &d->descs[i]);
-			if (!e.pkt.handle)
-				done[n_done++] = d->descs[i].addr;
+			etran_egress_frame(e, &d->descs[i]);
+			if (!e->pkt.handle)
+				d->done[n_done++] = d->descs[i].addr;
 		}
-		etran_egress_end(&e, n);
+		etran_egress_end(e, n);
 		if (n_done)
-			xsk_hook_complete(pool, done, n_done);
+			xsk_hook_complete(pool, d->done, n_done);
 	}
 	spin_unlock(&ch->tx_lock);
 	if (n == PULL)

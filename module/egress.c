@@ -75,16 +75,25 @@ static struct etran_ep *find_endpoint(struct etran_egress *e, u32 id)
 	return ep;
 }
 
+static DEFINE_PER_CPU(struct etran_egress, egresses);
+
 /**
  * etran_egress_begin - frames of a channel are to come
- * @e: the run
  * @ch: the channel
+ * @link_id: id of the link device that they leave by
+ * @direct: they are sent from the UMEM
  *
- * Context: RCU read side, bottom halves off, tx_lock held; also until etran_egress_end().
+ * Return: the run. Context: RCU read side, bottom halves off, tx_lock held; also until etran_egress_end().
  */
-void etran_egress_begin(struct etran_egress *e, struct etran_channel *ch)
+struct etran_egress *etran_egress_begin(struct etran_channel *ch, u32 link_id, bool direct)
 {
+	struct etran_egress *e = this_cpu_ptr(&egresses);
+
+	/* Nothing that a run calls begins another one. */
+	WARN_ON_ONCE(e->ch);
 	e->ch = ch;
+	e->link_id = link_id;
+	e->direct = direct;
 	e->x = etran_xmit_begin(this_cpu_ptr(&etran_xmits));
 	e->page = NULL;
 	e->ep = NULL;
@@ -93,6 +102,7 @@ void etran_egress_begin(struct etran_egress *e, struct etran_channel *ch)
 	e->plain = 0;
 	e->pkt.kind = ETRAN_PKT_EGRESS;
 	e->pkt.channel = ch;
+	return e;
 }
 
 /**
@@ -114,6 +124,7 @@ void etran_egress_end(struct etran_egress *e, u32 n)
 	etran_xmit_flush(e->x);
 	if (e->page)
 		etran_page_free(e->page);
+	e->ch = NULL;
 }
 
 /* The payload, for a packet that leaves the UMEM. */
@@ -317,7 +328,7 @@ bool etran_egress_frame(struct etran_egress *e, const struct xdp_desc *desc)
 int etran_egress(struct etran_channel *ch)
 {
 	struct xsk_buff_pool *pool = ch->pool;
-	struct etran_egress e;
+	struct etran_egress *e;
 	u32 n, i;
 
 	local_bh_disable();
@@ -329,12 +340,10 @@ int etran_egress(struct etran_channel *ch)
 	spin_lock(&ch->tx_lock);
 	n = xsk_tx_peek_release_desc_batch(pool, ETRAN_EGRESS_BUDGET);
 	if (n) {
-		etran_egress_begin(&e, ch);
-		e.direct = false;
-		e.link_id = ch->link->id;
+		e = etran_egress_begin(ch, ch->link->id, false);
 		for (i = 0; i < n; i++)
-			etran_egress_frame(&e, &pool->tx_descs[i]);
-		etran_egress_end(&e, n);
+			etran_egress_frame(e, &pool->tx_descs[i]);
+		etran_egress_end(e, n);
 		xsk_tx_completed(pool, n);
 	}
 	spin_unlock(&ch->tx_lock);

@@ -80,7 +80,7 @@ enum etran_pkt_kind {
  * @last: gen: of the last frame that the packet has payload of
  * @xdp: ingress: the frame
  *
- * Lives on the stack of whoever calls the program. Programs may write hdr_off, hdr_len, link and
+ * Each CPU has one for each kind. Programs may write hdr_off, hdr_len, link and
  * departure_ns.
  */
 struct etran_pkt {

@@ -41,22 +41,25 @@ struct gen {
 static struct net_device *gen_dev;
 static DEFINE_PER_CPU(struct gen, gens);
 
+/* Not on the stack, see struct etran_egress. */
+static DEFINE_PER_CPU(struct etran_pkt, gen_pkts);
+
 /* One transport's turn. Return: calls of its program; *@more: it may have more. */
 static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etran_xmit *x,
 		   void **page, int budget, bool *more)
 {
-	struct etran_pkt pkt;
+	struct etran_pkt *pkt = this_cpu_ptr(&gen_pkts);
 	struct etran_packet *p;
 	int work = 0;
 	u32 verdict;
 
-	pkt.kind = ETRAN_PKT_GEN;
-	pkt.transport = t;
-	pkt.len = 0;
-	pkt.endpoint = 0;
-	pkt.held = 0;
-	pkt.delivered = 0;
-	memset(&pkt.req, 0, sizeof(pkt.req));
+	pkt->kind = ETRAN_PKT_GEN;
+	pkt->transport = t;
+	pkt->len = 0;
+	pkt->endpoint = 0;
+	pkt->held = 0;
+	pkt->delivered = 0;
+	memset(&pkt->req, 0, sizeof(pkt->req));
 	/* An ejection or replacement counts at once. */
 	while (work < budget && rcu_access_pointer(t->ops) == ops) {
 		/* It goes on when there is room, see etran_link_retry(). */
@@ -68,21 +71,21 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 			etran_count(NULL, t, gen_memory);
 			goto full;
 		}
-		pkt.payload_len = 0;
-		pkt.hdr_off = 0;
-		pkt.hdr_len = 0;
-		pkt.link = 0;
-		pkt.departure_ns = 0;
-		pkt.cookie = 0;
-		pkt.copied = 0;
-		pkt.part = 0;
-		pkt.joined = 0;
-		pkt.data = *page + ETRAN_PAYLOAD_OFF;
-		pkt.umem = NULL;
-		pkt.channel = NULL;
-		pkt.handle = 0;
+		pkt->payload_len = 0;
+		pkt->hdr_off = 0;
+		pkt->hdr_len = 0;
+		pkt->link = 0;
+		pkt->departure_ns = 0;
+		pkt->cookie = 0;
+		pkt->copied = 0;
+		pkt->part = 0;
+		pkt->joined = 0;
+		pkt->data = *page + ETRAN_PAYLOAD_OFF;
+		pkt->umem = NULL;
+		pkt->channel = NULL;
+		pkt->handle = 0;
 
-		verdict = etran_run(ops->prog[ETRAN_GEN], &pkt, *page + XDP_PACKET_HEADROOM);
+		verdict = etran_run(ops->prog[ETRAN_GEN], pkt, *page + XDP_PACKET_HEADROOM);
 		etran_gen_called(t, verdict);
 		if (verdict == ETRAN_DROP)
 			return work;
@@ -94,24 +97,24 @@ static int gen_run(struct etran_transport *t, struct etran_ops *ops, struct etra
 			return work;
 		}
 		etran_count(NULL, t, gen_packets);
-		if (pkt.handle && pkt.channel->mode == ETRAN_DIRECT &&
-		    etran_direct_gen(x, &pkt, *page + XDP_PACKET_HEADROOM))
+		if (pkt->handle && pkt->channel->mode == ETRAN_DIRECT &&
+		    etran_direct_gen(x, pkt, *page + XDP_PACKET_HEADROOM))
 			continue;
 		p = etran_packet_of(*page);
-		etran_packet_fill(p, &pkt, NULL, NULL);
-		p->leave.handle = pkt.handle;
-		p->leave.joined = pkt.joined;
-		if (pkt.handle && !pkt.copied) {
-			etran_copy(pkt.data, pkt.umem, pkt.payload_len);
+		etran_packet_fill(p, pkt, NULL, NULL);
+		p->leave.handle = pkt->handle;
+		p->leave.joined = pkt->joined;
+		if (pkt->handle && !pkt->copied) {
+			etran_copy(pkt->data, pkt->umem, pkt->payload_len);
 			/* Its frame may have ended, and the chunk hold something else. */
-			if (!etran_frame_is(t, pkt.handle)) {
+			if (!etran_frame_is(t, pkt->handle)) {
 				etran_count(NULL, t, packet_stale);
 				etran_xmit_drop(*page);
 				*page = NULL;
 				continue;
 			}
 		}
-		etran_xmit_later(x, *page, pkt.departure_ns);
+		etran_xmit_later(x, *page, pkt->departure_ns);
 		*page = NULL;
 	}
 	*more = true;

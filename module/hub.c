@@ -502,7 +502,7 @@ u32 etran_hub_send(struct etran_hub *hub, struct etran_share *share, const struc
 	struct etran_stream_req r = *req;
 	struct etran_channel *ch = hub->ch;
 	u32 lost[ETRAN_HUB_BATCH], n_lost = 0, i;
-	struct etran_egress e;
+	struct etran_egress *e;
 
 	rcu_read_lock();
 	local_bh_disable();
@@ -514,18 +514,16 @@ u32 etran_hub_send(struct etran_hub *hub, struct etran_share *share, const struc
 		return 0;
 	}
 	spin_lock(&ch->tx_lock);
-	etran_egress_begin(&e, ch);
-	e.direct = false;
-	e.link_id = ch->link->id;
+	e = etran_egress_begin(ch, ch->link->id, false);
 	for (i = 0; i < n; i++) {
 		/* Before it is sent: it can come back at once. */
 		refcount_inc(&share->ref);
 		WRITE_ONCE(hub->frames[chunks[i]].owner, share);
-		if (!run_egress(&e, hub, chunks[i], ETRAN_STREAM_OP_SEND, &r, len[i]))
+		if (!run_egress(e, hub, chunks[i], ETRAN_STREAM_OP_SEND, &r, len[i]))
 			lost[n_lost++] = chunks[i];
 		r.offset += len[i];
 	}
-	etran_egress_end(&e, n);
+	etran_egress_end(e, n);
 	spin_unlock(&ch->tx_lock);
 	local_bh_enable();
 	rcu_read_unlock();
@@ -545,7 +543,7 @@ u32 etran_hub_send(struct etran_hub *hub, struct etran_share *share, const struc
 bool etran_hub_ask(struct etran_hub *hub, u16 op, const struct etran_stream_req *req)
 {
 	struct etran_channel *ch = hub->ch;
-	struct etran_egress e;
+	struct etran_egress *e;
 	bool alive;
 
 	rcu_read_lock();
@@ -553,11 +551,9 @@ bool etran_hub_ask(struct etran_hub *hub, u16 op, const struct etran_stream_req 
 	alive = etran_hub_alive(hub);
 	if (alive) {
 		spin_lock(&ch->tx_lock);
-		etran_egress_begin(&e, ch);
-		e.direct = false;
-		e.link_id = ch->link->id;
-		run_egress(&e, hub, 0, op, req, 0);
-		etran_egress_end(&e, 1);
+		e = etran_egress_begin(ch, ch->link->id, false);
+		run_egress(e, hub, 0, op, req, 0);
+		etran_egress_end(e, 1);
 		spin_unlock(&ch->tx_lock);
 	}
 	local_bh_enable();
