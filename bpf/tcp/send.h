@@ -121,35 +121,28 @@ static __always_inline bool submit_take(struct conn *c, struct after *a, const s
 	return now;
 }
 
-/* Before the frame is held: is it the endpoint's, and what comes next in the stream? */
+/*
+ * Before the frame is held, and without lock: is it the endpoint's, and what comes next in the stream? What is wrong is told
+ * here, so that no frame is held for it; under the lock egress_take() looks once more.
+ */
 __noinline int submit_look(struct submit *s)
 {
-	__u32 rcvbuf, mss;
 	struct conn *c;
-	bool next;
 
 	if (!s)
 		return 0;
 	c = conn_at(s->slot);
 	if (!c)
 		return 0;
-	bpf_spin_lock(&c->lock);
 	s->owns = submit_owns(c, s);
-	next = submit_is_next(c, s);
+	if (!s->owns || !submit_is_next(c, s))
+		return 0;
 	s->handle = c->out_tail;
 	s->parts = s->len > c->mss;
 	s->later = !s->fin && nagle_waits(c, s->len, s->waits);
-	/* Here, as egress_direct() has no stack left; nothing comes between. */
-	if (s->owns && next)
-		c->waits = s->waits;
 	s->wants = window_wants_at(c, max64(c->read, min64(s->read, c->rcv_nxt)));
-	rcvbuf = c->rcvbuf;
-	mss = c->rcv_mss;
-	bpf_spin_unlock(&c->lock);
-	if (!s->owns || !next)
-		return 0;
 	if (s->wants)
-		s->room = room_bytes(s->endpoint, rcvbuf, mss);
+		s->room = room_bytes(s->endpoint, c->rcvbuf, c->rcv_mss);
 	return 1;
 }
 
@@ -179,11 +172,13 @@ static __always_inline __u32 egress_take(struct etran_pkt *pkt, struct etran_hdr
 		conn_reset(c, a, ENOBUFS, s->now);
 		ok = false;
 	} else if (ok) {
+		c->waits = s->waits;
 		submit_read(c, a, s);
 		now = submit_take(c, a, s, o, direct);
 	}
 	bpf_spin_unlock(&c->lock);
-	after_settle(a);
+	if (after_any(a))
+		after_settle(a);
 	if (!ok) {
 		count(s->owns ? COUNTER_req_not_held : COUNTER_req_no_connection);
 		return ETRAN_DROP;

@@ -98,15 +98,14 @@ static __noinline int conn_find_other(const struct conn_key *key, __u32 sum)
 	return key && bucket ? bucket_find(bucket, key, sum) : 0;
 }
 
-/* The slot of a key, most likely: the lock and the generation tell. 0: there is none. */
-__noinline int conn_find(const struct conn_key *key)
+/* The slot of a key that has @sum, most likely: the lock and the generation tell. 0: there is none. */
+__noinline int conn_find_sum(const struct conn_key *key, __u32 sum)
 {
 	const struct conn_bucket *bucket;
-	__u32 sum, slot;
+	__u32 slot;
 
 	if (!key)
 		return 0;
-	sum = conn_sum(key);
 	bucket = bucket_at(sum);
 	if (!bucket)
 		return 0;
@@ -114,6 +113,11 @@ __noinline int conn_find(const struct conn_key *key)
 	if (!slot && bucket->over)
 		slot = conn_find_other(key, sum);
 	return slot;
+}
+
+static __always_inline __u32 conn_find(const struct conn_key *key)
+{
+	return conn_find_sum(key, conn_sum(key));
 }
 
 /* Return: 1; 0: it is full, which is noted if it is the @first one; -1: that connection exists. */

@@ -40,6 +40,7 @@
 #include "dsack.h"	/* what came twice */
 #include "receive.h"	/* payload, windows, when to acknowledge */
 #include "wire.h"	/* building segments */
+#include "predict.h"	/* the segment that was to be expected */
 #include "input.h"	/* what a segment does to a connection */
 #include "cookie.h"	/* SYN cookies */
 #include "ingress.h"	/* program ingress */

@@ -70,7 +70,7 @@ struct {
 volatile __u64 controls_entries;
 
 /**
- * struct after - what is to be done after unlocking; zero at first
+ * struct after - what is to be done after unlocking; zero at first, up to @key
  * @slot: of the connection
  * @generation: its
  * @push: it has to be queued for gen
@@ -83,16 +83,16 @@ volatile __u64 controls_entries;
  * @zero: 0
  * @delay: start the timer so, ns; 0: it is all right
  * @listener: id of the listener that has a place in its backlog again, 0: none
- * @zero2: 0
- * @key: of the connection whose slot is free
- * @chain: frames to be given back with all behind them, 0 for none
- * @segment: with @control
  * @stream: number of the connection's file that is to be told the following, 0: none (stream.h)
+ * @chain: frames to be given back with all behind them, 0 for none
+ * @acked: frames to be given back up to position @acked_upto, which nobody else knows any more; 0 for none
+ * @acked_upto: see @acked
  * @stream_endpoint: whose it is
  * @stream_set: ETRAN_STREAM_*
- * @zero3: 0
  * @stream_tag: its tag
  * @stream_avail: how far deliveries go
+ * @key: with @free: of the connection whose slot is free
+ * @segment: with @control
  */
 struct after {
 	__u32 slot;
@@ -107,17 +107,31 @@ struct after {
 	__u8 zero;
 	__u64 delay;
 	__u32 listener;
-	__u32 zero2;
-	struct conn_key key;
-	__u64 chain[2];
-	struct control segment;
 	__u32 stream;
+	__u64 chain[2];
+	__u64 acked;
+	__u64 acked_upto;
 	__u32 stream_endpoint;
 	__u32 stream_set;
-	__u32 zero3;
 	__u64 stream_tag;
 	__u64 stream_avail;
+	struct conn_key key;
+	struct control segment;
 };
+
+/* What a struct after says in one byte each, at once. */
+_Static_assert(__builtin_offsetof(struct after, delay) == 16, "eight bytes of yes or no");
+
+/* Is there anything to do but to give back @acked? Mostly not, and then after_settle() need not be called. */
+static __always_inline bool after_any(const struct after *a)
+{
+	return *(const __u64 *)&a->push | a->delay | a->listener | a->stream | a->chain[0] | a->chain[1];
+}
+
+static __always_inline void after_begin(struct after *a)
+{
+	__builtin_memset(a, 0, __builtin_offsetof(struct after, key));
+}
 
 /* struct after.counts */
 #define AFTER_RECOVERY	(1U << 0)
@@ -272,12 +286,17 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+static __always_inline struct scratch *scratch_at(__u32 which)
+{
+	return bpf_map_lookup_elem(&scratches, &which);
+}
+
 static __always_inline struct scratch *scratch_get(__u32 which)
 {
-	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+	struct scratch *s = scratch_at(which);
 
 	if (s)
-		__builtin_memset(&s->after, 0, sizeof(s->after));
+		after_begin(&s->after);
 	return s;
 }
 
