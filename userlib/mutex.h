@@ -7,6 +7,7 @@
 #ifndef ETRAN_MUTEX_H
 #define ETRAN_MUTEX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -19,6 +20,15 @@ struct mutex {
 
 /** mutex_lock_slowly() - as mutex_lock(), when it is taken */
 void mutex_lock_slowly(struct mutex *m);
+
+/**
+ * mutex_lock_within() - as mutex_lock(), but not for ever
+ * @m: the lock
+ * @ms: milliseconds
+ *
+ * Return: whether it was taken.
+ */
+bool mutex_lock_within(struct mutex *m, unsigned int ms);
 
 /** mutex_wake() - wake one of those who sleep */
 void mutex_wake(struct mutex *m);

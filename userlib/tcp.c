@@ -14,10 +14,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <arpa/inet.h>
 #include <sys/ioctl.h>
@@ -57,7 +57,7 @@ void tcp_unlock(struct etran_tcp *t)
 
 	if (ready != t->ready_told && !etran_endpoint_ready(t->ch, ready))
 		t->ready_told = ready;
-	pthread_mutex_unlock(&t->lock);
+	mutex_unlock(&t->lock);
 }
 
 static struct etran_socket *sock_of(struct etran_tcp *t, uint64_t id)
@@ -535,7 +535,6 @@ struct etran_tcp *etran_tcp_open(const struct etran_tcp_config *config)
 	if (t->config.rcvbuf > RCVBUF_MAX)
 		t->config.rcvbuf = RCVBUF_MAX;
 	t->control = (struct etran_chain)ETRAN_CHAIN_INIT;
-	pthread_mutex_init(&t->lock, NULL);
 	list_init(&t->all);
 	list_init(&t->listeners);
 	list_init(&t->busy);
@@ -555,7 +554,6 @@ struct etran_tcp *etran_tcp_open(const struct etran_tcp_config *config)
 fail:
 	err = errno;
 	etran_channel_close(t->ch);
-	pthread_mutex_destroy(&t->lock);
 	free(t);
 	errno = err;
 	return NULL;
@@ -588,7 +586,6 @@ void etran_tcp_close(struct etran_tcp *t)
 	if (t->users)
 		munmap(t->users, USERS_BYTES);
 	free(t->slots);
-	pthread_mutex_destroy(&t->lock);
 	free(t);
 }
 

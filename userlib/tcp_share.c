@@ -20,15 +20,6 @@
 /* How long it may take, each: to get the lock, and to have all sent. */
 #define PATIENCE_MS	1000
 
-static bool lock_soon(struct etran_tcp *t)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PATIENCE_MS / 1000;
-	return !pthread_mutex_timedlock(&t->lock, &until);
-}
-
 /* Of a connection that has ended there may be something to read. */
 static bool shareable(const struct etran_socket *s)
 {
@@ -161,7 +152,7 @@ void etran_sockets_share(struct etran_tcp *t, struct etran_socket **sockets, uns
 		return;
 	chosen = calloc(n, sizeof(*chosen));
 	stream = calloc(n, sizeof(*stream));
-	if (chosen && stream && lock_soon(t)) {
+	if (chosen && stream && mutex_lock_within(&t->lock, PATIENCE_MS)) {
 		share(t, sockets, n, chosen, stream);
 		tcp_unlock(t);
 	}

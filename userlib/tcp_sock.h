@@ -6,7 +6,6 @@
 #ifndef ETRAN_TCP_SOCK_H
 #define ETRAN_TCP_SOCK_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,6 +14,7 @@
 
 #include "lend.h"
 #include "list.h"
+#include "mutex.h"
 
 /* Empty rings that a context keeps: as many as have data at a time, most likely. */
 #define RINGS_MAX	64
@@ -198,7 +198,7 @@ struct etran_socket {
  * @users: mapping of struct etran_stream_user, by number of the stream; NULL before there is one
  */
 struct etran_tcp {
-	pthread_mutex_t lock;
+	struct mutex lock;
 	struct etran_channel *ch;
 	int fd;
 	uint32_t endpoint;
@@ -222,7 +222,7 @@ struct etran_tcp {
 /** tcp_lock() - wait for the context's lock */
 static inline void tcp_lock(struct etran_tcp *t)
 {
-	pthread_mutex_lock(&t->lock);
+	mutex_lock(&t->lock);
 }
 
 /** tcp_unlock() - give the lock up; poll() on the context learns what was taken from the RX ring and not told */

@@ -118,7 +118,7 @@ union address {
 
 /**
  * struct psock - a socket of etran's, as the program sees it
- * @refs: descriptors of this process, and calls that are under way; under the table's lock
+ * @refs: descriptors of this process, and calls that are under way; atomic, and not 0 as long as the table has it
  * @fds: descriptors alone
  * @s: the library's; NULL: it is shared, and came from another process
  * @forks: of which process it is: context_forks() when it was made

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "../mutex.h"
 #include "preload.h"
 
 #define PAGE		1024
@@ -15,16 +16,16 @@
 /* An entry of the library's own descriptors. */
 static struct psock internal;
 static struct psock **pages[PAGES];
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct mutex lock;
 
 static void lock_all(void)
 {
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 }
 
 static void unlock_all(void)
 {
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 }
 
 static void __attribute__((constructor(101))) watch_forks(void)
@@ -68,24 +69,20 @@ struct psock *psock_get(int fd)
 
 	if (__builtin_expect(!p || p == &internal || inside, 1))
 		return NULL;
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 	p = entry(fd);
 	if (p == &internal)
 		p = NULL;
+	/* What is in the table has a reference, which nobody takes out meanwhile. */
 	if (p)
-		p->refs++;
-	pthread_mutex_unlock(&lock);
+		__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
+	mutex_unlock(&lock);
 	return p;
 }
 
 void psock_put(struct psock *p)
 {
-	bool last;
-
-	pthread_mutex_lock(&lock);
-	last = !--p->refs;
-	pthread_mutex_unlock(&lock);
-	if (!last)
+	if (__atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	/* Also of a shared one: its frames are here. */
 	if (p->s && !psock_foreign(p)) {
@@ -100,13 +97,13 @@ int table_set(int fd, struct psock *p)
 {
 	int ret;
 
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 	ret = put_entry(fd, p);
 	if (!ret) {
-		p->refs++;
+		__atomic_add_fetch(&p->refs, 1, __ATOMIC_RELAXED);
 		p->fds++;
 	}
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	return ret;
 }
 
@@ -117,7 +114,7 @@ struct psock *table_take(int fd, bool *last)
 	*last = false;
 	if (__builtin_expect(!p || p == &internal || inside, 1) || context_borrowed())
 		return NULL;
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 	p = entry(fd);
 	if (p == &internal)
 		p = NULL;
@@ -125,22 +122,22 @@ struct psock *table_take(int fd, bool *last)
 		put_entry(fd, NULL);
 		*last = !--p->fds;
 	}
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 	return p;
 }
 
 void table_set_internal(int fd)
 {
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 	put_entry(fd, &internal);
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 }
 
 void table_clear_internal(int fd)
 {
-	pthread_mutex_lock(&lock);
+	mutex_lock(&lock);
 	put_entry(fd, NULL);
-	pthread_mutex_unlock(&lock);
+	mutex_unlock(&lock);
 }
 
 bool table_internal(int fd)
