@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "bpf_lines.h"
 #include "idle.h"
 
 #ifndef ARRAY_SIZE
@@ -367,6 +368,8 @@ static int bench_run_case(const char *suite, const struct bench_case *c, bool pr
 	}
 	bench_report(suite, c, &r, err ? bench_error : NULL);
 	/* While what its programs are called can still be read. */
+	if (profile)
+		bpf_lines_print();
 	if (profile && system("echo @symbols; grep \"${BENCH_SYMBOLS:-[[]}\" /proc/kallsyms; echo @text; cat /sys/module/etran/sections/.text; echo @maps; cat /proc/$PPID/maps; echo @end"))
 		err = -1;
 	if (c->teardown)
