@@ -120,32 +120,100 @@ static __always_inline __u32 conn_find(const struct conn_key *key)
 	return conn_find_sum(key, conn_sum(key));
 }
 
-/* Return: 1; 0: it is full, which is noted if it is the @first one; -1: that connection exists. */
-static __always_inline int bucket_put(struct conn_bucket *bucket, __u32 sum, __u32 slot, bool first)
+/* Slots of a bucket whose connections are known not to be the one that is looked for, each at its place. */
+struct known {
+	__u32 slot[BUCKET_ROOM];
+};
+
+/* All ones if @x is 0, else 0; as mask_below(). */
+static __always_inline __u64 mask_zero(__u32 x)
 {
-	int i, at = -1, ret = -1;
+	__s64 mask = ((__s64)x - 1) >> 63;
+
+	barrier_var(mask);
+	return mask;
+}
+
+/*
+ * Return: 1; 0: it is full, which is noted if it is the @first one; -1: there is one of that checksum, at least, that is not
+ * @known. With masks, for the verifier: see ranges.h.
+ */
+static __always_inline int bucket_put(struct conn_bucket *bucket, __u32 sum, __u32 slot, bool first,
+				      const struct known *known)
+{
+	__u64 same = 0, free;
+	__u32 at = BUCKET_ROOM;
+	int i, ret = -1;
 
 	bpf_spin_lock(&bucket->lock);
 #pragma unroll
 	for (i = BUCKET_ROOM - 1; i >= 0; i--) {
-		if (!bucket->slot[i])
-			at = i;
-		else if (bucket->sum[i] == sum)
-			break;
+		free = mask_zero(bucket->slot[i]);
+		at = mask_choose(free, i, at);
+		same |= mask_zero(bucket->sum[i] ^ sum) & ~free &
+			~mask_zero(bucket->slot[i] ^ known->slot[i]);
 	}
-	if (i < 0 && at >= 0 && at < BUCKET_ROOM) {
+	if (!same && at < BUCKET_ROOM) {
 		bucket->sum[at] = sum;
 		/* Last, for those who look. */
 		barrier();
 		bucket->slot[at] = slot;
 		ret = 1;
-	} else if (i < 0) {
+	} else if (!same) {
 		/* Before it is there, for those who look. */
 		bucket->over += first;
 		ret = 0;
 	}
 	bpf_spin_unlock(&bucket->lock);
 	return ret;
+}
+
+/* Which of a bucket's have that checksum, and are other connections? Return: 0: one is that connection. */
+__noinline int bucket_know(const struct conn_key *key, __u32 index, __u32 sum, struct known *known)
+{
+	const struct conn_bucket *bucket = bucket_at(index);
+	const struct conn *c;
+	__u32 slot;
+	int i;
+
+	if (!key || !bucket || !known)
+		return 0;
+	bpf_for(i, 0, BUCKET_ROOM) {
+		__u32 at = bounded(i, BUCKET_ROOM);
+
+		slot = bucket->slot[at];
+		known->slot[at] = 0;
+		if (!slot || bucket->sum[at] != sum)
+			continue;
+		c = conn_at(slot);
+		if (!c || key_same(&c->key, key))
+			return 0;
+		known->slot[at] = slot;
+	}
+	return 1;
+}
+
+/*
+ * Connections may have the same checksum: of 200,000 some do. Keys cannot be compared under the bucket's lock, as nothing can be called
+ * there; so they are compared before, and under it is seen that nothing has come since. Return: as bucket_put(); -1: that
+ * connection exists.
+ */
+static __noinline int bucket_put_key(const struct conn_key *key, __u32 index, __u32 sum, __u32 slot, bool first)
+{
+	struct conn_bucket *bucket = bucket_at(index);
+	struct known known = {};
+	int n, ret;
+
+	if (!bucket)
+		return -1;
+	bpf_for(n, 0, BUCKET_ROOM) {
+		ret = bucket_put(bucket, sum, slot, first, &known);
+		if (ret >= 0)
+			return ret;
+		if (!bucket_know(key, index, sum, &known))
+			break;
+	}
+	return -1;
 }
 
 static __always_inline bool bucket_take(struct conn_bucket *bucket, __u32 sum, __u32 slot)
@@ -176,17 +244,17 @@ static __always_inline void bucket_not_over(struct conn_bucket *bucket)
 static __noinline int bucket_add(const struct conn_key *key, __u32 slot)
 {
 	__u32 sum = conn_sum(key);
-	struct conn_bucket *bucket = bucket_at(sum), *other = bucket_at(hash_other(sum));
+	struct conn_bucket *bucket = bucket_at(sum);
 	int ret;
 
-	if (!bucket || !other)
+	if (!bucket)
 		return 0;
 	if (bucket->over && conn_find_other(key, sum))
 		return 0;
-	ret = bucket_put(bucket, sum, slot, true);
+	ret = bucket_put_key(key, sum, sum, slot, true);
 	if (ret)
 		return ret > 0;
-	ret = bucket_put(other, sum, slot, false);
+	ret = bucket_put_key(key, hash_other(sum), sum, slot, false);
 	if (ret <= 0)
 		bucket_not_over(bucket);
 	return ret > 0;
