@@ -24,6 +24,7 @@ enum transport_counter {
 	COUNTER_tx_retransmit,		/* of these: data, SYN or FIN again */
 	/* segments received for etran's connections and listeners, well-formed ones */
 	COUNTER_rx_segments,
+	COUNTER_rx_predicted,		/* of these: what was to be expected next (predict.h) */
 	COUNTER_rx_data,		/* with payload that was delivered */
 	COUNTER_rx_ce,			/* marked by the network */
 	/* received and dropped: malformed */

@@ -126,8 +126,10 @@ static __always_inline __u32 segment_predicted(struct etran_pkt *pkt, struct seg
 	after_begin(a);
 	if (!predict_look(s, a, sum))
 		return ETRAN_PASS;
-	if (!checksum_good(pkt))
+	if (!checksum_good(pkt)) {
+		count(COUNTER_rx_segments);
 		return ETRAN_DROP;
+	}
 	if (s->len) {
 		s->skip = 0;
 		s->take = s->len;
@@ -141,6 +143,7 @@ static __always_inline __u32 segment_predicted(struct etran_pkt *pkt, struct seg
 	if (!predict_take(s, a))
 		return ETRAN_PASS;
 	count(COUNTER_rx_segments);
+	count(COUNTER_rx_predicted);
 	if (s->ce)
 		count(COUNTER_rx_ce);
 	if (s->len)

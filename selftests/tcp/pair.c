@@ -288,6 +288,36 @@ TEST_F(pair, who_waits_sleeps)
 	etran_close(c);
 }
 
+/* Where nothing is lost, nearly all is what was to be expected next, of which little has to be asked (bpf/tcp/predict.h). */
+TEST_F(pair, segments_are_predicted)
+{
+	struct etran_socket *c = connected(self->a, HOST_B, PORT), *s;
+	uint64_t segments, predicted;
+	uint8_t b[64];
+	int i;
+
+	ASSERT_NE(NULL, c);
+	s = etran_accept(self->l, NULL, NULL, 0);
+	ASSERT_NE(NULL, s);
+	segments = tcp_counter("rx_segments");
+	predicted = tcp_counter("rx_predicted");
+	for (i = 0; i < 50; i++) {
+		stream_fill(b, 7, i * sizeof(b), sizeof(b));
+		ASSERT_EQ(sizeof(b), etran_send(c, b, sizeof(b), 0));
+		memset(b, 0, sizeof(b));
+		ASSERT_EQ(sizeof(b), etran_recv(s, b, sizeof(b), MSG_WAITALL));
+		ASSERT_EQ(-1, stream_wrong(b, 7, i * sizeof(b), sizeof(b)));
+		ASSERT_EQ(sizeof(b), etran_send(s, b, sizeof(b), 0));
+		ASSERT_EQ(sizeof(b), etran_recv(c, b, sizeof(b), MSG_WAITALL));
+	}
+	segments = tcp_counter("rx_segments") - segments;
+	predicted = tcp_counter("rx_predicted") - predicted;
+	EXPECT_LE(100, segments);
+	EXPECT_LE(segments - 10, predicted) TH_LOG("%llu of %llu", (unsigned long long)predicted, (unsigned long long)segments);
+	etran_close(s);
+	etran_close(c);
+}
+
 /* Bytes of several calls with MSG_MORE are one segment; the end of the stream sends what is left. */
 TEST_F(pair, more_comes_in_the_same_segment)
 {
