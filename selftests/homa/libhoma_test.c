@@ -191,10 +191,11 @@ static void *echo_thread(void *arg)
 			      &client.sa, &addrlen, &id, &len, NULL);
 		if (n < 0 && (errno == EBADF || errno == ENETDOWN || errno == ESHUTDOWN))
 			break;
-		if (n < 0 || homa_reply(s->fd, buf, n, &client.sa, addrlen, id))
-			__sync_fetch_and_add(&s->bad, 1);
-		else
+		if (n >= 0 && !homa_reply(s->fd, buf, n, &client.sa, addrlen, id))
 			__sync_fetch_and_add(&s->served, 1);
+		else if (!__sync_fetch_and_add(&s->bad, 1))
+			printf("# echo server: %s: errno %d, %s\n", n < 0 ? "homa_recv" : "homa_reply", errno,
+			       etran_strerror_detail());
 	}
 	free(buf);
 	return NULL;
