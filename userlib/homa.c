@@ -19,6 +19,7 @@
  *   table under that number. That look sees the change if the memory is another socket by now: the
  *   entry was changed before the old one's references were given up, these before the new one's
  *   count was set (release), and that before the reference was taken (acquire);
+ * - between two sockets of one number the table has nothing, or "ending", a socket without references;
  * - when it finds another, the reference belongs to a socket which somebody else may be closing. It is
  *   given back like any other, and if it was the last, the socket ends here.
  * A call that runs beside homa_close() for the same number may still find the socket. It then sees
@@ -62,6 +63,11 @@ static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct table *table;
 /* Memory of sockets that ended; under table_lock. */
 static struct homa_sock *spare_socks;
+/*
+ * In the table from homa_close() until the descriptor is closed, which calls that are under way may put off. It has no
+ * references.
+ */
+static struct homa_sock ending;
 
 static void before_fork(void)
 {
@@ -123,6 +129,8 @@ static void spare_sock(struct homa_sock *s)
 /* The last reference: nothing else knows the socket any more. */
 static void end_sock(struct homa_sock *s)
 {
+	int fd = s->fd;
+
 	/* Descriptors that the kernel left for later; when this process is gone, nobody asks. */
 	if (etran_endpoint_status(s->ch))
 		etran_tx_kick(s->ch);
@@ -131,6 +139,10 @@ static void end_sock(struct homa_sock *s)
 	lending_end(&s->lending);
 	while (s->evfd_count)
 		close(s->evfds[--s->evfd_count]);
+	pthread_mutex_lock(&table_lock);
+	if (table->sock[fd] == &ending)
+		__atomic_store_n(&table->sock[fd], NULL, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&table_lock);
 	spare_sock(s);
 }
 
@@ -145,9 +157,11 @@ static void put_sock(struct homa_sock *s)
 	errno = err;
 }
 
-static struct homa_sock *no_sock(int fd)
+static struct homa_sock *no_sock(int fd, const struct homa_sock *s)
 {
-	if (fcntl(fd, F_GETFD) < 0)
+	if (s == &ending)
+		etran_fail(EBADF, "socket %d was closed", fd);
+	else if (fcntl(fd, F_GETFD) < 0)
 		etran_fail(EBADF, "%d is not an open descriptor", fd);
 	else
 		etran_fail(ENOTSOCK, "descriptor %d was not made by homa_socket()", fd);
@@ -161,8 +175,8 @@ static struct homa_sock *get_sock(int fd)
 
 	for (;;) {
 		s = look(fd);
-		if (!s)
-			return no_sock(fd);
+		if (!s || s == &ending)
+			return no_sock(fd, s);
 		refs = __atomic_load_n(&s->refs, __ATOMIC_RELAXED);
 		while (refs && !__atomic_compare_exchange_n(&s->refs, &refs, refs + 1, true,
 							    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
@@ -228,7 +242,7 @@ static int table_set(int fd, struct homa_sock *s, struct homa_sock **old)
 	pthread_mutex_lock(&table_lock);
 	t = table_for(fd);
 	if (t) {
-		*old = t->sock[fd];
+		*old = t->sock[fd] == &ending ? NULL : t->sock[fd];
 		__atomic_store_n(&s->refs, 1, __ATOMIC_RELEASE);
 		__atomic_store_n(&t->sock[fd], s, __ATOMIC_RELEASE);
 	}
@@ -805,17 +819,20 @@ out:
 int homa_close(int fd)
 {
 	struct homa_sock *s;
+	bool foreign = false;
 
 	pthread_mutex_lock(&table_lock);
 	s = look(fd);
-	if (s)
-		__atomic_store_n(&table->sock[fd], NULL, __ATOMIC_RELEASE);
+	if (s && s != &ending) {
+		foreign = s->forks != etran_forks();
+		__atomic_store_n(&table->sock[fd], foreign ? NULL : &ending, __ATOMIC_RELEASE);
+	}
 	pthread_mutex_unlock(&table_lock);
-	if (!s) {
-		no_sock(fd);
+	if (!s || s == &ending) {
+		no_sock(fd, s);
 		return -1;
 	}
-	if (s->forks != etran_forks()) {
+	if (foreign) {
 		/*
 		 * The child's copies of the descriptors keep the parent's socket open. The rest is
 		 * left alone: another thread may have been changing it when the parent forked.

@@ -49,6 +49,12 @@ struct etran_channel {
 };
 
 static struct etran_channel *current;
+static void (*while_closing)(void);
+
+void fake_while_closing(void (*f)(void))
+{
+	while_closing = f;
+}
 
 static void set_level(int fd, bool on)
 {
@@ -99,6 +105,8 @@ void etran_channel_close(struct etran_channel *ch)
 
 	if (!ch)
 		return;
+	if (while_closing)
+		while_closing();
 	__atomic_compare_exchange_n(&current, &me, NULL, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 	etran_endpoint_detach(ch);
 	close(ch->xsk);

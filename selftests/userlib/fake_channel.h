@@ -83,4 +83,7 @@ int fake_waits(void);
  */
 void fake_status(uint32_t flags, uint32_t mtu);
 
+/** fake_while_closing() - call @f whenever a channel is about to be closed; NULL: do not */
+void fake_while_closing(void (*f)(void));
+
 #endif /* FAKE_CHANNEL_H */

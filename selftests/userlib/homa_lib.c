@@ -1733,6 +1733,37 @@ TEST_F(homa, number_reused_after_close)
 		EXPECT_EQ(0, send_len(fd, 10, &id, 0));
 }
 
+static int closing_fd, closing_errno[3];
+
+static void use_while_closing(void)
+{
+	uint64_t id = 0, any;
+
+	send_len(closing_fd, 10, &id, 0);
+	closing_errno[0] = errno;
+	recv_any(closing_fd, HOMA_RECV_REQUEST, &any);
+	closing_errno[1] = errno;
+	homa_close(closing_fd);
+	closing_errno[2] = errno;
+	fake_while_closing(NULL);
+}
+
+/* Its descriptor is open until the last call that is under way has returned. */
+TEST_F(homa, closed_is_closed_while_its_descriptor_is_open)
+{
+	closing_fd = self->fd;
+	fake_while_closing(use_while_closing);
+	ASSERT_EQ(0, homa_close(self->fd));
+	self->fd = -1;
+	EXPECT_EQ(EBADF, closing_errno[0]);
+	EXPECT_EQ(EBADF, closing_errno[1]);
+	EXPECT_EQ(EBADF, closing_errno[2]);
+	/* And then the number is anybody's. */
+	ASSERT_EQ(closing_fd, dup2(0, closing_fd));
+	EXPECT_ERR(ENOTSOCK, homa_close(closing_fd));
+	close(closing_fd);
+}
+
 /* ---- sockets that come and go ---- */
 
 #define NUMBERS		500
