@@ -326,6 +326,7 @@ int homa_socket(int domain, int flags)
 	list_init(&s->waiters);
 	lending_init(&s->lending);
 	s->domain = domain;
+	s->batch = 1;
 	s->forks = etran_forks();
 	if (homa_rpc_table(s)) {
 		etran_fail(ENOMEM, "no memory for a socket");
@@ -419,6 +420,37 @@ int homa_set_spin(int fd, unsigned int usecs)
 		ret = etran_fail(EINVAL, "spinning for %u us; at most %u", usecs, HOMA_MAX_SPIN_US);
 	else
 		__atomic_store_n(&s->spin_most_ns, usecs * 1000, __ATOMIC_RELAXED);
+	unlock_sock(s);
+	return ret;
+}
+
+int homa_set_batch(int fd, unsigned int messages)
+{
+	struct homa_sock *s = lock_sock(fd);
+	int ret = 0;
+
+	if (!s)
+		return -1;
+	if (!messages || messages > HOMA_MAX_BATCH) {
+		ret = etran_fail(EINVAL, "a batch of %u messages; 1..%u", messages, HOMA_MAX_BATCH);
+	} else {
+		s->batch = messages;
+		if (s->batched >= messages)
+			ret = homa_tx_flush(s);
+	}
+	unlock_sock(s);
+	return ret;
+}
+
+int homa_flush(int fd)
+{
+	struct homa_sock *s = lock_sock(fd);
+	int ret = -1;
+
+	if (!s)
+		return -1;
+	if (!homa_tx_dead(s))
+		ret = homa_tx_flush(s);
 	unlock_sock(s);
 	return ret;
 }
@@ -680,6 +712,8 @@ static ssize_t receive(int fd, struct homa_target *t, int flags, struct sockaddr
 			goto out;
 		}
 		if (err == -EAGAIN || flags & (HOMA_RECV_NONBLOCKING | MSG_DONTWAIT)) {
+			if (s->batched)
+				homa_tx_flush(s);
 			if (t->want.full)
 				etran_fail(ENOBUFS, "the application has %u pages, nothing is received until it gives some back with homa_release_pages()",
 					   s->lending.lent);

@@ -30,6 +30,9 @@
  * of: it says so where there is something to sleep for. Only the leader spins, the others would take the processors that
  * threads with something to do need.
  *
+ * What homa_set_batch() had wait leaves before anybody sleeps, with the call that sleeps on the endpoint if there is one: what
+ * one waits for may be the answer to it.
+ *
  * Nothing in a record is trusted to fit: a length or an offset that does not is a bug of the
  * transport or a hostile peer that got past it, and the record is ignored.
  */
@@ -496,12 +499,16 @@ static int lead(struct homa_sock *s, struct homa_waiter *w)
 	w->unready = w->id || !list_empty(&s->ready);
 	if (w->unready)
 		flags |= ETRAN_WAIT_UNREADY;
+	/* Who spins makes no system call that could do it. */
+	if (s->batched && s->spin_most_ns)
+		homa_tx_flush(s);
 	if (etran_tx_pending(s->ch))
 		flags |= ETRAN_WAIT_KICK;
 	s->leader = w;
 	list_add_tail(&w->list, &s->waiters);
 	homa_rx_tell(s);
 	spins = s->spin_most_ns;
+	s->batched = 0;
 	mutex_unlock(&s->lock);
 
 	if (spins)
@@ -524,6 +531,8 @@ static int follow(struct homa_sock *s, struct homa_waiter *w)
 	struct pollfd fd = { .events = POLLIN };
 	int err;
 
+	if (s->batched)
+		homa_tx_flush(s);
 	if (homa_nonblocking(s))
 		return -EAGAIN;
 	w->evfd = get_evfd(s);

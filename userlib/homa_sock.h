@@ -171,6 +171,8 @@ struct homa_waiter {
  * @lending: what the application has, and the frames of messages that it may get
  * @waiters: threads that sleep in homa_recv()
  * @leader: the one of them that waits for the kernel
+ * @batch: messages that leave with one system call, at most; see homa_set_batch()
+ * @batched: those that wait for it
  * @spin_most_ns: how long to spin before sleeping at most, 0: not at all; read without the lock, too
  * @spin_ns: how long the next time; the leader's, without the lock
  * @evfds: idle eventfds
@@ -206,6 +208,8 @@ struct homa_sock {
 	struct lending lending;
 	struct list waiters;
 	struct homa_waiter *leader;
+	uint32_t batch;
+	uint32_t batched;
 	uint32_t spin_most_ns;
 	uint32_t spin_ns;
 	int evfds[HOMA_EVFDS];
@@ -503,6 +507,13 @@ int homa_tx_frames(struct homa_sock *s, const struct homa_peer *peer, size_t len
  */
 void homa_tx_message(struct homa_sock *s, struct homa_rpc *rpc, enum homa_op op,
 		     const struct iovec *iov, size_t len, uint32_t segment);
+
+/**
+ * homa_tx_flush() - have the kernel send all that it was given
+ * @s: the socket
+ * Return: as etran_tx_kick().
+ */
+int homa_tx_flush(struct homa_sock *s);
 
 /**
  * homa_tx_abort() - tell the kernel to forget client RPCs

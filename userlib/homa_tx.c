@@ -111,6 +111,12 @@ static int wait_frames(struct homa_sock *s, uint32_t frames, bool reply)
 	return err;
 }
 
+int homa_tx_flush(struct homa_sock *s)
+{
+	s->batched = 0;
+	return etran_tx_kick(s->ch);
+}
+
 /* Bytes of payload a frame to that peer, by the device's present MTU. */
 static int segment_size(struct homa_sock *s, const struct homa_peer *peer)
 {
@@ -217,7 +223,8 @@ void homa_tx_message(struct homa_sock *s, struct homa_rpc *rpc, enum homa_op op,
 	 * A failure here says that the device is down. What is queued goes out when it is up
 	 * again; when it is gone, homa_recv() says so.
 	 */
-	etran_tx_kick(s->ch);
+	if (++s->batched >= s->batch)
+		homa_tx_flush(s);
 }
 
 int homa_tx_abort(struct homa_sock *s, uint64_t id, const struct homa_peer *peer)
@@ -242,7 +249,7 @@ int homa_tx_abort(struct homa_sock *s, uint64_t id, const struct homa_peer *peer
 	list_add_tail(&rpc->tx, &s->tx);
 	s->tx_count++;
 	s->request_frames++;
-	etran_tx_kick(s->ch);
+	homa_tx_flush(s);
 	homa_rpc_end(s, rpc);
 	return 0;
 }

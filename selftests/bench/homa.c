@@ -58,11 +58,17 @@ static int serve_one(int fd, const struct bench_case *c)
 	return n < 0 && !id ? et_fail("homa_recv: %s", etran_strerror_detail()) : 0;
 }
 
+/* Where many are outstanding, messages leave together, as many as are ready at a time with epoll. */
+static int set_batch(int fd, const struct bench_case *c)
+{
+	return c->arm[BENCH_ETRAN].units ? homa_set_batch(fd, OUTSTANDING / 2) : 0;
+}
+
 static int serve_homa(int ready, const struct bench_case *c)
 {
 	int fd = open_homa_server();
 
-	if (fd < 0 || write(ready, "", 1) != 1)
+	if (fd < 0 || set_batch(fd, c) || write(ready, "", 1) != 1)
 		return -1;
 	while (!serve_one(fd, c))
 		;
@@ -169,7 +175,7 @@ static int setup(const struct bench_case *c)
 	tcp_server = start(serve_tcp, c);
 	homa_to = server_addr(etran_b);
 	homa_fd = homa_socket(AF_INET, 0);
-	if (homa_server < 0 || tcp_server < 0 || homa_fd < 0)
+	if (homa_server < 0 || tcp_server < 0 || homa_fd < 0 || set_batch(homa_fd, c))
 		return bench_error[0] ? -1 : bench_fail("homa_socket: %s", etran_strerror_detail());
 	return tcp_connect();
 }

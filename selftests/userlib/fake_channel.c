@@ -34,6 +34,7 @@ struct etran_channel {
 	uint8_t *state;
 	uint32_t *order;	/* queued frames, for fake_sent() */
 	uint32_t order_head, order_tail;
+	uint32_t kicked;	/* order_tail when the kernel was told to look */
 	uint32_t free;
 	struct { uint32_t len; uint8_t data[ETRAN_FRAME_SIZE]; } rx[RX_FRAMES];
 	uint32_t rx_ring[RX_FRAMES];
@@ -226,14 +227,25 @@ void etran_tx_queue(struct etran_channel *ch, const struct etran_chain *chain, u
 
 int etran_tx_kick(struct etran_channel *ch)
 {
-	(void)ch;
+	pthread_mutex_lock(&ch->lock);
+	ch->kicked = ch->order_tail;
+	pthread_mutex_unlock(&ch->lock);
 	return 0;
 }
 
 int etran_tx_pending(const struct etran_channel *ch)
 {
-	(void)ch;
-	return 0;
+	return ch->kicked != ch->order_tail;
+}
+
+unsigned int fake_waiting(void)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&current->lock);
+	n = current->order_tail - current->kicked;
+	pthread_mutex_unlock(&current->lock);
+	return n;
 }
 
 uint32_t etran_tx_reclaim(struct etran_channel *ch, struct etran_chain *chain)
@@ -369,6 +381,8 @@ int etran_rx_wait(struct etran_channel *ch, uint32_t delivered, uint32_t flags, 
 	};
 	uint32_t changes;
 
+	if (flags & ETRAN_WAIT_KICK)
+		etran_tx_kick(ch);
 	for (;;) {
 		changes = __atomic_load_n(&ch->changes, __ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&ch->status.flags, __ATOMIC_ACQUIRE))

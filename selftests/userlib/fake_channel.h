@@ -36,6 +36,9 @@ struct fake_frame {
  */
 bool fake_sent(struct fake_frame *f);
 
+/** fake_waiting() - how many frames the library queued and told nobody of */
+unsigned int fake_waiting(void);
+
 /**
  * fake_release() - give all frames back that were queued so far, as a transport does when its peer
  * has acknowledged them

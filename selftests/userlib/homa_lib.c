@@ -1733,6 +1733,92 @@ TEST_F(homa, number_reused_after_close)
 		EXPECT_EQ(0, send_len(fd, 10, &id, 0));
 }
 
+/* ---- several messages a system call ---- */
+
+TEST_F(homa, batch_leaves_when_it_is_full)
+{
+	uint64_t id = 0, any;
+	int i;
+
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	EXPECT_EQ(0, fake_waiting());
+	ASSERT_EQ(0, homa_set_batch(self->fd, 4));
+	/* Requests and replies alike. */
+	deliver(1, 10, 0, 10);
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST, &any));
+	ASSERT_EQ(0, reply(self->fd, &self->peer, 10, any));
+	EXPECT_EQ(1, fake_waiting());
+	for (i = 2; i < 4; i++) {
+		ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+		EXPECT_EQ(i, fake_waiting());
+	}
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	EXPECT_EQ(0, fake_waiting());
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	EXPECT_EQ(1, fake_waiting());
+	EXPECT_EQ(0, homa_flush(self->fd));
+	EXPECT_EQ(0, fake_waiting());
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	ASSERT_EQ(0, homa_set_batch(self->fd, 1));
+	EXPECT_EQ(0, fake_waiting());
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	EXPECT_EQ(0, fake_waiting());
+}
+
+TEST_F(homa, batch_leaves_before_anybody_waits)
+{
+	struct thread t = { .fd = self->fd, .flags = HOMA_RECV_REQUEST };
+	struct thread u = { .fd = self->fd, .flags = HOMA_RECV_RESPONSE };
+	uint64_t id = 0, any;
+	int spin;
+
+	ASSERT_EQ(0, homa_set_batch(self->fd, HOMA_MAX_BATCH));
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	ASSERT_EQ(1, fake_waiting());
+	/* As long as there is something to receive it may wait. */
+	deliver(1, 10, 0, 10);
+	ASSERT_EQ(10, recv_any(self->fd, HOMA_RECV_REQUEST | HOMA_RECV_NONBLOCKING, &any));
+	EXPECT_EQ(1, fake_waiting());
+	EXPECT_ERR(EAGAIN, recv_any(self->fd, HOMA_RECV_REQUEST | HOMA_RECV_NONBLOCKING, &any));
+	EXPECT_EQ(0, fake_waiting());
+	for (spin = 0; spin < 2; spin++) {
+		ASSERT_EQ(0, homa_set_spin(self->fd, spin ? HOMA_MAX_SPIN_US : 0));
+		t.id = 0;
+		u.id = 0;
+		/* One that sleeps on the endpoint, one that does not. */
+		ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+		ASSERT_EQ(1, fake_waiting());
+		ASSERT_EQ(0, pthread_create(&t.t, NULL, recv_thread, &t));
+		pause_ms(30);
+		EXPECT_EQ(0, fake_waiting());
+		ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+		ASSERT_EQ(1, fake_waiting());
+		ASSERT_EQ(0, pthread_create(&u.t, NULL, recv_thread, &u));
+		pause_ms(30);
+		EXPECT_EQ(0, fake_waiting());
+		deliver(3 + 2 * spin, 10, 0, 10);
+		pthread_join(t.t, NULL);
+		EXPECT_EQ(10, t.ret);
+		deliver(id, 10, 0, 10);
+		pthread_join(u.t, NULL);
+		EXPECT_EQ(10, u.ret);
+	}
+}
+
+TEST_F(homa, batch_that_cannot_be)
+{
+	uint64_t id = 0;
+
+	EXPECT_ERR(EINVAL, homa_set_batch(self->fd, 0));
+	EXPECT_ERR(EINVAL, homa_set_batch(self->fd, HOMA_MAX_BATCH + 1));
+	EXPECT_ERR(EBADF, homa_set_batch(-1, 1));
+	EXPECT_ERR(EBADF, homa_flush(-1));
+	ASSERT_EQ(0, homa_set_batch(self->fd, 2));
+	ASSERT_EQ(0, send_len(self->fd, 10, &id, 0));
+	fake_status(ETRAN_STATUS_DEVICE_GONE, 0);
+	EXPECT_ERR(ENETDOWN, homa_flush(self->fd));
+}
+
 static int closing_fd, closing_errno[3];
 
 static void use_while_closing(void)

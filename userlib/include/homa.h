@@ -46,6 +46,9 @@ extern "C" {
 /* Most pieces in which homa_recv_pages() hands out a message; not more than IOV_MAX */
 #define HOMA_MAX_PIECES		1024
 
+/* Most that homa_set_batch() takes */
+#define HOMA_MAX_BATCH		64
+
 /* Longest that homa_set_spin() takes, microseconds */
 #define HOMA_MAX_SPIN_US	1000000
 
@@ -111,6 +114,33 @@ ETRAN_API int homa_getsockname(int fd, struct sockaddr *addr, socklen_t *addrlen
  * Context: any thread; waits that have begun are not changed.
  */
 ETRAN_API int homa_set_spin(int fd, unsigned int usecs);
+
+/**
+ * homa_set_batch() - have several messages leave with one system call
+ * @fd: Homa socket
+ * @messages: how many, 1..HOMA_MAX_BATCH; 1, as at first: each leaves when it is sent
+ *
+ * homa_send() and homa_reply() then leave a message in the socket until there are @messages, or a call finds nothing
+ * to receive (whether it sleeps then, spins, or says EAGAIN), or homa_flush() is called. For servers and clients with
+ * many RPCs under way, which receive, send, and receive again: it saves most of what a short message costs. Who does something that takes
+ * long between sending and receiving, or goes to poll() without having received all that there is, calls homa_flush() first, and
+ * who ends without homa_close() loses what waits. Of
+ * a message of 64 packets or more, and of all in front of it, 64 leave at a time however many messages there are.
+ *
+ * Return: 0, or -1 with errno EINVAL (@messages), EBADF, ENOTSOCK; as homa_flush() when more than @messages waited.
+ * Context: any thread; for all of them.
+ */
+ETRAN_API int homa_set_batch(int fd, unsigned int messages);
+
+/**
+ * homa_flush() - have what homa_set_batch() left in the socket sent now
+ * @fd: Homa socket
+ *
+ * Return: 0, or -1 with errno EBADF, ENOTSOCK, ENETDOWN (the device is down: it is sent when it is up again; or was
+ * removed), ESHUTDOWN.
+ * Context: any thread.
+ */
+ETRAN_API int homa_flush(int fd);
 
 /**
  * homa_send() - send a request
