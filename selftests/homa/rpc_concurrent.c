@@ -5,8 +5,11 @@
  */
 #include <sys/wait.h>
 #include "homa_test.h"
+#include "../hash_factors.h"
 
 #define PORT	200
+/* What bpf/hash.h multiplies words with: the id, both halves; the link device; the port; the peer's address. */
+#define FACTORS	(1 + 8)
 
 static size_t size_of(unsigned int i)
 {
@@ -19,6 +22,53 @@ static size_t size_of(unsigned int i)
 static bool echo_is(const uint8_t *buf, ssize_t n, uint64_t cookie, uint64_t seed)
 {
 	return n == (ssize_t)size_of(cookie) && wrong(buf, n, seed + cookie) < 0;
+}
+
+/*
+ * Ids count up, and these factors would put a row of them into 2 of 8,192 buckets, and what these have no room for into 128 others.
+ */
+TEST(ids_in_a_row_find_room)
+{
+	const uint64_t unlucky[FACTORS] = { 1, 1ULL << 52, [3] = 0x9a3b1c5d7e8f0a1b, [4] = 0x7c8d9eafb0c1d2e3 };
+	const uint64_t none[FACTORS] = {};
+	static struct {
+		struct sockaddr_in from;
+		uint64_t id;
+	} asked[2500];
+	const int n = ARRAY_SIZE(asked);
+	uint64_t id, cookie;
+	int client, server, i, sent = 0;
+	size_t len;
+	char c;
+
+	ASSERT_EQ(0, hash_factors_set("homa", unlucky, FACTORS)) TH_LOG("not found");
+	server = sock_on(HOST_B, PORT);
+	ASSERT_LE(0, server);
+	client = sock_on(HOST_A, 0);
+	ASSERT_LE(0, client);
+	for (i = 0; i < n; i++) {
+		/* No more than there are buffers for. */
+		for (; sent < n && sent < i + 500; sent++)
+			ASSERT_EQ(0, request(client, PORT, "x", 1, &id, sent)) TH_LOG("request %d: errno %d", sent, errno);
+		len = sizeof(asked[i].from);
+		asked[i].id = 0;
+		ASSERT_EQ(1, homa_recv(server, &c, 1, HOMA_RECV_REQUEST, (struct sockaddr *)&asked[i].from, &len,
+				       &asked[i].id, NULL, NULL)) TH_LOG("request %d: errno %d", i, errno);
+	}
+	EXPECT_EQ(2 * n, map_entries("rpcs"));
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(0, homa_reply(server, "y", 1, (struct sockaddr *)&asked[i].from, sizeof(asked[i].from),
+					asked[i].id));
+	for (i = 0; i < n; i++) {
+		id = 0;
+		ASSERT_EQ(1, response(client, &c, 1, &id, &cookie)) TH_LOG("response %d: errno %d", i, errno);
+	}
+	EXPECT_EQ(0, homa_counter("req_table_full"));
+	EXPECT_EQ(0, homa_counter("rx_table_full"));
+	homa_close(client);
+	homa_close(server);
+	ASSERT_IDLE(10);
+	EXPECT_EQ(0, hash_factors_set("homa", none, FACTORS));
 }
 
 /* All are sent before any request is received, so all are outstanding at once. */

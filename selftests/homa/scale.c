@@ -104,6 +104,8 @@ TEST(a_hundred_thousand_rpcs_in_flight)
 	for (i = 0; i < RPCS; i++)
 		ASSERT_EQ(0, request(fd[i % CLIENTS], PORT + i % SERVERS, &i, sizeof(i), &id, i))
 			TH_LOG("request %d: errno %d", i, errno);
+	/* Who got no place will not come. */
+	ASSERT_EQ(0, homa_counter("req_table_full"));
 	end = now_ms() + 200000;
 	do {
 		usleep(10000);

@@ -8,63 +8,22 @@
 /* Both ends of each are in the table, which has 16,384 slots. */
 #define CONNS_USUALLY	8150
 #include "scale.c"
+#include "../hash_factors.h"
 
 /* What bpf/hash.h multiplies words with: the link device, both ports, the peer's address, the local one. */
-struct factors {
-	uint64_t of[1 + 10];
-};
-
-/* Where the transport has them in its map of variables; -1 when it has none. */
-static int factors_offset(const struct bpf_map_info *info)
-{
-	struct btf *btf = btf__load_from_kernel_by_id(info->btf_id);
-	const struct btf_type *t = btf ? btf__type_by_id(btf, info->btf_value_type_id) : NULL;
-	int i, offset = -1;
-
-	for (i = 0; t && btf_is_datasec(t) && i < btf_vlen(t); i++) {
-		const struct btf_var_secinfo *v = btf_var_secinfos(t) + i;
-		const struct btf_type *var = btf__type_by_id(btf, v->type);
-
-		if (!strcmp(btf__name_by_offset(btf, var->name_off), "hash_factors") &&
-		    v->size == sizeof(struct factors))
-			offset = v->offset;
-	}
-	btf__free(btf);
-	return offset;
-}
-
-/* With 0 in front the transport makes new ones. Return: 0, -1 */
-static int factors_set(const struct factors *new)
-{
-	struct bpf_map_info info;
-	int fd = transport_map("tcp", "bss", &info), offset, err = -1;
-	uint32_t key = 0;
-	uint8_t *value;
-
-	if (fd < 0)
-		return -1;
-	value = calloc(1, info.value_size);
-	offset = factors_offset(&info);
-	if (value && offset >= 0 && !bpf_map_lookup_elem(fd, &key, value)) {
-		memcpy(value + offset, new, sizeof(*new));
-		err = bpf_map_update_elem(fd, &key, value, 0);
-	}
-	free(value);
-	close(fd);
-	return err;
-}
+#define FACTORS		(1 + 10)
 
 TEST(equal_checksums)
 {
 	/* The checksum is the peer's address plus its port: all that one host has to a listener are the same to it. */
-	struct factors equal = { .of = { 1, [2] = 1ULL << 48, [6] = 1ULL << 32 } }, none = {};
+	const uint64_t equal[FACTORS] = { 1, [2] = 1ULL << 48, [6] = 1ULL << 32 }, none[FACTORS] = {};
 	union address addr = address_of(HOST_B, PORT);
 	struct etran_socket *l, *to[4], *from[4];
 	struct etran_tcp *a, *b;
 	uint8_t c;
 	int i;
 
-	ASSERT_EQ(0, factors_set(&equal)) TH_LOG("the transport's hash_factors were not found");
+	ASSERT_EQ(0, hash_factors_set("tcp", equal, FACTORS)) TH_LOG("not found");
 	b = context_with(HOST_B, 256, 4096);
 	ASSERT_NE(NULL, b);
 	l = etran_socket(b, family, 0);
@@ -97,5 +56,5 @@ TEST(equal_checksums)
 	etran_tcp_close(b);
 	EXPECT_TRUE(idle(0, 60));
 	/* So that others would not find it so. */
-	EXPECT_EQ(0, factors_set(&none));
+	EXPECT_EQ(0, hash_factors_set("tcp", none, FACTORS));
 }
