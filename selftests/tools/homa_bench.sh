@@ -222,6 +222,14 @@ ok "one that copies" measure -w 20000 -o 8 -c 40 -u 0 -W 0
 server_ends INT
 ok "the server counted all" test "$SERVER_STATUS" = 0
 
+server -b 8 -t 2
+ok "a server whose answers leave together" ready
+ok "requests that do, a closed loop" measure -b 16 -o 32 -t 2 -c 400 -u 2
+ok "its figures fit" consistent
+ok "an open one" measure -b 16 -r 200 -c 100 -u 0
+ok "all of them" json '.done == 100 and .lost == 0 and .failed == 0'
+server_ends TERM
+
 ok "IPv6 addresses" sh -c "ip -n $HOST_A addr add fd00::1/64 dev veth0 nodad && ip -n $HOST_B addr add fd00::2/64 dev veth0 nodad"
 server -6
 ok "a server for both versions of IP" ready

@@ -43,6 +43,7 @@
  * @patience: seconds without any response or error after which what is missing is lost
  * @seed: of lengths and times
  * @verify: compare responses
+ * @batch: requests that may leave together
  * @zero_copy: receive without copying
  * @csv: file, NULL for none
  * @json: likewise
@@ -65,6 +66,7 @@ struct client {
 	unsigned int patience;
 	unsigned long seed;
 	bool verify;
+	unsigned int batch;
 	bool zero_copy;
 	const char *csv;
 	const char *json;
@@ -365,7 +367,7 @@ static int sender_open(struct sender *s, const struct client *c, unsigned int nu
 	s->number = number;
 	s->random.state = c->seed * 1000003 + number;
 	s->fd = homa_socket(c->server.sa.sa_family, 0);
-	if (s->fd < 0) {
+	if (s->fd < 0 || homa_set_batch(s->fd, c->batch)) {
 		fprintf(stderr, "homa_bench: homa_socket: %s\n", etran_strerror_detail());
 		return BENCH_FAILED;
 	}
@@ -617,6 +619,7 @@ static const struct argp_option options[] = {
 	{ "port", 'p', "PORT", 0, "The server's first port (default 4000)", 1 },
 	{ "ports", 'n', "N", 0, "Requests go to so many ports in turn (default 1)", 1 },
 	{ "threads", 't', "N", 0, "Threads that send, each with a socket of its own (default 1)", 1 },
+	{ "batch", 'b', "N", 0, "Up to N requests of a thread leave together: homa_set_batch() (default 1)", 1 },
 	{ "zero-copy", 'z', NULL, 0, "Receive without copying: homa_recv_pages()", 1 },
 	{ NULL, 0, NULL, 0, "When:", 2 },
 	{ "outstanding", 'o', "N", 0,
@@ -748,6 +751,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SEED:
 		c->seed = arg_number(state, "--seed", arg, 0, UINT32_MAX);
 		return 0;
+	case 'b':
+		c->batch = arg_number(state, "--batch", arg, 1, HOMA_MAX_BATCH);
+		return 0;
 	case 'z':
 		c->zero_copy = true;
 		return 0;
@@ -772,7 +778,7 @@ int client_main(int argc, char **argv)
 		"Exit status: 0 when every RPC got the right response, 1 when not, 2 for wrong usage.",
 	};
 	struct client c = {
-		.server.in.sin_port = htons(DEFAULT_PORT), .ports = 1, .threads = 1, .warm_up = 10,
+		.server.in.sin_port = htons(DEFAULT_PORT), .ports = 1, .threads = 1, .batch = 1, .warm_up = 10,
 		.base = 10, .patience = 30, .seed = 1, .verify = true,
 	};
 

@@ -21,6 +21,7 @@
  * @threads: on each
  * @answer: most bytes of a response, 0 for any
  * @family: AF_INET, AF_INET6
+ * @batch: messages that may leave together
  * @zero_copy: requests are answered from where they were received
  */
 struct server {
@@ -29,6 +30,7 @@ struct server {
 	unsigned int threads;
 	unsigned int answer;
 	int family;
+	unsigned int batch;
 	bool zero_copy;
 };
 
@@ -124,7 +126,7 @@ static int open_port(const struct server *s, uint16_t port)
 		fprintf(stderr, "homa_bench: homa_socket: %s\n", etran_strerror_detail());
 		return -1;
 	}
-	if (homa_bind(fd, &addr.sa, address_len(&addr))) {
+	if (homa_bind(fd, &addr.sa, address_len(&addr)) || homa_set_batch(fd, s->batch)) {
 		fprintf(stderr, "homa_bench: port %u: %s\n", port, etran_strerror_detail());
 		homa_close(fd);
 		return -1;
@@ -188,6 +190,7 @@ static const struct argp_option options[] = {
 	{ "threads", 't', "N", 0, "Threads on each port (default 1)", 0 },
 	{ "answer", 'a', "BYTES", 0,
 	  "Answer with at most the first BYTES of a request (default: all of it)", 0 },
+	{ "batch", 'b', "N", 0, "Up to N answers leave together: homa_set_batch() (default 1)", 0 },
 	{ "ipv6", '6', NULL, 0, "Serve clients over IPv6, too", 0 },
 	{ "zero-copy", 'z', NULL, 0, "Receive without copying: homa_recv_pages()", 0 },
 	{}
@@ -209,6 +212,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'a':
 		s->answer = arg_number(state, "--answer", arg, 1, HOMA_MAX_MESSAGE_LENGTH);
+		return 0;
+	case 'b':
+		s->batch = arg_number(state, "--batch", arg, 1, HOMA_MAX_BATCH);
 		return 0;
 	case '6':
 		s->family = AF_INET6;
@@ -234,7 +240,8 @@ int server_main(int argc, char **argv)
 		options, parse, "",
 		"Answers requests with their own bytes until SIGTERM or SIGINT, then tells how many. Prints \"ready\" when requests can come.",
 	};
-	struct server s = { .port = DEFAULT_PORT, .ports = 1, .threads = 1, .family = AF_INET };
+	struct server s = { .port = DEFAULT_PORT, .ports = 1, .threads = 1, .batch = 1,
+			    .family = AF_INET };
 
 	argp_parse(&argp, argc, argv, 0, NULL, &s);
 	return run(&s);
