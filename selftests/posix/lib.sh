@@ -8,6 +8,7 @@ POSIX_DIR=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 . "$POSIX_DIR/../lib.sh"
 ADDR_A=10.78.0.1
 ADDR_B=10.78.0.2
+ADDR6_B=fd78::2
 RUN=$O/bin/etran-run
 PIDS=()
 HOSTS=

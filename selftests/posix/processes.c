@@ -5,7 +5,7 @@
  *
  *	processes serve PORT			the other host's end
  *	processes list ROLE			the cases
- *	processes client ADDR PORT [CASE...]	connections that are begun here; a line for each case: NAME: ok, or what is wrong
+ *	processes client ADDR PORT [CASE...]	connections that are begun here, over ADDR's version of IP; a line for each case: NAME: ok, or what is wrong
  *	processes server ADDR PORT [CASE...]	connections that come here
  *	processes program NAME ...		what a case executes
  *
@@ -50,6 +50,20 @@
 #define MANY		100
 /* A receive buffer that is soon full. */
 #define SMALL		32768
+
+/* ---- addresses ---- */
+
+/* The port is at one place in both. */
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+static socklen_t size_of(const union address *a)
+{
+	return a->sa.sa_family == AF_INET6 ? sizeof(a->in6) : sizeof(a->in);
+}
 
 /* ---- what goes over a connection ---- */
 
@@ -260,16 +274,17 @@ static int buffer(int fd, uint64_t n)
 
 static struct reply other_listens(struct session *s, uint64_t n)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET };
+	/* Of both versions of IP. */
+	union address a = { .in6.sin6_family = AF_INET6 };
 	socklen_t len = sizeof(a);
 
 	if (s->listener >= 0)
 		close(s->listener);
-	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (buffer(s->listener, n) || bind(s->listener, (struct sockaddr *)&a, sizeof(a)) ||
-	    listen(s->listener, 16) || getsockname(s->listener, (struct sockaddr *)&a, &len))
+	s->listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (buffer(s->listener, n) || bind(s->listener, &a.sa, size_of(&a)) || listen(s->listener, 16) ||
+	    getsockname(s->listener, &a.sa, &len))
 		return (struct reply) { .value = -1, .err = errno };
-	return (struct reply) { .value = ntohs(a.sin_port) };
+	return (struct reply) { .value = ntohs(a.in.sin_port) };
 }
 
 static struct reply other_has(struct session *s, int fd)
@@ -296,14 +311,14 @@ static struct reply other_accepts(struct session *s)
 
 static struct reply other_connects(struct session *s, int port, uint64_t n)
 {
-	struct sockaddr_in a;
+	union address a;
 	socklen_t len = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (getpeername(s->control, (struct sockaddr *)&a, &len))
+	if (getpeername(s->control, &a.sa, &len))
 		return (struct reply) { .value = -1, .err = errno };
-	a.sin_port = htons(port);
-	if (buffer(fd, n) || connect(fd, (struct sockaddr *)&a, len)) {
+	a.in.sin_port = htons(port);
+	if (buffer(fd, n) || connect(fd, &a.sa, len)) {
 		close(fd);
 		return (struct reply) { .value = -1, .err = errno };
 	}
@@ -435,14 +450,14 @@ static void *serve_one(void *arg)
 
 static int serve(int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
-	int l = socket(AF_INET, SOCK_STREAM, 0), one = 1, fd;
+	union address a = { .in6.sin6_family = AF_INET6, .in6.sin6_port = htons(port) };
+	int l = socket(AF_INET6, SOCK_STREAM, 0), one = 1, fd;
 	struct session *s;
 	pthread_t t;
 
 	signal(SIGPIPE, SIG_IGN);
 	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(l, (struct sockaddr *)&a, sizeof(a)) || listen(l, 64)) {
+	if (bind(l, &a.sa, size_of(&a)) || listen(l, 64)) {
 		perror("serve");
 		return 1;
 	}
@@ -467,7 +482,7 @@ struct conn {
 	uint64_t got, sent;
 };
 
-static struct sockaddr_in other;
+static union address other;
 static bool server, by_etran;
 static int control = -1, listener = -1;
 static const char *current = "?";
@@ -545,35 +560,43 @@ static void of_its_kind(int fd)
 
 static int own_listener(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	union address a = { .sa.sa_family = other.sa.sa_family };
+	int fd = socket(a.sa.sa_family, SOCK_STREAM, 0);
 
-	CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 64));
+	CHECK(fd >= 0 && !bind(fd, &a.sa, size_of(&a)) && !listen(fd, 64));
 	return fd;
+}
+
+static int option(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	return getsockopt(fd, level, name, &value, &len) ? -errno : value;
 }
 
 static int port_of(int fd)
 {
-	struct sockaddr_in a;
+	union address a;
 	socklen_t len = sizeof(a);
 
-	CHECK(!getsockname(fd, (struct sockaddr *)&a, &len));
-	return ntohs(a.sin_port);
+	CHECK(!getsockname(fd, &a.sa, &len) && a.sa.sa_family == option(fd, SOL_SOCKET, SO_DOMAIN));
+	return ntohs(a.in.sin_port);
 }
 
 static int port_of_other(int fd)
 {
-	struct sockaddr_in a;
+	union address a;
 	socklen_t len = sizeof(a);
 
-	CHECK(!getpeername(fd, (struct sockaddr *)&a, &len));
-	return ntohs(a.sin_port);
+	CHECK(!getpeername(fd, &a.sa, &len) && a.sa.sa_family == option(fd, SOL_SOCKET, SO_DOMAIN));
+	return ntohs(a.in.sin_port);
 }
 
 /* The other end has a receive buffer of @room bytes (0: the usual), and sends @first bytes; if it can, before accept(). */
 static struct conn connection_of(int room, int first)
 {
-	struct sockaddr_in a = other;
+	union address a = other;
 	struct conn c = {};
 
 	if (server) {
@@ -586,10 +609,10 @@ static struct conn connection_of(int room, int first)
 		c.fd = accept(listener, NULL, NULL);
 		CHECK(c.fd >= 0);
 	} else {
-		a.sin_port = htons(tell(LISTEN, NULL, room));
+		a.in.sin_port = htons(tell(LISTEN, NULL, room));
 		CHECK(told.value > 0);
-		c.fd = socket(AF_INET, SOCK_STREAM, 0);
-		CHECK(c.fd >= 0 && !connect(c.fd, (struct sockaddr *)&a, sizeof(a)));
+		c.fd = socket(a.sa.sa_family, SOCK_STREAM, 0);
+		CHECK(c.fd >= 0 && !connect(c.fd, &a.sa, size_of(&a)));
 		c.other = tell(ACCEPT, NULL, 0);
 		CHECK(c.other >= 0);
 		if (first)
@@ -714,14 +737,6 @@ static volatile sig_atomic_t signals;
 static void count_signal(int number)
 {
 	signals++;
-}
-
-static int option(int fd, int level, int name)
-{
-	socklen_t len = sizeof(int);
-	int value = -1;
-
-	return getsockopt(fd, level, name, &value, &len) ? -errno : value;
 }
 
 static int set_option(int fd, int level, int name, int value)
@@ -1595,7 +1610,7 @@ static void options_in_the_child(void)
 	child = forked();
 	if (!child) {
 		IS(option(c.fd, SOL_SOCKET, SO_TYPE), SOCK_STREAM);
-		IS(option(c.fd, SOL_SOCKET, SO_DOMAIN), AF_INET);
+		IS(option(c.fd, SOL_SOCKET, SO_DOMAIN), other.sa.sa_family);
 		IS(option(c.fd, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
 		IS(option(c.fd, SOL_SOCKET, SO_ERROR), 0);
 		IS(option(c.fd, SOL_SOCKET, SO_KEEPALIVE), 1);
@@ -2498,13 +2513,13 @@ static void forks_while_threads_work(void)
 
 static void fork_while_it_connects(void)
 {
-	struct sockaddr_in a = other;
+	union address a = other;
 	struct conn c = {};
 	pid_t child;
 
-	a.sin_port = htons(tell(LISTEN, NULL, 0));
-	c.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	CHECK(!connect(c.fd, (struct sockaddr *)&a, sizeof(a)) || errno == EINPROGRESS);
+	a.in.sin_port = htons(tell(LISTEN, NULL, 0));
+	c.fd = socket(a.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	CHECK(!connect(c.fd, &a.sa, size_of(&a)) || errno == EINPROGRESS);
 	child = forked();
 	if (!child)
 		done();
@@ -2657,8 +2672,8 @@ static void __attribute__((noreturn)) run_case(unsigned int i)
 
 	current = cases[i].name;
 	setpgid(0, 0);
-	control = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(control >= 0 && !connect(control, (struct sockaddr *)&other, sizeof(other)));
+	control = socket(other.sa.sa_family, SOCK_STREAM, 0);
+	CHECK(control >= 0 && !connect(control, &other.sa, size_of(&other)));
 	setsockopt(control, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	cases[i].run();
 	done();
@@ -2732,9 +2747,12 @@ int main(int argc, char **argv)
 	}
 	if (argc < 4 || dup2(1, REPORT) != REPORT)
 		return 2;
-	other.sin_family = AF_INET;
-	other.sin_port = htons(atoi(argv[3]));
-	if (inet_pton(AF_INET, argv[2], &other.sin_addr) != 1)
+	other.in.sin_port = htons(atoi(argv[3]));
+	if (inet_pton(AF_INET, argv[2], &other.in.sin_addr) == 1)
+		other.sa.sa_family = AF_INET;
+	else if (inet_pton(AF_INET6, argv[2], &other.in6.sin6_addr) == 1)
+		other.sa.sa_family = AF_INET6;
+	else
 		return 2;
 	for (i = 0; cases[i].name; i++)
 		if (cases[i].roles & role && wanted(cases[i].name, argv + 4))
