@@ -54,7 +54,7 @@ __noinline int rpc_remove(const struct rpc_key *key, const struct remains *remai
 	if (!key || !remains)
 		return 0;
 	remains_return(key->link, remains);
-	rpc_free(key, remains->slot);
+	rpc_free(remains->slot);
 	return 0;
 }
 

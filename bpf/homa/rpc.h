@@ -66,6 +66,20 @@ struct rpc_key {
 	struct address peer;
 };
 
+/**
+ * struct rpc_place - where the index has an RPC, see table.h
+ * @bucket: where it is
+ * @first: where it would be, had there been room
+ * @way: entry there; BUCKET_OTHER is set when the two differ
+ * @zero: 0
+ */
+struct rpc_place {
+	__u32 bucket;
+	__u32 first;
+	__u32 way;
+	__u32 zero;
+};
+
 /* Bytes [start, end) of a message; none when both are equal. */
 struct range {
 	__u32 start;
@@ -74,12 +88,13 @@ struct range {
 
 /**
  * struct rpc - an RPC
- * @lock: guards all that follows but @timer, @slot and @timer_epoch
+ * @lock: guards all that follows but @timer, @slot, @place and @timer_epoch
  * @generation: tells it from an earlier or later RPC of this slot; never 0
  * @timer: the slot's: see timer.h
  * @armed_ns: when @timer will go off, 0 for not at all
  * @timer_epoch: timer_epoch + 1 when @timer was told what to call; 0: never. Its creator's.
  * @slot: number of the slot. Does not change.
+ * @place: where the index has it: struct rpc_place. Its creator's.
  * @key: its key; see rpc_is(). Its creator writes it while the slot is dead, and nobody else ever.
  * @endpoint: the application's endpoint
  * @local: address at this host; none: the one that the route prefers
@@ -134,6 +149,7 @@ struct rpc {
 	__u64 armed_ns;
 	__u32 timer_epoch;
 	__u32 slot;
+	struct rpc_place place;
 	struct rpc_key key;
 	/* From here on all is 0 at first. */
 	__u32 endpoint;

@@ -239,7 +239,7 @@ static __noinline __u32 egress_first_of_request(struct etran_pkt *pkt, struct et
 	}
 	s->handle = bpf_etran_hold(pkt, 0, frame_cookie(s->offset, s->len));
 	if (!s->handle) {
-		rpc_free(&s->work.key, rpc->slot);
+		rpc_free(rpc->slot);
 		count(COUNTER_req_not_held);
 		submit_refuse(s, ENOMEM);
 		return ETRAN_DROP;

@@ -18,6 +18,11 @@
 #define BUCKETS		(HOMA_MAX_RPCS / 2)
 #define BUCKET_ROOM	8
 
+/* struct rpc_place.way, and what bucket_put() says beside an entry */
+#define BUCKET_OTHER	BUCKET_ROOM
+#define BUCKET_FULL	(2 * BUCKET_ROOM)
+#define BUCKET_HAS	(BUCKET_FULL + 1)
+
 #define HASH_WORDS	8
 #include "hash.h"
 
@@ -156,10 +161,11 @@ static __always_inline struct rpc *rpc_find_again(const struct rpc_key *key)
 	return rpc;
 }
 
-/* Return: 1; 0: it is full, which is noted if it is the @first one; -1: that RPC exists. */
-static __always_inline int bucket_put(struct rpc_bucket *bucket, __u64 id, __u32 sum, __u32 slot, bool first)
+/* Return: its entry; BUCKET_FULL, which is noted if it is the @first one; BUCKET_HAS: that RPC exists. */
+static __always_inline __u32 bucket_put(struct rpc_bucket *bucket, __u64 id, __u32 sum, __u32 slot, bool first)
 {
-	int i, at = -1, ret = -1;
+	int i, at = -1;
+	__u32 ret = BUCKET_HAS;
 
 	bpf_spin_lock(&bucket->lock);
 #pragma unroll
@@ -175,31 +181,14 @@ static __always_inline int bucket_put(struct rpc_bucket *bucket, __u64 id, __u32
 		/* Last, for those who look: on x86 and by way of rpc_is() elsewhere this is enough. */
 		barrier();
 		bucket->id[at] = id;
-		ret = 1;
+		ret = at;
 	} else if (i < 0) {
 		/* Before it is there, for those who look. */
 		bucket->over += first;
-		ret = 0;
+		ret = BUCKET_FULL;
 	}
 	bpf_spin_unlock(&bucket->lock);
 	return ret;
-}
-
-static __always_inline bool bucket_take(struct rpc_bucket *bucket, __u64 id, __u32 sum, __u32 slot)
-{
-	bool found = false;
-	int i;
-
-	bpf_spin_lock(&bucket->lock);
-#pragma unroll
-	for (i = 0; i < BUCKET_ROOM; i++) {
-		if (bucket->id[i] != id || bucket->sum[i] != sum || bucket->slot[i] != slot)
-			continue;
-		bucket->id[i] = 0;
-		found = true;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	return found;
 }
 
 static __always_inline void bucket_not_over(struct rpc_bucket *bucket)
@@ -209,35 +198,48 @@ static __always_inline void bucket_not_over(struct rpc_bucket *bucket)
 	bpf_spin_unlock(&bucket->lock);
 }
 
-/* Put a slot into the index. False: there is an RPC of that key, or no room in either bucket. */
-static __noinline bool bucket_add(const struct rpc_key *key, __u32 slot)
+/* Put a new RPC into the index. False: there is one of that key, or no room in either bucket. */
+static __noinline bool bucket_add(struct rpc *rpc)
 {
-	__u32 sum = rpc_sum(key);
-	struct rpc_bucket *bucket = bucket_at(sum), *other = bucket_at(hash_other(sum));
-	int ret;
+	__u32 sum = rpc_sum(&rpc->key), second = hash_other(sum);
+	struct rpc_bucket *bucket = bucket_at(sum), *other;
+	__u32 way;
 
-	if (!bucket || !other)
+	if (!bucket || (bucket->over && rpc_find_other(rpc->key.id, sum)))
 		return false;
-	if (bucket->over && rpc_find_other(key->id, sum))
-		return false;
-	ret = bucket_put(bucket, key->id, sum, slot, true);
-	if (ret)
-		return ret > 0;
-	ret = bucket_put(other, key->id, sum, slot, false);
-	if (ret <= 0)
-		bucket_not_over(bucket);
-	return ret > 0;
+	rpc->place.bucket = sum;
+	rpc->place.first = sum;
+	way = bucket_put(bucket, rpc->key.id, sum, rpc->slot, true);
+	if (way == BUCKET_FULL) {
+		rpc->place.bucket = second;
+		other = bucket_at(second);
+		way = other ? bucket_put(other, rpc->key.id, sum, rpc->slot, false) : BUCKET_FULL;
+		if (way >= BUCKET_ROOM)
+			bucket_not_over(bucket);
+		else
+			way |= BUCKET_OTHER;
+	}
+	rpc->place.way = way;
+	return way < BUCKET_FULL;
 }
 
-/* Take a slot out of the index. */
-static __noinline int bucket_del(const struct rpc_key *key, __u32 slot)
+/* Take a dead RPC out of the index. By its slot, for the stack of who calls this. */
+static __noinline int bucket_del(__u32 slot)
 {
-	__u32 sum = rpc_sum(key);
-	struct rpc_bucket *bucket = bucket_at(sum), *other = bucket_at(hash_other(sum));
+	const struct rpc *rpc = rpc_at(slot);
+	struct rpc_bucket *bucket;
 
-	if (bucket && other && !bucket_take(bucket, key->id, sum, slot) &&
-	    bucket_take(other, key->id, sum, slot))
-		bucket_not_over(bucket);
+	bucket = rpc ? bucket_at(rpc->place.bucket) : NULL;
+	if (!bucket)
+		return 0;
+	bpf_spin_lock(&bucket->lock);
+	bucket->id[rpc->place.way % BUCKET_ROOM] = 0;
+	bpf_spin_unlock(&bucket->lock);
+	if (rpc->place.way & BUCKET_OTHER) {
+		bucket = bucket_at(rpc->place.first);
+		if (bucket)
+			bucket_not_over(bucket);
+	}
 	return 0;
 }
 
@@ -273,7 +275,7 @@ static __noinline struct rpc *rpc_alloc(const struct rpc_key *key)
 	/* Before others find it; for those who still have the slot in hand it is dead. */
 	rpc->key = *key;
 	rpc_timer_init(rpc);
-	if (!bucket_add(key, slot)) {
+	if (!bucket_add(rpc)) {
 		slot_give(slot);
 		return NULL;
 	}
@@ -283,9 +285,9 @@ static __noinline struct rpc *rpc_alloc(const struct rpc_key *key)
 }
 
 /* The end of what rpc_alloc() began: of an RPC that was never begun, or is RPC_DEAD. By one only. */
-static __always_inline void rpc_free(const struct rpc_key *key, __u32 slot)
+static __always_inline void rpc_free(__u32 slot)
 {
-	bucket_del(key, slot);
+	bucket_del(slot);
 	slot_give(slot);
 }
 
