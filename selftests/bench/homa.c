@@ -10,7 +10,8 @@
  * nobody is woken.
  *
  * Programs do what a good one does and no more: TCP without delay and with buffers that hold a
- * message; Homa by homa_send(), homa_recv(), homa_reply(), sockets as they are by default. All
+ * message; Homa by homa_send(), homa_recv(), homa_reply(), which come one after the other, so that messages may leave
+ * with the call that waits (homa_set_batch()), as those of etran's TCP do in its suite. All
  * responses have the right length, and the last of each run the right bytes.
  */
 #include <homa.h>
@@ -22,6 +23,8 @@
 #define WAITING_EACH	3000
 #define SINK_PORT	4001
 #define MAX_SIZE	HOMA_MAX_MESSAGE_LENGTH
+/* Messages that may leave together: of many outstanding, as many as epoll finds ready at a time. */
+#define BATCH		(OUTSTANDING / 2)
 
 static pid_t homa_server, sink;
 static int *waiting;		/* sockets whose requests nobody answers */
@@ -58,17 +61,11 @@ static int serve_one(int fd, const struct bench_case *c)
 	return n < 0 && !id ? et_fail("homa_recv: %s", etran_strerror_detail()) : 0;
 }
 
-/* Where many are outstanding, messages leave together, as many as are ready at a time with epoll. */
-static int set_batch(int fd, const struct bench_case *c)
-{
-	return c->arm[BENCH_ETRAN].units ? homa_set_batch(fd, OUTSTANDING / 2) : 0;
-}
-
 static int serve_homa(int ready, const struct bench_case *c)
 {
 	int fd = open_homa_server();
 
-	if (fd < 0 || set_batch(fd, c) || write(ready, "", 1) != 1)
+	if (fd < 0 || homa_set_batch(fd, BATCH) || write(ready, "", 1) != 1)
 		return -1;
 	while (!serve_one(fd, c))
 		;
@@ -175,7 +172,7 @@ static int setup(const struct bench_case *c)
 	tcp_server = start(serve_tcp, c);
 	homa_to = server_addr(etran_b);
 	homa_fd = homa_socket(AF_INET, 0);
-	if (homa_server < 0 || tcp_server < 0 || homa_fd < 0 || set_batch(homa_fd, c))
+	if (homa_server < 0 || tcp_server < 0 || homa_fd < 0 || homa_set_batch(homa_fd, BATCH))
 		return bench_error[0] ? -1 : bench_fail("homa_socket: %s", etran_strerror_detail());
 	return tcp_connect();
 }
@@ -221,8 +218,9 @@ static int spinning_setup(const struct bench_case *c)
 	if (et_enter(hosts.b.ns))
 		return -1;
 	homa_server_fd = open_homa_server();
+	/* Where one process is both, its messages leave at once. */
 	if (homa_server_fd < 0 || et_enter(hosts.a.ns) || homa_set_spin(homa_server_fd, SPIN_US) ||
-	    homa_set_spin(homa_fd, SPIN_US))
+	    homa_set_spin(homa_fd, SPIN_US) || homa_set_batch(homa_fd, 1))
 		return bench_fail("a server that spins: %s", etran_strerror_detail());
 	return 0;
 }
