@@ -140,6 +140,7 @@ struct grant_link {
  * @free: list of free nodes
  * @fresh: nodes from here on were never used
  * @births: last serial number
+ * @candidate: grant_unpark() alone: the one that it would take. Not a variable, as the verifier would go on with each.
  * @parked: messages whose endpoints have no buffers, by room_of() the endpoint
  */
 struct grants {
@@ -147,6 +148,7 @@ struct grants {
 	__u32 free;
 	__u32 fresh;
 	__u32 births;
+	__u32 candidate;
 	__u32 parked[HOMA_MAX_ENDPOINTS];
 	struct grant_link link[GRANT_LINKS];
 	struct grant_peer peer[GRANT_LINKS * GRANT_LINK_PEERS];
@@ -520,29 +522,27 @@ __noinline int grant_park(__u32 n, __u32 generation)
 __noinline int grant_unpark(__u32 room)
 {
 	struct grants *g = grants_get();
-	struct grant_node *node, *best;
-	__u32 n, i;
+	volatile __u32 *candidate;
+	__u32 n, other, i;
 
 	if (!g || !grant_parked(g, room))
 		return 0;
+	candidate = &g->candidate;
 	bpf_spin_lock(&g->lock);
 	n = grant_parked(g, room);
 	if (n) {
-		best = grant_node(g, n);
-		node = best;
+		*candidate = n;
+		other = n;
 		for (i = 0; i < GRANT_PARKED_LOOK; i++) {
-			__u32 other = node->next;
-
-			node = grant_node(g, other);
-			if (node->remaining < best->remaining) {
-				best = node;
-				n = other;
-			}
+			other = grant_node(g, other)->next;
+			if (grant_node(g, other)->remaining < grant_node(g, *candidate)->remaining)
+				*candidate = other;
 		}
+		n = *candidate;
 		grant_parked_del(g, n);
 		grant_wait(g, n);
 		grant_enter(g, n);
-		if (best->state != GRANT_ACTIVE)
+		if (grant_node(g, n)->state != GRANT_ACTIVE)
 			n = 0;
 	}
 	grant_unlock(g, n);

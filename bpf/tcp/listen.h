@@ -178,9 +178,11 @@ static __always_inline bool address_any(const struct address *a)
 	return !(a->a[0] | a->a[1] | a->a[2] | a->a[3]) || (address_is_ipv4(a) && !a->a[3]);
 }
 
-/* Does it take connections to this address? */
-static __always_inline bool listener_takes(const struct listener *l, const struct address *local)
+/* Does it take connections to this address? A global function, so that the verifier looks at it once, and at what comes of it but once. */
+__noinline int listener_takes(const struct listener *l, const struct address *local)
 {
+	if (!l || !local)
+		return false;
 	if (!(l->addr.a[0] | l->addr.a[1] | l->addr.a[2] | l->addr.a[3]))
 		return true;
 	if (address_is_ipv4(&l->addr) && !l->addr.a[3])
