@@ -8,7 +8,7 @@ BENCH=$O/bin/homa_bench
 export HOMA_BENCH_WORKLOADS=$LIB_DIR/../tools/homa_bench/workloads
 W=$(mktemp -d)
 
-tap_plan 72
+tap_plan 77
 
 trap server_cleanup EXIT
 
