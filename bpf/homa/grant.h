@@ -140,7 +140,6 @@ struct grant_link {
  * @free: list of free nodes
  * @fresh: nodes from here on were never used
  * @births: last serial number
- * @candidate: grant_unpark() alone: the one that it would take. Not a variable, as the verifier would go on with each.
  * @parked: messages whose endpoints have no buffers, by room_of() the endpoint
  */
 struct grants {
@@ -148,7 +147,6 @@ struct grants {
 	__u32 free;
 	__u32 fresh;
 	__u32 births;
-	__u32 candidate;
 	__u32 parked[HOMA_MAX_ENDPOINTS];
 	struct grant_link link[GRANT_LINKS];
 	struct grant_peer peer[GRANT_LINKS * GRANT_LINK_PEERS];
@@ -522,27 +520,29 @@ __noinline int grant_park(__u32 n, __u32 generation)
 __noinline int grant_unpark(__u32 room)
 {
 	struct grants *g = grants_get();
-	volatile __u32 *candidate;
-	__u32 n, other, i;
+	struct grant_node *node, *best;
+	__u32 n, i;
 
 	if (!g || !grant_parked(g, room))
 		return 0;
-	candidate = &g->candidate;
 	bpf_spin_lock(&g->lock);
 	n = grant_parked(g, room);
 	if (n) {
-		*candidate = n;
-		other = n;
+		best = grant_node(g, n);
+		node = best;
 		for (i = 0; i < GRANT_PARKED_LOOK; i++) {
-			other = grant_node(g, other)->next;
-			if (grant_node(g, other)->remaining < grant_node(g, *candidate)->remaining)
-				*candidate = other;
+			__u32 other = node->next;
+
+			node = grant_node(g, other);
+			if (node->remaining < best->remaining) {
+				best = node;
+				n = other;
+			}
 		}
-		n = *candidate;
 		grant_parked_del(g, n);
 		grant_wait(g, n);
 		grant_enter(g, n);
-		if (grant_node(g, n)->state != GRANT_ACTIVE)
+		if (best->state != GRANT_ACTIVE)
 			n = 0;
 	}
 	grant_unlock(g, n);

@@ -95,16 +95,11 @@ enum novelty {
 	BYTES_NO_ROOM,		/* would need another gap */
 };
 
-/*
- * Under the lock: are these bytes new? If so and @note, they count as arrived from here on.
- *
- * What the search finds is kept in the RPC: of variables the verifier would go on with each value that they may have, which were
- * 60,000 instructions of this program's.
- */
+/* Under the lock: are these bytes new? If so and @note, they count as arrived from here on. */
 static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32 end, bool note)
 {
-	__u32 hit, unused;
-	int i;
+	bool overlap = false;
+	int i, hit = -1, unused = -1;
 
 	/* Most often they continue what is there. All gaps are below. */
 	if (start == rpc->in_end) {
@@ -112,25 +107,20 @@ static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32
 			rpc->in_end = end;
 		goto new;
 	}
-	rpc->gap_hit = RPC_MAX_GAPS;
-	rpc->gap_unused = RPC_MAX_GAPS;
-	rpc->gap_overlap = 0;
 #pragma unroll
 	for (i = 0; i < RPC_MAX_GAPS; i++) {
 		__u32 s = rpc->gaps[i].start, e = rpc->gaps[i].end;
 
 		if (s >= e)
-			*(volatile __u8 *)&rpc->gap_unused = i;
+			unused = i;
 		else if (s <= start && end <= e)
-			*(volatile __u8 *)&rpc->gap_hit = i;
+			hit = i;
 		else if (start < e && s < end)
-			*(volatile __u8 *)&rpc->gap_overlap = 1;
+			overlap = true;
 	}
-	hit = *(volatile __u8 *)&rpc->gap_hit;
-	unused = *(volatile __u8 *)&rpc->gap_unused;
 	if (start >= rpc->in_end) {
 		if (start > rpc->in_end) {
-			if (unused >= RPC_MAX_GAPS)
+			if (unused < 0 || unused >= RPC_MAX_GAPS)
 				return BYTES_NO_ROOM;
 			if (note) {
 				rpc->gaps[unused].start = rpc->in_end;
@@ -140,9 +130,9 @@ static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32
 		}
 		if (note)
 			rpc->in_end = end;
-	} else if (end > rpc->in_end || *(volatile __u8 *)&rpc->gap_overlap) {
+	} else if (end > rpc->in_end || overlap) {
 		return BYTES_STRADDLE;
-	} else if (hit >= RPC_MAX_GAPS) {
+	} else if (hit < 0 || hit >= RPC_MAX_GAPS) {
 		return BYTES_OLD;
 	} else if (rpc->gaps[hit].start == start) {
 		if (note)
@@ -151,7 +141,7 @@ static __always_inline enum novelty in_check(struct rpc *rpc, __u32 start, __u32
 		if (note)
 			rpc->gaps[hit].end = start;
 	} else {
-		if (unused >= RPC_MAX_GAPS)
+		if (unused < 0 || unused >= RPC_MAX_GAPS)
 			return BYTES_NO_ROOM;
 		if (note) {
 			rpc->gaps[unused].start = end;
@@ -306,22 +296,18 @@ static __noinline int piece_deliver(struct etran_pkt *pkt, const struct received
 				 p->len);
 }
 
-/* Note a delivered piece. A global function: see end.h. */
-__noinline int piece_note(const struct received *r, const struct piece *p)
+/* Note a delivered piece. Returns the verdict. */
+static __noinline __u32 piece_note(const struct received *r, const struct piece *p, struct rpc *rpc)
 {
 	bool done = false, push = false;
 	struct grants *g = grants_get();
 	struct remains remains = {};
 	__u32 unshare = 0, ask = 0, full = 0, endpoint = 0;
 	__u64 delay = 0;
-	struct rpc *rpc;
 	__u8 add = 0;
 
-	if (!r || !p || !g)
-		return 0;
-	rpc = rpc_at(r->work.slot);
-	if (!rpc)
-		return 0;
+	if (!g)
+		return ETRAN_DROP;
 	bpf_spin_lock(&rpc->lock);
 	if (rpc_is(rpc, &r->work.key) && rpc->generation == r->work.generation &&
 	    rpc->state == RPC_INCOMING &&
@@ -374,7 +360,7 @@ __noinline int piece_note(const struct received *r, const struct piece *p)
 		rpc_remove(&r->work.key, &remains);
 		peer_acknowledge(&r->work.key, &r->local, p->message_length > homa_ack_defer_bytes);
 	}
-	return 0;
+	return ETRAN_DELIVER;
 }
 
 /*
@@ -619,10 +605,8 @@ static __noinline __u32 ingress_data(struct etran_pkt *pkt, struct etran_hdr *hd
 	}
 
 	err = piece_deliver(pkt, r, &p, endpoint);
-	if (!err) {
-		piece_note(r, &p);
-		return ETRAN_DELIVER;
-	}
+	if (!err)
+		return piece_note(r, &p, rpc);
 	count(COUNTER_rx_no_buffer);
 	if (err == -EMSGSIZE)
 		/* It never will fit. */

@@ -137,9 +137,6 @@ struct range {
  * @in_granted: end of what the peer may send
  * @in_received: bytes that arrived
  * @in_share: bytes of the link's budget that are in use for this message
- * @gap_hit: in_check() alone: the gap that bytes lie in
- * @gap_unused: the same: an entry of @gaps without a gap
- * @gap_overlap: the same: bytes touch a gap that they do not lie in
  * @in_segment: payload of the first packet that came, bytes: so much goes into a buffer
  * @grant: its place among those that get grants, see grant.h; 0 for none
  * @gaps: what is missing below @in_end; unsorted
@@ -198,10 +195,6 @@ struct rpc {
 	struct range gaps[RPC_MAX_GAPS];
 	__u32 gaps_asked;
 	__u32 in_segment;
-	__u8 gap_hit;
-	__u8 gap_unused;
-	__u8 gap_overlap;
-	__u8 zero[5];
 };
 
 __u32 rpc_generation;

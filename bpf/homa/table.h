@@ -95,36 +95,25 @@ static __always_inline __u32 bucket_find(const struct rpc_bucket *bucket, __u64 
 	return 0;
 }
 
-/* Rare: of what is in its other bucket. A global function, as others here: the verifier looks at it once. */
-__noinline int rpc_find_other(__u64 id, __u32 sum)
+/* Rare: of what is in its other bucket. */
+static __noinline int rpc_find_other(__u64 id, __u32 sum)
 {
 	const struct rpc_bucket *bucket = bucket_at(hash_other(sum));
 
 	return bucket ? bucket_find(bucket, id, sum) : 0;
 }
 
-/* The slot of the RPC of a key but for the peer's port, most likely. 0: there is none. */
-__noinline int rpc_slot_any_port(const struct rpc_key *key)
+/* The RPC of a key but for the peer's port, most likely. NULL: there is none. */
+static __noinline struct rpc *rpc_find_any_port(const struct rpc_key *key)
 {
-	const struct rpc_bucket *bucket;
-	__u32 sum, slot;
+	__u32 sum = rpc_sum(key), slot;
+	const struct rpc_bucket *bucket = bucket_at(sum);
 
-	if (!key)
-		return 0;
-	sum = rpc_sum(key);
-	bucket = bucket_at(sum);
 	if (!bucket)
-		return 0;
+		return NULL;
 	slot = bucket_find(bucket, key->id, sum);
 	if (!slot && bucket->over)
 		slot = rpc_find_other(key->id, sum);
-	return slot;
-}
-
-static __always_inline struct rpc *rpc_find_any_port(const struct rpc_key *key)
-{
-	__u32 slot = rpc_slot_any_port(key);
-
 	return slot ? rpc_at(slot) : NULL;
 }
 
@@ -210,17 +199,12 @@ static __always_inline void bucket_not_over(struct rpc_bucket *bucket)
 }
 
 /* Put a new RPC into the index. False: there is one of that key, or no room in either bucket. */
-__noinline int bucket_add(__u32 slot)
+static __noinline bool bucket_add(struct rpc *rpc)
 {
-	struct rpc_bucket *bucket, *other;
-	struct rpc *rpc = rpc_at(slot);
-	__u32 sum, second, way;
+	__u32 sum = rpc_sum(&rpc->key), second = hash_other(sum);
+	struct rpc_bucket *bucket = bucket_at(sum), *other;
+	__u32 way;
 
-	if (!rpc)
-		return false;
-	sum = rpc_sum(&rpc->key);
-	second = hash_other(sum);
-	bucket = bucket_at(sum);
 	if (!bucket || (bucket->over && rpc_find_other(rpc->key.id, sum)))
 		return false;
 	rpc->place.bucket = sum;
@@ -240,7 +224,7 @@ __noinline int bucket_add(__u32 slot)
 }
 
 /* Take a dead RPC out of the index. By its slot, for the stack of who calls this. */
-__noinline int bucket_del(__u32 slot)
+static __noinline int bucket_del(__u32 slot)
 {
 	const struct rpc *rpc = rpc_at(slot);
 	struct rpc_bucket *bucket;
@@ -291,7 +275,7 @@ static __noinline struct rpc *rpc_alloc(const struct rpc_key *key)
 	/* Before others find it; for those who still have the slot in hand it is dead. */
 	rpc->key = *key;
 	rpc_timer_init(rpc);
-	if (!bucket_add(slot)) {
+	if (!bucket_add(rpc)) {
 		slot_give(slot);
 		return NULL;
 	}
