@@ -77,6 +77,12 @@ static bool reclaim(struct homa_sock *s, uint32_t frames, bool reply)
 	return enough(s, frames, reply);
 }
 
+int homa_tx_flush(struct homa_sock *s)
+{
+	s->batched = 0;
+	return etran_tx_kick(s->ch);
+}
+
 static int wait_frames(struct homa_sock *s, uint32_t frames, bool reply)
 {
 	struct list *queue = &s->tx_waiters[reply];
@@ -96,7 +102,7 @@ static int wait_frames(struct homa_sock *s, uint32_t frames, bool reply)
 		homa_rx_drain(s);
 		if (queue->next == &w.list && reclaim(s, frames, reply))
 			break;
-		etran_tx_kick(s->ch);
+		homa_tx_flush(s);
 		homa_rx_tell(s);
 		mutex_unlock(&s->lock);
 		err = etran_tx_wait(s->ch, released, WAIT_MS) ? errno : 0;
@@ -109,12 +115,6 @@ static int wait_frames(struct homa_sock *s, uint32_t frames, bool reply)
 	}
 	list_del(&w.list);
 	return err;
-}
-
-int homa_tx_flush(struct homa_sock *s)
-{
-	s->batched = 0;
-	return etran_tx_kick(s->ch);
 }
 
 /* Bytes of payload a frame to that peer, by the device's present MTU. */
@@ -154,7 +154,7 @@ again:
 		return seg;
 	if (dontwait || homa_nonblocking(s)) {
 		/* Perhaps the kernel has not even read what was queued. */
-		etran_tx_kick(s->ch);
+		homa_tx_flush(s);
 		if (list_empty(&s->tx_waiters[reply]) && reclaim(s, frames, reply))
 			return seg;
 		return etran_fail(EAGAIN, "all frames are in use; receive responses, or set ETRAN_TX_FRAMES higher");

@@ -178,7 +178,7 @@ static __always_inline bool address_any(const struct address *a)
 	return !(a->a[0] | a->a[1] | a->a[2] | a->a[3]) || (address_is_ipv4(a) && !a->a[3]);
 }
 
-/* Does it take connections to this address? A global function, so that the verifier looks at it once, and at what comes of it but once. */
+/* Does it take connections to this address? A global function, which the verifier looks at once: see bpf/README.md. */
 __noinline int listener_takes(const struct listener *l, const struct address *local)
 {
 	if (!l || !local)
